@@ -1,0 +1,43 @@
+# Needs Python 3.11 or newer, git and make; everything else goes into .venv in this folder.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+TORCH := $(shell sed -n 's/^  "\(torch==[^"]*\)",$$/\1/p' pyproject.toml)
+READY := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help .venv demo test lint bench fuzz clean
+
+help: ## show this list
+	@sed -n 's/^\([.a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+
+.venv: $(READY) ## create or update the environment; the command is then .venv/bin/flowcodec
+
+# torch goes first and alone: a CPU build that pip is offered is then taken as it is.
+$(READY): pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install -q $(TORCH)
+	.venv/bin/python -m pip install -q -e '.[bench,dev]'
+	@touch $@
+
+demo: $(READY) ## compress three photographs and show them beside JPEG, WebP and AVIF
+	.venv/bin/flowcodec demo
+
+test: $(READY) ## run the tests
+	.venv/bin/python -m pytest -q
+
+lint: $(READY) ## check style, types and the rules between the rooms
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy src
+	.venv/bin/lint-imports --no-logo
+
+bench: $(READY) ## measure speed, memory and compression
+	.venv/bin/python -m benchmarks
+
+fuzz: $(READY) ## run the property tests with fresh random input and many more examples
+	.venv/bin/python -m pytest -q -m hypothesis --hypothesis-profile=fuzz
+
+clean: ## remove caches and build output; .venv, runs and weights stay
+	rm -rf build dist demo-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf src/*.egg-info
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,87 @@
+"""Numbers and checksums as SPEC.md section 1 defines them, and reading that checks what is left."""
+
+import zlib
+
+from flowcodec.errors import FormatError
+
+CRC_BYTES = 4
+VARINT_BITS = 32
+VARINT_MAX = 2**VARINT_BITS - 1
+
+
+def pack_unsigned(value: int, size: int) -> bytes:
+    """`value` in `size` bytes, the lowest first."""
+    return value.to_bytes(size, "little")
+
+
+def unpack_unsigned(data: bytes) -> int:
+    """The number that `pack_unsigned` wrote."""
+    return int.from_bytes(data, "little")
+
+
+def pack_varint(value: int) -> bytes:
+    """`value` (0 to 2^32 - 1) in groups of seven bits, the lowest first."""
+    groups = bytearray()
+    while value > 0x7F:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    groups.append(value)
+    return bytes(groups)
+
+
+def running_crc(data: bytes, before: int = 0) -> int:
+    """CRC-32 of everything that gave the checksum `before`, followed by `data`."""
+    return zlib.crc32(data, before)
+
+
+class Reader:
+    """Takes bytes from the front of `data` and never more than there are.
+
+    `offset` is the position of the next byte and `unit` the name that errors carry.
+    """
+
+    def __init__(self, data: bytes, offset: int, unit: str):
+        self.data = data
+        self.offset = offset
+        self.unit = unit
+
+    @property
+    def left(self) -> int:
+        """Bytes that have not been taken."""
+        return len(self.data) - self.offset
+
+    def take(self, size: int, what: str) -> bytes:
+        """The next `size` bytes; FormatError if the file ends before."""
+        if size > self.left:
+            raise self.error(f"the file is cut short: {what} needs {size} bytes, {self.left} left")
+        start = self.offset
+        self.offset += size
+        return self.data[start : self.offset]
+
+    def unsigned(self, size: int, what: str) -> int:
+        """The next `size` bytes as a number, the lowest first."""
+        return unpack_unsigned(self.take(size, what))
+
+    def varint(self, what: str) -> int:
+        """The next varint; FormatError if it passes 32 bits or is longer than it need be."""
+        start = self.offset
+        value = shift = 0
+        while True:
+            group = self.unsigned(1, what)
+            value |= (group & 0x7F) << shift
+            shift += 7
+            if group < 0x80:
+                break
+            if shift >= VARINT_BITS:
+                raise self.error(f"{what} is longer than five bytes", start)
+        if value > VARINT_MAX:
+            raise self.error(f"{what} is above {VARINT_MAX}", start)
+        if group == 0 and shift > 7:
+            raise self.error(f"{what} is padded with zero bits", start)
+        return value
+
+    def error(self, message: str, offset: int | None = None) -> FormatError:
+        """An error at `offset`, or at the next byte."""
+        return FormatError(
+            message, offset=self.offset if offset is None else offset, unit=self.unit
+        )

@@ -1,0 +1,177 @@
+"""A whole `.fci` file, to bytes and from bytes; SPEC.md beside this file is its description."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flowcodec.bitstream.header import (
+    MODEL_NAMES,
+    PictureHeader,
+    TileBox,
+    pack_header,
+    parse_header,
+)
+from flowcodec.bitstream.numbers import CRC_BYTES, pack_unsigned, unpack_unsigned
+from flowcodec.bitstream.units import (
+    ALPHA,
+    EXIF,
+    ICC,
+    MIN_FRAME_BYTES,
+    TILE,
+    UNIT_NAMES,
+    Unit,
+    pack_unit,
+    read_unit,
+)
+from flowcodec.errors import FormatError, UsageError
+
+__all__ = [
+    "MODEL_NAMES",
+    "PictureFile",
+    "PictureHeader",
+    "Tile",
+    "TileBox",
+    "pack_picture",
+    "parse_header",
+    "parse_picture",
+]
+
+LATENT_HASH_BYTES = 4
+ORDER = (ICC, EXIF, ALPHA, TILE)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile's entropy-coded bytes, the CRC-32 of the latents they stand for, its unit's offset."""
+
+    latent_hash: int
+    data: bytes
+    offset: int
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A parsed file. `parts` says where its bytes went: name to bytes, adding up to the file."""
+
+    header: PictureHeader
+    tiles: list[Tile]
+    alpha: bytes | None
+    icc: bytes | None
+    exif: bytes | None
+    parts: dict[str, int]
+
+
+def pack_picture(
+    header: PictureHeader,
+    tiles: Sequence[tuple[int, bytes]],
+    alpha: bytes | None = None,
+    icc: bytes | None = None,
+    exif: bytes | None = None,
+) -> bytes:
+    """The bytes of a `.fci` file.
+
+    `tiles` holds (latent hash, entropy-coded bytes) for each tile, row by row from the top left;
+    `alpha` is what `pack_alpha` returns, `icc` and `exif` are stored as they are. UsageError if
+    header and units contradict each other or a value is outside its range.
+    """
+    parts = [pack_header(header)]
+    if len(tiles) != header.tile_count:
+        raise UsageError(f"the header asks for {header.tile_count} tiles, {len(tiles)} were given")
+    if header.alpha != (alpha is not None):
+        raise UsageError("the header's alpha flag and the alpha bytes contradict each other")
+    for latent_hash, _ in tiles:
+        if not 0 <= latent_hash < 2**32:
+            raise UsageError(f"a latent hash has 32 bits, {latent_hash} has not")
+
+    crc = unpack_unsigned(parts[0][-CRC_BYTES:])
+    payloads = [(ICC, icc), (EXIF, exif), (ALPHA, alpha)]
+    payloads += [(TILE, pack_unsigned(hash_, LATENT_HASH_BYTES) + data) for hash_, data in tiles]
+    for type, payload in payloads:
+        if payload is not None:
+            unit, crc = pack_unit(type, payload, crc)
+            parts.append(unit)
+    return b"".join(parts)
+
+
+def parse_picture(data: bytes) -> PictureFile:
+    """Take a `.fci` file apart.
+
+    Everything is checked: magic, version, ranges, lengths, checksums, number and order of units,
+    and that nothing follows the last tile. Whatever is wrong is a FormatError with the offset and
+    the name of the unit. No more memory is taken than a small multiple of `len(data)`, whatever
+    geometry the header claims.
+    """
+    header, offset = parse_header(data)
+    crc = unpack_unsigned(data[offset - CRC_BYTES : offset])
+    _check_room_for_tiles(header, len(data) - offset, offset)
+
+    parts = {"header": offset, "unit frames": 0, "latent hashes": 0}
+    parts |= {UNIT_NAMES[type]: 0 for type in (ICC, EXIF, ALPHA)} | {"tiles": 0, "skipped units": 0}
+    single: dict[int, bytes] = {}
+    tiles: list[Tile] = []
+    earliest = 0
+    while len(tiles) < header.tile_count:
+        if offset == len(data):
+            raise FormatError(
+                f"the file is cut short: {len(tiles)} of {header.tile_count} tiles are there",
+                offset=offset,
+                unit=f"tile {len(tiles)}",
+            )
+        unit = read_unit(data, offset, crc, len(tiles))
+        offset += unit.frame_bytes + len(unit.payload)
+        crc = unit.crc
+        parts["unit frames"] += unit.frame_bytes
+        if unit.type not in UNIT_NAMES:
+            parts["skipped units"] += len(unit.payload)
+            continue
+        _check_place(header, unit, earliest, ALPHA in single)
+        if unit.type == TILE:
+            earliest = ORDER.index(TILE)
+            tiles.append(_tile(unit))
+            parts["latent hashes"] += LATENT_HASH_BYTES
+            parts["tiles"] += len(tiles[-1].data)
+        else:
+            earliest = ORDER.index(unit.type) + 1
+            single[unit.type] = unit.payload
+            parts[unit.name] += len(unit.payload)
+    if offset < len(data):
+        raise FormatError(
+            f"{len(data) - offset} bytes follow the last tile, where the file must end",
+            offset=offset,
+            unit="the end",
+        )
+    return PictureFile(header, tiles, single.get(ALPHA), single.get(ICC), single.get(EXIF), parts)
+
+
+def _check_room_for_tiles(header: PictureHeader, left: int, offset: int) -> None:
+    least = header.tile_count * (MIN_FRAME_BYTES + LATENT_HASH_BYTES)
+    if left < least:
+        raise FormatError(
+            f"the file is cut short: {header.width}x{header.height} pixels are"
+            f" {header.tile_count} tiles and need at least {least} bytes, {left} left",
+            offset=offset,
+            unit="tile 0",
+        )
+
+
+def _check_place(header: PictureHeader, unit: Unit, earliest: int, alpha_seen: bool) -> None:
+    if ORDER.index(unit.type) < earliest:
+        trouble = "the unit is repeated or out of order: icc, exif, alpha, tiles is the order"
+    elif unit.type == ALPHA and not header.alpha:
+        trouble = "there is an alpha unit, but the header says that the picture has no alpha"
+    elif unit.type == TILE and header.alpha and not alpha_seen:
+        trouble = "the header says that the picture has alpha, but no alpha unit precedes the tiles"
+    else:
+        return
+    raise FormatError(trouble, offset=unit.offset, unit=unit.name)
+
+
+def _tile(unit: Unit) -> Tile:
+    if len(unit.payload) < LATENT_HASH_BYTES:
+        raise FormatError(
+            f"a tile begins with {LATENT_HASH_BYTES} bytes of hash, this one has"
+            f" {len(unit.payload)} bytes",
+            offset=unit.offset,
+            unit=unit.name,
+        )
+    latent_hash = unpack_unsigned(unit.payload[:LATENT_HASH_BYTES])
+    return Tile(latent_hash, unit.payload[LATENT_HASH_BYTES:], unit.offset)

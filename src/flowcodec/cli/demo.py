@@ -1,0 +1,73 @@
+"""`flowcodec demo`: three photographs through our codec and others, side by side on one picture."""
+
+from pathlib import Path
+
+import click
+
+from flowcodec.cli.measuring import progress_bar
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo-out"),
+    show_default=True,
+    help="Folder for the files; it is made, files of these names are replaced.",
+)
+def command(folder: Path) -> None:
+    """Compress three photographs to small files and show them beside JPEG, WebP and AVIF.
+
+    All files have about the same size, none is larger than ours unless its codec cannot make it
+    smaller. Look at comparison.png in the folder first.
+    """
+    import flowcodec
+    from flowcodec.evaluation.demo import (
+        CODECS,
+        code_photograph,
+        comparison_sheet,
+        find_photographs,
+    )
+    from flowcodec.media.files import atomic_write
+
+    photographs = find_photographs()
+    codec = flowcodec.load("image-cnn")
+    folder.mkdir(parents=True, exist_ok=True)
+    shots = []
+    with progress_bar(CODECS * len(photographs), "coding") as advance:
+        for photograph in photographs:
+            row = []
+            for shot in code_photograph(codec, "flowcodec", photograph, folder):
+                row.append(shot)
+                advance()
+            shots.append(row)
+    sheet = folder / "comparison.png"
+    with atomic_write(sheet) as output:
+        comparison_sheet(photographs, shots).save(output, "PNG")
+
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="One photograph, one file size, four codecs")
+    for title in ("file", "codec"):
+        table.add_column(title)
+    for title in ("bytes", "bits a pixel", "PSNR dB"):
+        table.add_column(title, justify="right")
+    for row in shots:
+        for shot in row:
+            name = shot.codec if shot.fits else f"{shot.codec} (its smallest file)"
+            size = f"{shot.file_bytes:,}"
+            table.add_row(shot.file.name, name, size, f"{shot.bpp:.3f}", f"{shot.psnr:.2f}")
+        table.add_section()
+    console = Console()
+    console.print(table)
+    console.print(f"Look at {sheet}", highlight=False, soft_wrap=True)
+    console.print(
+        "Then try a photograph of your own:\n"
+        "  flowcodec encode photo.jpg -q 3\n"
+        "  flowcodec decode photo.fci\n"
+        "  flowcodec info photo.fci",
+        highlight=False,
+    )

@@ -1,0 +1,101 @@
+"""`flowcodec info`: what a file's header says and where its bytes went, without decoding it."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from flowcodec.bitstream.header import (
+    LOSSLESS_PSNR,
+    MODEL_NAMES,
+    TILE_STEP,
+    VERSION,
+    describe_header,
+)
+from flowcodec.bitstream.picture_file import PictureFile, parse_picture
+from flowcodec.errors import FormatError
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a file.")
+def command(files: tuple[str, ...], as_json: bool) -> None:
+    """Show header, metadata and bytes per part of .fci files ("-": standard input)."""
+    if as_json:
+        click.echo(json.dumps([_as_json(file, _parse(file)) for file in files], indent=2))
+        return
+    for number, file in enumerate(files):
+        text = _as_text(file, _parse(file))
+        click.echo(text if number == 0 else "\n" + text)
+
+
+def _parse(file: str) -> PictureFile:
+    if file == "-":
+        data = sys.stdin.buffer.read()
+    else:
+        with open(file, "rb") as stream:
+            data = stream.read()
+    try:
+        return parse_picture(data)
+    except FormatError as error:
+        raise FormatError(f"{file}: {error}") from error
+
+
+def _as_json(file: str, picture: PictureFile) -> dict[str, Any]:
+    header = picture.header
+    size = sum(picture.parts.values())
+    return {
+        "file": file,
+        "kind": "picture",
+        "version": VERSION,
+        "model": MODEL_NAMES[header.model],
+        "prior_hash": header.prior_hash.hex(),
+        "weights_hash": header.weights_hash.hex(),
+        "width": header.width,
+        "height": header.height,
+        "gray": header.gray,
+        "alpha": header.alpha,
+        "quality": header.quality / 1000,
+        "psnr": None if header.psnr == LOSSLESS_PSNR else header.psnr / 100,
+        "tile": header.tile * TILE_STEP,
+        "tiles": [
+            {
+                "offset": tile.offset,
+                "bytes": len(tile.data),
+                "latent_hash": f"{tile.latent_hash:08x}",
+            }
+            for tile in picture.tiles
+        ],
+        "bytes": size,
+        "bpp": _bpp(picture, size),
+        "parts": picture.parts,
+    }
+
+
+def _as_text(file: str, picture: PictureFile) -> str:
+    header = picture.header
+    size = sum(picture.parts.values())
+    rows = [("kind", f"picture, format version {VERSION}"), *describe_header(header)]
+    rows += [
+        ("grid", f"{header.tile_columns} x {header.tile_rows} tiles"),
+        ("metadata", _metadata(picture)),
+        ("file", f"{size} bytes, {_bpp(picture, size):.4f} bits per pixel"),
+    ]
+    lines = [file] + [f"  {name:<14}{value}" for name, value in rows]
+    lines += [
+        f"    {part:<16}{count:>10} bytes {count / size:>7.2%}"
+        for part, count in picture.parts.items()
+        if count
+    ]
+    return "\n".join(lines)
+
+
+def _metadata(picture: PictureFile) -> str:
+    names = {"ICC profile": picture.icc, "EXIF": picture.exif}
+    found = [f"{name} ({len(data)} bytes)" for name, data in names.items() if data is not None]
+    return ", ".join(found) or "none"
+
+
+def _bpp(picture: PictureFile, size: int) -> float:
+    return size * 8 / (picture.header.width * picture.header.height)

@@ -1,0 +1,115 @@
+"""The `flowcodec` command: finds the sub-command, and turns every error into one line.
+
+A sub-command lives in `flowcodec/cli/NAME.py` as `@click.command() def command(...)` and is
+imported only when it runs, so that `flowcodec --help` costs no more than click.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+
+import click
+
+from flowcodec import __version__
+from flowcodec.errors import FlowcodecError
+
+COMMANDS = {
+    "encode": "Compress pictures to .fci files.",
+    "decode": "Turn .fci files back into pictures.",
+    "info": "Show what is in .fci files.",
+    "models": "List the bundled weights.",
+    "train": "Train or adapt a model as a recipe says.",
+    "eval": "Measure rate and quality over a folder of pictures.",
+    "bench": "Compare with other codecs.",
+    "demo": "Compress three photographs and show them beside other codecs.",
+}
+
+USER_ERROR = 2
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+@dataclass
+class Settings:
+    """What the options before the sub-command say."""
+
+    debug: bool = False
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are named in COMMANDS and imported when one of them runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which a newcomer needs them."""
+        return [name for name in COMMANDS if find_spec(f"flowcodec.cli.{name}")]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command, or None if there is none of that name."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = import_module(f"flowcodec.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line for each command, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option("--debug", is_flag=True, help="Print the traceback of an error.")
+@click.version_option(__version__, prog_name="flowcodec", message="%(prog)s %(version)s")
+@click.pass_context
+def group(ctx: click.Context, debug: bool) -> None:
+    """Learned picture compression: photographs to small .fci files and back."""
+    ctx.ensure_object(Settings).debug = debug
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (default: this process's) and return its exit status.
+
+    0: done; 2: an error of the family FlowcodecError, of the command line or of the operating
+    system, told in one line on stderr; 130: interrupted; 141: nobody reads the output any more.
+    """
+    settings = Settings()
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with group.make_context("flowcodec", words, obj=settings) as ctx:
+            group.invoke(ctx)
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except BrokenPipeError:
+        # What is still buffered must not raise again when Python closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except (FlowcodecError, OSError, click.ClickException) as error:
+        if settings.debug:
+            traceback.print_exc()
+        print(f"flowcodec: error: {_line(error)}", file=sys.stderr)
+        return USER_ERROR
+    return 0
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, click.UsageError) and error.ctx:
+        text = f"{error.format_message()} See '{error.ctx.command_path} --help'."
+    elif isinstance(error, click.ClickException):
+        text = error.format_message()
+    elif isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    else:
+        text = str(error)
+    return " ".join(text.split())

@@ -1,0 +1,184 @@
+"""What `eval`, `bench` and `demo` share: options, the list of pictures, progress and tables."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from flowcodec.errors import UsageError
+from flowcodec.media.files import picture_files
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from flowcodec.evaluation.results import Evaluation
+
+LOWEST, HIGHEST = 1.0, 8.0  # the scale of our qualities
+PUBLISHED_ANCHOR = "BPG 4:4:4"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def codec_options(command: Command) -> Command:
+    """The options that choose our codec: the keyword arguments of `flowcodec.load`."""
+    for option in (
+        click.option(
+            "--threads", type=click.IntRange(1), help="CPU threads of our codec. Default: torch's."
+        ),
+        click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ..."),
+        click.option(
+            "--weights",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Weights of your own (.safetensors). Default: the bundled ones.",
+        ),
+        click.option(
+            "--metric",
+            type=click.Choice(["mse", "ms-ssim"]),
+            default="mse",
+            show_default=True,
+            help="What the bundled weights were trained for.",
+        ),
+        click.option("--model", default="image-cnn", show_default=True, help="Model to measure."),
+    ):
+        command = option(command)
+    return command
+
+
+def describe_codec(metric: str, weights: Path | None, device: str, threads: int | None) -> str:
+    """How our codec was run, for the description of a result."""
+    import flowcodec
+
+    own = f"weights {weights.name}" if weights else f"bundled {metric} weights"
+    count = "default threads" if threads is None else f"{threads} threads"
+    return f"flowcodec {flowcodec.__version__}, {own}, {device}, {count}"
+
+
+class Qualities(click.ParamType[list[float]]):
+    """`1-8`, `1,2.5,4` or both mixed: numbers from 1 to 8, ranges in steps of one."""
+
+    name = "qualities"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[float]:
+        """The numbers, rising, each once."""
+        found: set[float] = set()
+        for part in str(value).split(","):
+            try:
+                low, dash, high = part.partition("-")
+                found |= set(range(int(low), int(high) + 1)) if dash else {float(part)}
+            except ValueError:
+                self.fail(f"{part!r} is neither a number nor a range such as 1-8", param, ctx)
+        if not found or not all(LOWEST <= quality <= HIGHEST for quality in found):
+            self.fail(f"{value!r}: qualities go from {LOWEST:g} to {HIGHEST:g}", param, ctx)
+        return sorted(map(float, found))
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures under a folder, sorted. Raises UsageError when there are none."""
+    paths = picture_files(folder)
+    if not paths:
+        raise UsageError(f"no pictures in {folder}: give a folder of PNG, JPEG, WebP, ... files")
+    return paths
+
+
+@contextmanager
+def progress_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
+    """A bar on stderr with the rate and the time left; yields the function that advances it."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=total, rate="")
+
+        def advance() -> None:
+            progress.advance(task)
+            speed = progress.tasks[0].speed
+            progress.update(task, rate=f"{speed:.2f}/s" if speed else "")
+
+        yield advance
+
+
+def print_evaluation(console: "Console", evaluation: "Evaluation") -> None:
+    """The means of an evaluation as a table, a row a quality."""
+    from rich.table import Table
+
+    table = Table(title=f"{evaluation['name']}: mean of {len(evaluation['per_image'])} pictures")
+    columns = {
+        "bpp": ("bpp", 4),
+        "psnr-rgb": ("PSNR dB", 2),
+        "ms-ssim-rgb": ("MS-SSIM", 5),
+        "ms-ssim-db-rgb": ("MS-SSIM dB", 2),
+        "encoding_time": ("encode s", 3),
+        "decoding_time": ("decode s", 3),
+    }
+    for title in ("quality", *(title for title, _ in columns.values())):
+        table.add_column(title, justify="right")
+    for index, quality in enumerate(evaluation["qualities"]):
+        values = (
+            number(evaluation["results"][key][index], digits)
+            for key, (_, digits) in columns.items()
+        )
+        table.add_row(f"{quality:g}", *values)
+    console.print(table)
+    small = [
+        name for name, lists in evaluation["per_image"].items() if None in lists["ms-ssim-rgb"]
+    ]
+    if small:
+        console.print(
+            f"MS-SSIM needs sides of 161 pixels: {len(small)} smaller pictures are not in its mean."
+        )
+
+
+def print_bd_rates(
+    console: "Console", name: str, rates: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> None:
+    """BD-rates of `name` against others (`{anchor: compare(...)}`), and why one is missing."""
+    from rich.table import Table
+
+    from flowcodec.evaluation.bd_rate import MEASURES
+
+    table = Table(title=f"BD-rate of {name}: file size at equal quality")
+    table.add_column("against")
+    for measure in MEASURES.values():
+        title = "PSNR" if measure.key == "psnr-rgb" else "MS-SSIM"
+        table.add_column(f"{title} {measure.low:g}-{measure.high:g} dB", justify="right")
+    reasons: list[str] = []
+    for anchor, rate in rates.items():
+        cells = []
+        for measure_name in MEASURES:
+            mean = rate[measure_name]["mean"]
+            cells.append("-" if mean is None else f"{mean:+.1f} %")
+            if mean is None:
+                reasons.append(f"{anchor}, {measure_name}: {rate[measure_name]['reason']}.")
+        table.add_row(anchor, *cells)
+    console.print(table)
+    for reason in reasons:
+        console.print(reason, highlight=False)
+
+
+def number(value: float | None, digits: int) -> str:
+    """A number with that many decimals; "-" where there is none."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def names_in(text: str) -> Sequence[str]:
+    """The words of a comma-separated list, each once, in order."""
+    return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))

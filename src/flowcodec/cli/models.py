@@ -1,0 +1,70 @@
+"""`flowcodec models`: the weights that come with the package, from the card files beside them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+import flowcodec
+from flowcodec.errors import WeightsError
+
+WEIGHTS = Path(flowcodec.__file__).parent / "weights"
+COLUMNS = (
+    "MODEL",
+    "METRIC",
+    "PRESET",
+    "QUALITY",
+    "PARAMETERS",
+    "KMAC/PIXEL",
+    "PRIOR",
+    "WEIGHTS",
+    "FILE",
+)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a model.")
+def command(as_json: bool) -> None:
+    """List the bundled weights: what they are for, how large and how much work."""
+    cards = [_read(path) for path in sorted(WEIGHTS.glob("*.json"))]
+    if as_json:
+        click.echo(json.dumps(cards, indent=2))
+    elif cards:
+        click.echo(_table(cards))
+    else:
+        click.echo("No weights are bundled with this flowcodec.")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        card: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        _row(card)
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path}: this is not a weights card: {error!r}") from error
+    return card
+
+
+def _row(card: dict[str, Any]) -> tuple[str, ...]:
+    low, high = card["qualities"]
+    work = card["kmac_per_pixel"]
+    return (
+        card["model"],
+        card["metric"],
+        card["preset"],
+        f"{low:g}-{high:g}",
+        f"{card['parameters'] / 1e6:.2f} M",
+        f"{work['encode']:.1f} + {work['decode']:.1f}",
+        card["prior_hash"],
+        card["weights_hash"],
+        card["file"],
+    )
+
+
+def _table(cards: list[dict[str, Any]]) -> str:
+    rows = [COLUMNS, *map(_row, cards)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

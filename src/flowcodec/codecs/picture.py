@@ -1,0 +1,262 @@
+"""Pictures to `.fci` bytes and back.
+
+    pixels ─ analyse ─► latents ─ round ─► prior.encode ─► tile units ─► file
+                                    └─ synthesise ─► what a decoder will show, and its PSNR
+
+Two grids are independent of each other. Tiles (1024 pixels by default) are what is entropy-coded
+alone. Windows are what the transforms work on, so that memory stays flat: tiles with a margin
+of 128 pixels taken from the picture (or from the latents), more than the networks look, so that
+no seam appears. Windows begin at multiples of 128 pixels, as attention's own windows do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowcodec.bitstream import alpha as alpha_plane
+from flowcodec.bitstream.header import MODEL_NAMES, PictureHeader, TileBox
+from flowcodec.bitstream.picture_file import PictureFile, Tile, pack_picture, parse_picture
+from flowcodec.codecs.transforms import Transforms
+from flowcodec.codecs.weights import Weights, bundled_weights, find_weights, load_weights
+from flowcodec.entropy.prior import latent_hash
+from flowcodec.errors import FlowcodecError, FormatError, UsageError, WeightsError
+from flowcodec.media.picture import Picture
+
+STRIDE = 16
+MARGIN = 128
+DEFAULT_TILE = 1024
+LOSSLESS = 65535
+VERIFY_DB = 0.05
+
+
+@dataclass(frozen=True)
+class EncodedPicture:
+    """A coded picture: the file's bytes, the decoded picture (H, W, C) and its PSNR in dB."""
+
+    data: bytes
+    psnr: float
+    reconstruction: NDArray[np.uint8]
+
+
+class PictureCodec:
+    """Codes pictures with one set of weights. Create it with `flowcodec.load`."""
+
+    def __init__(self, weights: Weights, *, device: str = "cpu", threads: int | None = None):
+        self.weights = weights
+        self.transforms = Transforms(weights, device, threads)
+        self.prior = weights.exact_prior()
+        names = {name: code for code, name in MODEL_NAMES.items()}
+        if weights.model not in names:
+            raise WeightsError(f"{weights.path} is for an unknown model, {weights.model}")
+        self.model = names[weights.model]
+
+    def encode(
+        self,
+        picture: Picture | NDArray[np.uint8],
+        quality: float = 4.0,
+        *,
+        tile: int = DEFAULT_TILE,
+    ) -> EncodedPicture:
+        """Code a picture (or uint8 (H, W, 3 or 1) samples) at a real quality of 1 to 8.
+
+        tile: side of the parts that are coded alone, a multiple of 64 up to 4096. The code of each
+        tile is decoded again and compared before this returns.
+        """
+        if not isinstance(picture, Picture):
+            picture = Picture(np.asarray(picture))
+        thousandths = round(quality * 1000) if math.isfinite(quality) else 0
+        if not 1000 <= thousandths <= 8000:
+            raise UsageError(f"quality is a number from 1 to 8, not {quality:g}")
+        if tile % 64 or not 64 <= tile <= 4096:
+            raise UsageError(f"tile is a multiple of 64 from 64 to 4096, not {tile}")
+        header = PictureHeader(
+            model=self.model,
+            prior_hash=self.prior.hash[:4],
+            weights_hash=self.weights.hash[:4],
+            width=picture.width,
+            height=picture.height,
+            gray=picture.gray,
+            alpha=picture.alpha is not None,
+            quality=thousandths,
+            psnr=0,
+            tile=tile // 64,
+        )
+        rows, columns = latent_size(header)
+        latents = np.zeros((self.weights.config.latent, rows, columns), np.int32)
+        tiles = []
+        for index in range(header.tile_count):
+            box = header.tile_box(index)
+            z, y = self._latents(picture.pixels, box, thousandths)
+            code = self.prior.encode(z, y, thousandths)
+            check = latent_hash(z, y)
+            if latent_hash(*self.prior.decode(code, *y.shape[1:], thousandths)) != check:
+                raise FlowcodecError(f"tile {index} does not decode to what was coded: a bug")
+            tiles.append((check, code))
+            place(latents, box, y)
+        pixels = self._synthesise(latents, header)
+        psnr = _psnr(picture.pixels, pixels)
+        hundredths = LOSSLESS if math.isinf(psnr) else min(round(psnr * 100), LOSSLESS - 1)
+        data = pack_picture(
+            dataclasses.replace(header, psnr=hundredths),
+            tiles,
+            alpha=None if picture.alpha is None else alpha_plane.pack_alpha(picture.alpha),
+            icc=picture.icc,
+            exif=picture.exif,
+        )
+        return EncodedPicture(data, psnr, pixels)
+
+    def decode(self, data: bytes) -> Picture:
+        """Decode a file that was coded with these weights; FormatError, WeightsError."""
+        return self.decode_parsed(parse_picture(data))
+
+    def decode_parsed(self, file: PictureFile) -> Picture:
+        """Decode a file that has been taken apart already."""
+        header = file.header
+        if header.weights_hash != self.weights.hash[:4]:
+            raise WeightsError(
+                f"the file needs weights {header.weights_hash.hex()}, these are"
+                f" {self.weights.hash[:4].hex()}"
+            )
+        if header.prior_hash != self.prior.hash[:4]:
+            raise WeightsError(
+                f"the file needs the prior {header.prior_hash.hex()}, the weights hold"
+                f" {self.prior.hash[:4].hex()}"
+            )
+        alpha = None
+        if file.alpha is not None:
+            alpha = alpha_plane.unpack_alpha(file.alpha, header.height, header.width)
+        rows, columns = latent_size(header)
+        latents = np.zeros((self.weights.config.latent, rows, columns), np.int32)
+        for index, tile in enumerate(file.tiles):
+            box = header.tile_box(index)
+            place(latents, box, self._decode_tile(tile, index, box, header.quality))
+        return Picture(self._synthesise(latents, header), alpha, file.icc, file.exif)
+
+    def _latents(
+        self, pixels: NDArray[np.uint8], box: TileBox, quality: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """z and y of one tile, from a window around it."""
+        top, bottom = window(box.top, box.height, pixels.shape[0])
+        left, right = window(box.left, box.width, pixels.shape[1])
+        part = pixels[top:bottom, left:right]
+        below, beside = -part.shape[0] % STRIDE, -part.shape[1] % STRIDE
+        part = np.pad(part, ((0, below), (0, beside), (0, 0)), mode="edge")
+        y, gain = self.transforms.analyse(np.broadcast_to(part, (*part.shape[:2], 3)), quality)
+        rows = latent_slice(box.top - top, box.height)
+        columns = latent_slice(box.left - left, box.width)
+        y = np.ascontiguousarray(y[:, rows, columns])
+        z = self.transforms.hyper_analyse(y, quality)
+        return z, np.rint(y * gain).astype(np.int64)
+
+    def _decode_tile(self, tile: Tile, index: int, box: TileBox, quality: int) -> NDArray[np.int64]:
+        unit = f"tile {index}"
+        try:
+            height, width = -(-box.height // STRIDE), -(-box.width // STRIDE)
+            z, y = self.prior.decode(tile.data, height, width, quality)
+        except FormatError as error:
+            raise FormatError(str(error), offset=tile.offset, unit=unit) from error
+        if latent_hash(z, y) != tile.latent_hash:
+            raise FormatError(
+                "the decoded latents do not match their hash", offset=tile.offset, unit=unit
+            )
+        return y
+
+    def _synthesise(self, latents: NDArray[np.int32], header: PictureHeader) -> NDArray[np.uint8]:
+        """All latents of a picture -> (H, W, 3 or 1) samples, window by window."""
+        channels = 1 if header.gray else 3
+        pixels = np.empty((header.height, header.width, channels), np.uint8)
+        for index in range(header.tile_count):
+            box = header.tile_box(index)
+            top, bottom = window(box.top, box.height, header.height)
+            left, right = window(box.left, box.width, header.width)
+            part = latents[:, latent_slice(top, bottom - top), latent_slice(left, right - left)]
+            decoded = self.transforms.synthesise(part, header.quality)
+            decoded = decoded[box.top - top :, box.left - left :][: box.height, : box.width]
+            if header.gray:
+                decoded = _gray(decoded)
+            pixels[box.top :, box.left :][: box.height, : box.width] = decoded
+        return pixels
+
+
+def load(
+    name: str = "image-cnn",
+    *,
+    metric: str = "mse",
+    weights: Path | str | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+) -> PictureCodec:
+    """A codec with the bundled weights of `name` and `metric`, or with those of a file."""
+    if name not in MODEL_NAMES.values():
+        raise UsageError(f"no model called {name}; there are: {', '.join(MODEL_NAMES.values())}")
+    found = load_weights(Path(weights)) if weights else bundled_weights(name, metric)
+    return PictureCodec(found, device=device, threads=threads)
+
+
+def load_for(
+    file: PictureFile,
+    *,
+    weights: Path | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+) -> PictureCodec:
+    """The codec that a file asks for, its weights found by hash."""
+    found = find_weights(file.header.weights_hash, weights)
+    return PictureCodec(found, device=device, threads=threads)
+
+
+def verify(picture: Picture, original: PictureHeader, reference: NDArray[np.uint8]) -> float:
+    """PSNR of a decoded picture against its original, checked against what the encoder stored.
+
+    FormatError if they differ by more than 0.05 dB.
+    """
+    found = _psnr(reference, picture.pixels)
+    stored = math.inf if original.psnr == LOSSLESS else original.psnr / 100
+    if not (math.isinf(found) and math.isinf(stored)) and abs(found - stored) > VERIFY_DB:
+        raise FormatError(
+            f"the decoded picture has {found:.2f} dB, its encoder measured {stored:.2f} dB"
+        )
+    return found
+
+
+def latent_size(header: PictureHeader) -> tuple[int, int]:
+    """Rows and columns of the latents of a whole picture."""
+    return -(-header.height // STRIDE), -(-header.width // STRIDE)
+
+
+def latent_slice(start: int, length: int) -> slice:
+    """The latents of `length` pixels that begin at a multiple of 16."""
+    return slice(start // STRIDE, -(-(start + length) // STRIDE))
+
+
+def place(latents: NDArray[np.int32], box: TileBox, y: NDArray[np.int64]) -> None:
+    """Put a tile's latents where they belong."""
+    rows, columns = latent_slice(box.top, box.height), latent_slice(box.left, box.width)
+    latents[:, rows, columns] = y
+
+
+def window(start: int, length: int, whole: int) -> tuple[int, int]:
+    """Begin and end, in pixels, of what the transforms see for a tile: a margin on both sides."""
+    begin = max(0, (start - MARGIN) // MARGIN * MARGIN)
+    end = start + length + MARGIN
+    return begin, min(whole, end // MARGIN * MARGIN + MARGIN)
+
+
+def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    mean = (pixels.sum(2, dtype=np.uint16, keepdims=True) + 1) // 3
+    return mean.astype(np.uint8)
+
+
+def _psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """PSNR in dB over all samples, a strip at a time."""
+    total = 0
+    for row in range(0, len(a), 256):
+        difference = a[row : row + 256].astype(np.int32) - b[row : row + 256]
+        total += int(np.square(difference).sum(dtype=np.int64))
+    return math.inf if total == 0 else 10 * math.log10(255**2 * a.size / total)

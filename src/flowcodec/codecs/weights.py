@@ -1,0 +1,144 @@
+"""Weight files: 16-bit safetensors, found by hash.
+
+A file holds the transforms as float16 and the exact prior as integers (names that begin with
+"prior."); its metadata says which model and sizes they are for. `weights_hash` is the SHA-256 of
+names, shapes, types and bytes of all tensors, in order of name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import safetensors
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+import flowcodec
+from flowcodec.entropy.prior import ExactPrior, Layout
+from flowcodec.errors import UsageError, WeightsError
+from flowcodec.models.image_cnn.config import ImageCnnConfig
+
+BUNDLED = Path(flowcodec.__file__).parent / "weights"
+PRIOR = "prior."
+WINDOW = 8  # positions of a line of attention in h_s
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A loaded file: `transforms` float16 by name, `prior` integers by name."""
+
+    path: Path
+    model: str
+    metric: str
+    config: ImageCnnConfig
+    transforms: Mapping[str, NDArray[np.float16]]
+    prior: Mapping[str, NDArray[np.integer]]
+    hash: bytes
+
+    def exact_prior(self) -> ExactPrior:
+        """The integer prior; WeightsError if its arrays do not fit together."""
+        layout = Layout(self.config.groups, self.config.components, WINDOW)
+        try:
+            return ExactPrior(self.prior, layout)
+        except (KeyError, ValueError, IndexError) as error:
+            raise WeightsError(f"{self.path}: the prior's arrays do not fit: {error!r}") from error
+
+
+def hash_of(tensors: Mapping[str, NDArray[np.generic]]) -> bytes:
+    """SHA-256 over all tensors, in order of name."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype.str} {tensor.shape}\n".encode())
+        digest.update(np.ascontiguousarray(tensor).data)
+    return digest.digest()
+
+
+def save_weights(
+    path: Path,
+    model: str,
+    metric: str,
+    config: ImageCnnConfig,
+    transforms: Mapping[str, NDArray[np.generic]],
+    prior: Mapping[str, NDArray[np.integer]],
+) -> bytes:
+    """Write a weight file, whole or not at all, and return its hash.
+
+    Integers are stored in 16 bits where they fit.
+    """
+    tensors: dict[str, NDArray[np.generic]] = {
+        name: np.ascontiguousarray(value, np.float16) for name, value in transforms.items()
+    }
+    for name, value in tensors.items():
+        if not np.isfinite(value).all():
+            raise WeightsError(f"{name} has values that 16-bit floats cannot hold")
+    for name, integers in prior.items():
+        narrow = np.abs(integers.astype(np.int64)).max(initial=0) < 2**15
+        tensors[PRIOR + name] = np.ascontiguousarray(integers, np.int16 if narrow else np.int32)
+    described = msgspec.json.encode(dataclasses.asdict(config)).decode()
+    data = save(tensors, {"model": model, "metric": metric, "config": described})
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(data)
+    os.replace(temporary, path)
+    return hash_of(tensors)
+
+
+def load_weights(path: Path) -> Weights:
+    """Read a weight file; WeightsError says what is wrong with it."""
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise WeightsError(f"cannot read weights {path}: {error.strerror or error}") from error
+    except safetensors.SafetensorError as error:
+        raise WeightsError(f"{path} is no weight file: {error}") from error
+    try:
+        config = msgspec.json.decode(metadata["config"], type=ImageCnnConfig)
+        model, metric = metadata["model"], metadata["metric"]
+    except (KeyError, msgspec.DecodeError) as error:
+        raise WeightsError(f"{path} was not written by flowcodec: {error}") from error
+    return Weights(
+        path=path,
+        model=model,
+        metric=metric,
+        config=config,
+        transforms={n: t for n, t in tensors.items() if not n.startswith(PRIOR)},
+        prior={n.removeprefix(PRIOR): t for n, t in tensors.items() if n.startswith(PRIOR)},
+        hash=hash_of(tensors),
+    )
+
+
+def bundled_weights(model: str, metric: str) -> Weights:
+    """The weights that come with the package; UsageError if there are none of that kind."""
+    path = BUNDLED / f"{model}-{metric}.safetensors"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in BUNDLED.glob("*.safetensors")))
+        raise UsageError(f"no bundled weights {model}-{metric}; there are: {known or 'none'}")
+    return load_weights(path)
+
+
+def find_weights(wanted: bytes, own: Path | None) -> Weights:
+    """The weights whose hash begins with `wanted`: in `own` (a file or a folder) or bundled.
+
+    WeightsError names the hash and the places that were looked in.
+    """
+    files = [own] if own and own.is_file() else sorted((own or BUNDLED).glob("*.safetensors"))
+    if own:
+        files += sorted(BUNDLED.glob("*.safetensors"))
+    for path in files:
+        weights = load_weights(path)
+        if weights.hash.startswith(wanted):
+            return weights
+    places = f"{own} and the bundled ones" if own else "the bundled ones"
+    raise WeightsError(
+        f"the file needs weights {wanted.hex()}, which are not among {places};"
+        " give them with --weights FILE or FOLDER"
+    )

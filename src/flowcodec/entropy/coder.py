@@ -1,0 +1,127 @@
+"""The range coder: arrays of symbols with integer tables, over constriction.
+
+constriction takes probabilities as floats. Handing it float32(count - 1) with `perfect=False`
+makes its own scaling exactly 1, so that the coded distribution is our integer table. SPEC.md
+states the coder in integers; tests/entropy holds a second decoder without constriction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import constriction
+import numpy as np
+from numpy.typing import NDArray
+
+from flowcodec.errors import FormatError
+
+Ints = NDArray[np.int64]
+Model = constriction.stream.model.Categorical
+
+ROWS = Model(perfect=False)
+BIT = Model(np.array([2**23 - 1, 2**23 - 1], np.float32), perfect=False)
+LARGEST_LATENT = 1 << 24
+
+
+def model_of(counts: Ints) -> Model:
+    """A coding model from counts that sum to 2^24."""
+    return Model((counts - 1).astype(np.float32), perfect=False)
+
+
+class Coder(Protocol):
+    """Encodes or decodes the same sequence of calls.
+
+    `symbols` passes through what it is given when encoding, and ignores it when decoding.
+    """
+
+    def symbols(self, symbols: Ints | None, models: list[tuple[Model, int]]) -> Ints: ...
+
+    def rows(self, symbols: Ints | None, counts: Ints) -> Ints: ...
+
+    def integers(self, values: Ints | None, count: int) -> Ints: ...
+
+
+class Encoder:
+    """Writes symbols; `bytes()` gives the code."""
+
+    def __init__(self) -> None:
+        self._coder = constriction.stream.queue.RangeEncoder()
+
+    def symbols(self, symbols: Ints | None, models: list[tuple[Model, int]]) -> Ints:
+        """Code symbols in order, the first `n` with the first model, and so on."""
+        assert symbols is not None
+        narrow = symbols.astype(np.int32)
+        start = 0
+        for model, count in models:
+            self._coder.encode(narrow[start : start + count], model)
+            start += count
+        return symbols
+
+    def rows(self, symbols: Ints | None, counts: Ints) -> Ints:
+        """Code each symbol with its own row of counts (n, K)."""
+        assert symbols is not None
+        self._coder.encode(symbols.astype(np.int32), ROWS, (counts - 1).astype(np.float32))
+        return symbols
+
+    def integers(self, values: Ints | None, count: int) -> Ints:
+        """Code signed integers (escapes) in Exp-Golomb code, a bit at a time."""
+        assert values is not None
+        for value in values.tolist():
+            code = (2 * value if value >= 0 else -2 * value - 1) + 1
+            length = code.bit_length()
+            pattern = [0] * (length - 1) + [code >> i & 1 for i in range(length - 1, -1, -1)]
+            self._coder.encode(np.array(pattern, np.int32), BIT)
+        return values
+
+    def bytes(self) -> bytes:
+        return self._coder.get_compressed().astype("<u4").tobytes()
+
+
+class Decoder:
+    """Reads symbols; never fails on damaged input, whose symbols are then arbitrary."""
+
+    def __init__(self, data: bytes):
+        if len(data) % 4:
+            raise FormatError("the entropy-coded part is no whole number of 32-bit words")
+        words = np.frombuffer(data, "<u4").astype(np.uint32)
+        self._coder = constriction.stream.queue.RangeDecoder(words)
+
+    def symbols(self, symbols: Ints | None, models: list[tuple[Model, int]]) -> Ints:
+        with _damage():
+            parts = [self._coder.decode(model, count) for model, count in models]
+            return np.concatenate(parts).astype(np.int64)
+
+    def rows(self, symbols: Ints | None, counts: Ints) -> Ints:
+        with _damage():
+            found = self._coder.decode(ROWS, (counts - 1).astype(np.float32))
+            return np.asarray(found, np.int64)
+
+    def integers(self, values: Ints | None, count: int) -> Ints:
+        found = np.zeros(count, np.int64)
+        for i in range(count):
+            length = 1
+            while not self._bit():
+                length += 1
+                if length > LARGEST_LATENT.bit_length() + 2:
+                    raise FormatError("the entropy-coded part is damaged: an escape is too long")
+            code = 1
+            for _ in range(length - 1):
+                code = 2 * code + self._bit()
+            code -= 1
+            found[i] = -(code + 1) // 2 if code % 2 else code // 2
+        return found
+
+    def _bit(self) -> int:
+        with _damage():
+            return int(self._coder.decode(BIT, 1)[0])
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    """constriction notices some codes that no encoder can have written: say so."""
+    try:
+        yield
+    except AssertionError as error:
+        raise FormatError("the entropy-coded part is damaged") from error

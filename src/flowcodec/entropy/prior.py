@@ -1,0 +1,350 @@
+"""The exact prior: codes z and y of one tile with integer networks, either way.
+
+The integer twin of `nn.prior.Prior`. One routine walks through the tile's symbols; an encoder
+gives it the symbols and a decoder asks it for them, so that both cannot drift apart.
+
+Order: z channel by channel; then each group of y's channels, first the half of the checkerboard
+where row + column is even, then the other (the last group in one step). Inside a step symbols
+are sorted by table (stable), tables in ascending order; escaped values follow the step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowcodec.entropy.coder import LARGEST_LATENT, Coder, Decoder, Encoder, Model, model_of
+from flowcodec.entropy.fixed_point import (
+    ACTIVATION_BITS,
+    LIMIT,
+    AdjacentAttention,
+    Conv,
+    Map,
+    clamp,
+    interpolate,
+    leaky,
+    log2_table,
+    neighbourhoods,
+    pixel_shuffle,
+    softmax_weights,
+    times_exp2,
+)
+from flowcodec.entropy.gaussian import (
+    MEAN_BITS,
+    PRECISION,
+    SCALE_OFFSET,
+    SCALES,
+    mixture_counts,
+    reach,
+    scale_table,
+    tables_of,
+)
+from flowcodec.errors import FormatError
+
+Ints = NDArray[np.int64]
+GAIN_TO_ACTIVATION = 2  # gains are in units of 2^-8, activations of 2^-10
+MEAN_LIMIT = 1 << 20  # in sixteenths
+WIDEST = 256  # symbols of a mixture's table
+ROWS_AT_ONCE = 4096
+HYPER_RATIO = 4
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes that the arrays alone do not tell: groups of y, Gaussians, attention window."""
+
+    groups: tuple[int, ...]
+    components: int
+    window: int
+
+
+class ExactPrior:
+    """Built from integer arrays (`nn.prior.Prior.export`); immutable, shareable by threads."""
+
+    def __init__(self, arrays: Mapping[str, NDArray[np.integer]], layout: Layout):
+        self.layout = layout
+        self.hash = prior_hash(arrays, layout)
+        self.log_gain = arrays["log_gain"]
+        self.hyper_log_gain = arrays["hyper_log_gain"]
+        self.quality_bias = arrays["quality_bias"]
+        self.hyper_mean = arrays["hyper_mean"].astype(np.int64)
+        self.hyper_log_scale = arrays["hyper_log_scale"].astype(np.int64)
+        self.hyper_weight = softmax_weights(arrays["hyper_logit"].astype(np.int64), 16)
+        self.half_bias = arrays["half_bias"].astype(np.float64)
+
+        def conv(name: str) -> Conv:
+            return Conv(arrays[f"{name}.weight"], arrays[f"{name}.bias"])
+
+        self.up1, self.up2 = conv("hyper_synthesis.up1"), conv("hyper_synthesis.up2")
+        self.out = conv("hyper_synthesis.out")
+        self.attention = None
+        if "hyper_synthesis.attention.merge.weight" in arrays:
+            parts = [conv(f"hyper_synthesis.attention.{p}") for p in ("query", "key", "value")]
+            merge = conv("hyper_synthesis.attention.merge")
+            self.attention = AdjacentAttention(*parts, merge, layout.window)
+        count = len(layout.groups)
+        self.heads = [[conv(f"heads.{g}.layers.{i}") for i in range(3)] for g in range(count)]
+        self.contexts = [conv(f"contexts.{g}") for g in range(count - 1)]
+
+    def encode(self, z: Ints, y: Ints, quality: int) -> bytes:
+        """z (N, ceil(h/4), ceil(w/4)) and y (M, h, w) -> code; quality in thousandths."""
+        if max(np.abs(z).max(), np.abs(y).max()) > LARGEST_LATENT:
+            raise ValueError("latents beyond 2^24 cannot be coded")
+        encoder = Encoder()
+        self._walk(encoder, y.shape[1], y.shape[2], quality, z, y)
+        return encoder.bytes()
+
+    def decode(self, data: bytes, height: int, width: int, quality: int) -> tuple[Ints, Ints]:
+        """Code -> z, y of a tile with height x width latent positions."""
+        return self._walk(Decoder(data), height, width, quality, None, None)
+
+    def _walk(
+        self,
+        coder: Coder,
+        height: int,
+        width: int,
+        quality: int,
+        known_z: Ints | None,
+        known_y: Ints | None,
+    ) -> tuple[Ints, Ints]:
+        z = self._code_z(coder, height, width, quality, known_z)
+        gain = interpolate(self.log_gain, quality)
+        features = self._features(z, height, width, quality)
+        even = (np.arange(height)[:, None] + np.arange(width)[None, :]) % 2 == 0
+        even = even.reshape(-1)
+        flat = None if known_y is None else known_y.reshape(len(known_y), -1)
+        y = np.zeros((len(gain), height * width), np.int64)
+        start = 0
+        for index, group in enumerate(self.layout.groups):
+            part = slice(start, start + group)
+            start += group
+            last = index == len(self.contexts)
+            seen = np.zeros((height, width, 2 * group))
+            for step in [None] if last else [even, ~even]:
+                base = features.reshape(height * width, -1)
+                if step is not None:
+                    base = base[step]
+                    if step is not even:
+                        context = self.contexts[index]
+                        found = context.at(neighbourhoods(seen, context.kernel)[step])
+                        base = clamp(base + found + self.half_bias[index])
+                wanted = None if flat is None else flat[part][:, _all(step)]
+                y[part, _all(step)] = self._code_step(
+                    coder, base, self.heads[index], gain[part], wanted
+                )
+                if not last:
+                    seen = context_input(y[part], gain[part]).reshape(height, width, -1)
+            if not last:
+                features = clamp(features + self.contexts[index](seen))
+        return z, y.reshape(len(gain), height, width)
+
+    def _code_z(
+        self, coder: Coder, height: int, width: int, quality: int, known: Ints | None
+    ) -> Ints:
+        gain = interpolate(self.hyper_log_gain, quality)
+        means = _gained_mean(self.hyper_mean, gain[None]).T
+        scales = _scale_index(self.hyper_log_scale, gain[None]).T
+        low, size = _window(means, scales, self.hyper_weight.T)
+        models = [
+            model_of(
+                mixture_counts(
+                    low[c : c + 1],
+                    int(size[c]),
+                    means[c : c + 1],
+                    scales[c : c + 1],
+                    self.hyper_weight.T[c : c + 1],
+                )[0]
+            )
+            for c in range(len(gain))
+        ]
+        shape = (-(-height // HYPER_RATIO), -(-width // HYPER_RATIO))
+        count = shape[0] * shape[1]
+        offset = np.repeat(low, count)
+        sizes = np.repeat(size, count)
+        values = None if known is None else known.reshape(-1)
+        coded = _code(
+            coder, values, offset, sizes, lambda s: coder.symbols(s, [(m, count) for m in models])
+        )
+        return coded.reshape(len(gain), *shape)
+
+    def _features(self, z: Ints, height: int, width: int, quality: int) -> Map:
+        """h_s: (N, k, l) integers -> (h, w, C) activations."""
+        gain = interpolate(self.hyper_log_gain, quality)
+        x = _restored(z, gain[:, None, None]).transpose(1, 2, 0)
+        x = leaky(pixel_shuffle(self.up1(np.ascontiguousarray(x))))
+        x = leaky(pixel_shuffle(self.up2(x)))
+        if self.attention is not None:
+            x = self.attention(x)
+        bias = interpolate(self.quality_bias, quality)
+        return clamp(self.out(x) + bias)[:height, :width]
+
+    def _code_step(
+        self, coder: Coder, base: Map, head: list[Conv], gain: Ints, wanted: Ints | None
+    ) -> Ints:
+        """Code the (channels, n) latents of n positions, given their features (n, C)."""
+        x = base
+        for layer in head:
+            x = layer.at(leaky(x))
+        components = self.layout.components
+        parts = x.T.astype(np.int64).reshape(-1, components, len(gain), len(base))
+        means = _gained_mean(parts[0], gain[None, :, None])
+        scales = _scale_index(parts[1], gain[None, :, None])
+        if components == 1:
+            return _code_gaussian(coder, means[0], scales[0], wanted)
+        weights = softmax_weights(parts[2], 16)
+        return _code_mixture(coder, means, scales, weights, wanted)
+
+
+def _all(step: NDArray[np.bool_] | None) -> Any:
+    return slice(None) if step is None else step
+
+
+def context_input(y: Ints, gain: Ints) -> Map:
+    """(channels, n) integers -> (n, 2 * channels) activations: the value before its gain, and
+    log2(1 + |y|)."""
+    value = _restored(y, gain[:, None])
+    magnitude = log2_table()[np.minimum(np.abs(y), 4095)]
+    return np.concatenate([value, magnitude]).T.astype(np.float64)
+
+
+def _restored(values: Ints, gain: Ints) -> Map:
+    """Integers without their gain, as activations."""
+    bounded = np.clip(values, -LARGEST_LATENT, LARGEST_LATENT)
+    return clamp(times_exp2(bounded, -gain, -ACTIVATION_BITS).astype(np.float64))
+
+
+def _gained_mean(mean: Ints, gain: Ints) -> Ints:
+    """Means (activations) times their gain, in sixteenths."""
+    return np.clip(times_exp2(mean, gain, ACTIVATION_BITS - MEAN_BITS), -MEAN_LIMIT, MEAN_LIMIT)
+
+
+def _scale_index(log_scale: Ints, gain: Ints) -> Ints:
+    """log2 of scales (activations) plus that of the gain, as indices of `scale_table`."""
+    total = log_scale + (gain << GAIN_TO_ACTIVATION)
+    return np.clip((total + SCALE_OFFSET + 64) >> 7, 0, SCALES - 1)
+
+
+@lru_cache(maxsize=SCALES * 16)
+def _gaussian_model(table: int) -> Model:
+    return model_of(tables_of(table >> MEAN_BITS)[table & 15])
+
+
+@lru_cache(maxsize=1)
+def _reaches() -> Ints:
+    return np.array([reach(scale) for scale in range(SCALES)])
+
+
+def _code_gaussian(coder: Coder, mean: Ints, scale: Ints, wanted: Ints | None) -> Ints:
+    """Code latents (any shape) under one Gaussian each: few tables, so sorted by table."""
+    shape = mean.shape
+    mean = mean.reshape(-1)
+    table = (scale.reshape(-1) << MEAN_BITS | mean & 15).astype(np.int16)
+    order = np.argsort(table, kind="stable")
+    counts = np.bincount(table, minlength=SCALES << MEAN_BITS)
+    used = np.flatnonzero(counts)
+    models = [(_gaussian_model(int(t)), int(counts[t])) for t in used]
+    reaches = _reaches()[table[order] >> MEAN_BITS]
+    offset = (mean >> MEAN_BITS)[order] - reaches
+    values = None if wanted is None else wanted.reshape(-1)[order]
+    coded = np.empty(len(mean), np.int64)
+    coded[order] = _code(coder, values, offset, 2 * reaches + 2, lambda s: coder.symbols(s, models))
+    return coded.reshape(shape)
+
+
+def _window(means: Ints, scales: Ints, weights: Ints) -> tuple[Ints, Ints]:
+    """Where the tables of mixtures (n, G) begin, and their sizes: powers of two, at most 256.
+
+    They cover every component of weight 2^-10 or more to its reach, around their middle.
+    """
+    heavy = weights >= 1 << 6
+    reaches = _reaches()[scales]
+    low = np.where(heavy, (means >> MEAN_BITS) - reaches, MEAN_LIMIT).min(1)
+    high = np.where(heavy, (means >> MEAN_BITS) + 1 + reaches, -MEAN_LIMIT).max(1)
+    sizes = 2 ** np.arange(2, WIDEST.bit_length())
+    size = sizes[np.minimum(np.searchsorted(sizes, high - low + 1), len(sizes) - 1)]
+    return (low + high + 1) // 2 - size // 2, size
+
+
+def _code_mixture(
+    coder: Coder, means: Ints, scales: Ints, weights: Ints, wanted: Ints | None
+) -> Ints:
+    """Code latents under mixtures: parameters (G, channels, n); sorted by size of table."""
+    shape = means.shape[1:]
+    flat = [p.reshape(len(p), -1).T for p in (means, scales, weights)]
+    low, size = _window(*flat)
+    order = np.argsort(size, kind="stable")
+    values = None if wanted is None else wanted.reshape(-1)
+    coded = np.empty(len(low), np.int64)
+    for chosen in _runs(order, size[order]):
+        counts = mixture_counts(low[chosen], int(size[chosen[0]]), *(p[chosen] for p in flat))
+        known = None if values is None else values[chosen]
+        code = partial(coder.rows, counts=counts)
+        coded[chosen] = _code(coder, known, low[chosen], size[chosen], code)
+    return coded.reshape(shape)
+
+
+def _runs(order: Ints, size: Ints) -> Iterable[Ints]:
+    """Pieces of `order` of one size each and at most 4096 long."""
+    edges = np.flatnonzero(np.diff(size)) + 1
+    for run in np.split(order, edges):
+        for start in range(0, len(run), ROWS_AT_ONCE):
+            yield run[start : start + ROWS_AT_ONCE]
+
+
+def _code(
+    coder: Coder,
+    values: Ints | None,
+    offset: Ints,
+    size: Ints,
+    code: Callable[[Ints | None], Ints],
+) -> Ints:
+    """Code values - offset where that lies in [0, size), else the escape symbol `size`; escaped
+    values follow as integers relative to offset, inside the table counted as 0."""
+    symbols = None
+    escaped = None
+    if values is not None:
+        distance = values - offset
+        outside = (distance < 0) | (distance >= size)
+        symbols = np.where(outside, size, distance)
+        escaped = _fold(distance[outside], size[outside])
+    coded = code(symbols)
+    where = np.flatnonzero(coded == size)
+    result = coded + offset
+    if len(where):
+        folded = coder.integers(escaped, len(where))
+        result[where] = offset[where] + _unfold(folded, size[where])
+        if np.abs(result[where]).max() > 2 * LARGEST_LATENT:
+            raise FormatError("the entropy-coded part is damaged: a latent is out of range")
+    return result
+
+
+def _fold(distance: Ints, size: Ints) -> Ints:
+    """Distances outside [0, size) as signed integers without a gap: below -> -1, -2, ...; above
+    -> 0, 1, ..."""
+    return np.where(distance < 0, distance, distance - size)
+
+
+def _unfold(value: Ints, size: Ints) -> Ints:
+    return np.where(value < 0, value, value + size)
+
+
+def latent_hash(z: Ints, y: Ints) -> int:
+    """CRC-32 of z then y as little-endian 32-bit integers, channel by channel."""
+    return crc32(y.astype("<i4").tobytes(), crc32(z.astype("<i4").tobytes()))
+
+
+def prior_hash(arrays: Mapping[str, NDArray[np.integer]], layout: Layout) -> bytes:
+    """SHA-256 of layout and arrays in order of name: two priors that differ have other hashes."""
+    digest = hashlib.sha256(repr((layout.groups, layout.components, layout.window)).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name}{array.shape}".encode())
+        digest.update(array.astype("<i4").tobytes())
+    return digest.digest()

@@ -1,0 +1,227 @@
+"""Picture codecs that can be run here: JPEG, WebP, AVIF, JPEG 2000 (Pillow) and JPEG XL.
+
+Each has one integer quality, higher is better, and is set to what serves PSNR at a given size;
+only JPEG XL needs a package beyond the core ones (imagecodecs).
+"""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import PIL
+from PIL import Image, features
+
+from flowcodec.errors import UsageError
+from flowcodec.evaluation.metrics import Pixels
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A codec with one integer quality `lowest`..`highest`, on RGB uint8 (H, W, 3).
+
+    `sweep` are the qualities a rate-distortion curve is drawn through; `settings` says in words
+    how the codec was run; `version` asks the library for its version.
+    """
+
+    name: str
+    title: str
+    suffix: str
+    lowest: int
+    highest: int
+    sweep: tuple[int, ...]
+    settings: str
+    version: Callable[[], str]
+    encode: Callable[[Pixels, int], bytes]
+    decode: Callable[[bytes], Pixels]
+
+    @property
+    def description(self) -> str:
+        """Library, version and settings, for a table of results."""
+        return f"{self.version()}; {self.settings}"
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A picture coded by an anchor: `fits` tells whether `data` is within the size asked for."""
+
+    quality: int
+    data: bytes
+    pixels: Pixels
+    fits: bool
+
+
+def anchor_named(name: str) -> Anchor:
+    """The anchor of that name. Raises UsageError when it is unknown or its library is absent."""
+    anchor = ANCHORS.get(name)
+    if anchor is None:
+        raise UsageError(f"no codec {name!r} to compare with: choose from {', '.join(ANCHORS)}")
+    feature = _PILLOW_FEATURES.get(name)
+    if feature is not None and not features.check(feature):
+        raise UsageError(f"this Pillow was built without {anchor.title}: install a wheel with it")
+    if name == "jxl" and find_spec("imagecodecs") is None:
+        raise UsageError("JPEG XL needs imagecodecs: pip install imagecodecs")
+    return anchor
+
+
+def fit_bytes(anchor: Anchor, pixels: Pixels, max_bytes: int) -> Coded:
+    """Code at the highest quality whose file is not larger than `max_bytes`.
+
+    Bisection over the integer quality, taking size to rise with it. Where even the lowest quality
+    is too large, that file is returned with `fits` False.
+    """
+    quality, data = anchor.lowest, anchor.encode(pixels, anchor.lowest)
+    fits = len(data) <= max_bytes
+    if fits:
+        too_large = anchor.highest + 1
+        while too_large - quality > 1:
+            middle = (quality + too_large) // 2
+            trial = anchor.encode(pixels, middle)
+            if len(trial) <= max_bytes:
+                quality, data = middle, trial
+            else:
+                too_large = middle
+    return Coded(quality, data, anchor.decode(data), fits)
+
+
+def _encode_with_pillow(pixels: Pixels, format: str, options: Mapping[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def _decode_with_pillow(data: bytes) -> Pixels:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.array(image.convert("RGB"))
+
+
+def _jpeg(pixels: Pixels, quality: int) -> bytes:
+    return _encode_with_pillow(
+        pixels, "JPEG", {"quality": quality, "subsampling": 0, "optimize": True}
+    )
+
+
+def _webp(pixels: Pixels, quality: int) -> bytes:
+    return _encode_with_pillow(pixels, "WEBP", {"quality": quality, "method": 6})
+
+
+def _avif(pixels: Pixels, quality: int) -> bytes:
+    # libavif's own default, tune=iq, trades PSNR for looks; a PSNR table has to say tune=psnr.
+    options = {
+        "quality": quality,
+        "subsampling": "4:4:4",
+        "speed": 4,
+        "codec": "aom",
+        "advanced": {"tune": "psnr"},
+    }
+    return _encode_with_pillow(pixels, "AVIF", options)
+
+
+def _jpeg2000(pixels: Pixels, quality: int) -> bytes:
+    options = {
+        "quality_mode": "dB",
+        "quality_layers": [quality],
+        "irreversible": True,
+        "mct": 1,
+    }
+    return _encode_with_pillow(pixels, "JPEG2000", options)
+
+
+def _jxl(pixels: Pixels, quality: int) -> bytes:
+    import imagecodecs
+
+    return bytes(imagecodecs.jpegxl_encode(pixels, distance=_jxl_distance(quality), effort=7))
+
+
+def _jxl_distance(quality: int) -> float:
+    """libjxl's own scale from quality 0..99 to Butteraugli distance."""
+    if quality >= 30:
+        return 0.1 + (100 - quality) * 0.09
+    return 53 / 3000 * quality**2 - 23 / 20 * quality + 25
+
+
+def _decode_jxl(data: bytes) -> Pixels:
+    import imagecodecs
+
+    return np.asarray(imagecodecs.jpegxl_decode(data), dtype=np.uint8)
+
+
+def _pillow_library(title: str, feature: str) -> Callable[[], str]:
+    return lambda: f"{title} {features.version(feature)} in Pillow {PIL.__version__}"
+
+
+def _jxl_version() -> str:
+    import imagecodecs
+
+    return f"{imagecodecs.jpegxl_version()} in imagecodecs {imagecodecs.__version__}"
+
+
+_PILLOW_FEATURES = {"webp": "webp", "avif": "avif", "jpeg2000": "jpg_2000"}
+
+ANCHORS: dict[str, Anchor] = {
+    anchor.name: anchor
+    for anchor in (
+        Anchor(
+            name="jpeg",
+            title="JPEG",
+            suffix=".jpg",
+            lowest=1,
+            highest=100,
+            sweep=(5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95),
+            settings="4:4:4, optimised Huffman tables",
+            version=_pillow_library("libjpeg-turbo", "libjpeg_turbo"),
+            encode=_jpeg,
+            decode=_decode_with_pillow,
+        ),
+        Anchor(
+            name="webp",
+            title="WebP",
+            suffix=".webp",
+            lowest=0,
+            highest=100,
+            sweep=(0, 5, 10, 20, 30, 45, 60, 75, 85, 92),
+            settings="lossy (4:2:0), method 6",
+            version=_pillow_library("libwebp", "webp"),
+            encode=_webp,
+            decode=_decode_with_pillow,
+        ),
+        Anchor(
+            name="avif",
+            title="AVIF",
+            suffix=".avif",
+            lowest=0,
+            highest=100,
+            sweep=(5, 12, 20, 28, 36, 44, 52, 60, 68),
+            settings="aom, 4:4:4, 8 bit, speed 4, tune psnr",
+            version=_pillow_library("libavif", "avif"),
+            encode=_avif,
+            decode=_decode_with_pillow,
+        ),
+        Anchor(
+            name="jpeg2000",
+            title="JPEG 2000",
+            suffix=".jp2",
+            lowest=15,
+            highest=55,
+            sweep=(24, 26, 28, 30, 32, 34, 36, 38, 40),
+            settings="9/7 wavelet, quality = target PSNR in dB",
+            version=_pillow_library("OpenJPEG", "jpg_2000"),
+            encode=_jpeg2000,
+            decode=_decode_with_pillow,
+        ),
+        Anchor(
+            name="jxl",
+            title="JPEG XL",
+            suffix=".jxl",
+            lowest=0,
+            highest=99,
+            sweep=(5, 15, 30, 45, 60, 70, 80, 88, 94),
+            settings="effort 7, libjxl's scale from quality to distance",
+            version=_jxl_version,
+            encode=_jxl,
+            decode=_decode_jxl,
+        ),
+    )
+}

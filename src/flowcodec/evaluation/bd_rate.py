@@ -1,0 +1,117 @@
+"""Bjøntegaard delta rate on a fixed range of quality.
+
+The range is fixed so that figures of different codecs can be ranked: the usual overlapping range
+changes with the pair that is compared.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowcodec.errors import UsageError
+
+PSNR_RANGE = (30.5, 36.5)  # dB
+MS_SSIM_RANGE = (12.0, 19.5)  # dB of the linear mean
+
+
+Results = Mapping[str, Sequence[float | None]]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A quality that rate is compared at: its key in the results, and the range in dB."""
+
+    key: str
+    low: float
+    high: float
+
+
+MEASURES = {
+    "psnr": Measure("psnr-rgb", *PSNR_RANGE),
+    "ms-ssim": Measure("ms-ssim-db-rgb", *MS_SSIM_RANGE),
+}
+
+
+def bd_rate(
+    rate: Sequence[float],
+    quality: Sequence[float],
+    anchor_rate: Sequence[float],
+    anchor_quality: Sequence[float],
+    low: float,
+    high: float,
+) -> float:
+    """Mean difference of rate at equal quality, in percent of the anchor's; negative is better.
+
+    Log rate over quality (dB) is interpolated by Akima's method through the points of each curve,
+    in any order, and integrated from `low` to `high`. Rates are in any one unit, above 0.
+
+    Raises UsageError when a curve does not span the range, or cannot be interpolated.
+    """
+    ours = _mean_log_rate(rate, quality, low, high, "the curve")
+    anchor = _mean_log_rate(anchor_rate, anchor_quality, low, high, "the anchor's curve")
+    return 100 * math.expm1(ours - anchor)
+
+
+def bd_rate_between(results: Results, anchor: Results, measure: str) -> float:
+    """BD-rate in percent of two curves in the JSON form of `evaluation.results`.
+
+    `measure` is a key of MEASURES, which sets the range. Points without a value are left out.
+    """
+    what = MEASURES[measure]
+    curves = (*known_points(results, what.key), *known_points(anchor, what.key))
+    return bd_rate(*curves, what.low, what.high)
+
+
+def compare(results: Results, anchor: Results) -> dict[str, dict[str, float | str | None]]:
+    """BD-rates of a curve against an anchor's by measure, as they are written into JSON.
+
+    {"psnr": {"mean": -12.3}, "ms-ssim": {"mean": None, "reason": "the curve spans ..."}}
+    """
+    rates: dict[str, dict[str, float | str | None]] = {}
+    for measure in MEASURES:
+        try:
+            rates[measure] = {"mean": round(bd_rate_between(results, anchor, measure), 2)}
+        except UsageError as error:
+            rates[measure] = {"mean": None, "reason": str(error)}
+    return rates
+
+
+def known_points(results: Results, key: str) -> tuple[list[float], list[float]]:
+    """Rates and qualities (`key`) of the points of a curve that have both."""
+    pairs = zip(results["bpp"], results.get(key, ()), strict=False)
+    known = [(rate, quality) for rate, quality in pairs if rate is not None and quality is not None]
+    return [rate for rate, _ in known], [quality for _, quality in known]
+
+
+def _mean_log_rate(
+    rate: Sequence[float], quality: Sequence[float], low: float, high: float, whose: str
+) -> float:
+    try:
+        from scipy.interpolate import Akima1DInterpolator
+    except ModuleNotFoundError:
+        raise UsageError("a BD-rate needs scipy: pip install 'flowcodec[bench]'") from None
+    if not low < high:
+        raise UsageError(f"the range of a BD-rate must rise, got {low:g} to {high:g} dB")
+    if len(rate) != len(quality) or len(rate) < 2:
+        raise UsageError(
+            f"{whose} needs two or more points of rate and quality, "
+            f"got {len(rate)} and {len(quality)}"
+        )
+    x: NDArray[np.float64] = np.asarray(quality, dtype=np.float64)
+    y: NDArray[np.float64] = np.asarray(rate, dtype=np.float64)
+    if not (np.isfinite(x).all() and np.isfinite(y).all() and (y > 0).all()):
+        raise UsageError(f"{whose} needs finite qualities and finite rates above 0")
+    order = np.argsort(x, kind="stable")
+    x, y = x[order], y[order]
+    if x[0] > low or x[-1] < high:
+        raise UsageError(
+            f"{whose} spans {x[0]:.2f} to {x[-1]:.2f} dB, the BD-rate needs "
+            f"{low:g} to {high:g} dB: code at lower and higher qualities"
+        )
+    if (np.diff(x) <= 0).any():
+        raise UsageError(f"{whose} has two points of equal quality: leave one out")
+    area = Akima1DInterpolator(x, np.log(y)).integrate(low, high)
+    return float(area) / (high - low)

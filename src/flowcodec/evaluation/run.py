@@ -1,0 +1,106 @@
+"""Code real files with a codec and measure what comes back."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from flowcodec.errors import UsageError
+from flowcodec.evaluation.anchors import Anchor
+from flowcodec.evaluation.metrics import Pixels
+from flowcodec.evaluation.results import Evaluation, Measurement, collect, measure
+from flowcodec.media.picture import Picture, read_picture
+
+Q = TypeVar("Q", int, float)
+
+Progress = Callable[[], None]
+"""Called after each picture at each quality: len(paths) * len(qualities) times in all."""
+
+
+class Encoded(Protocol):
+    """What `PictureCodec.encode` returns, as far as measuring needs it."""
+
+    @property
+    def data(self) -> bytes: ...
+
+
+class Codec(Protocol):
+    """`flowcodec.codecs.picture.PictureCodec`, as far as measuring needs it."""
+
+    def encode(self, picture: Picture, quality: float) -> Encoded: ...
+
+    def decode(self, data: bytes) -> Picture: ...
+
+
+def rgb_pixels(picture: Picture) -> Pixels:
+    """Colour samples as uint8 (H, W, 3): gray is repeated three times, alpha left out."""
+    pixels = picture.pixels
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+
+
+def evaluate(
+    codec: Codec,
+    paths: Sequence[Path],
+    qualities: Sequence[float],
+    progress: Progress | None = None,
+    *,
+    name: str,
+    description: str,
+) -> Evaluation:
+    """Code every picture at every quality, decode it from its bytes, and measure.
+
+    Pixels only: metadata and alpha are not coded, gray is coded and measured as RGB. The first
+    picture is coded once before the clock counts. Raises UsageError for an empty list or two
+    files of one name, MediaError for a picture that cannot be read.
+    """
+
+    def encode(pixels: Pixels, quality: float) -> bytes:
+        return codec.encode(Picture(pixels), quality).data
+
+    def decode(data: bytes) -> Pixels:
+        return rgb_pixels(codec.decode(data))
+
+    measurements = _measure_all(encode, decode, paths, qualities, progress)
+    return collect(name, description, qualities, measurements)
+
+
+def evaluate_anchor(
+    anchor: Anchor,
+    paths: Sequence[Path],
+    settings: Sequence[int],
+    progress: Progress | None = None,
+) -> Evaluation:
+    """The same for another codec, at the given settings of its own quality scale."""
+    measurements = _measure_all(anchor.encode, anchor.decode, paths, settings, progress)
+    return collect(anchor.title, anchor.description, settings, measurements)
+
+
+def _measure_all(
+    encode: Callable[[Pixels, Q], bytes],
+    decode: Callable[[bytes], Pixels],
+    paths: Sequence[Path],
+    qualities: Sequence[Q],
+    progress: Progress | None,
+) -> dict[str, list[Measurement]]:
+    if not paths or not qualities:
+        raise UsageError("nothing to evaluate: give at least one picture and one quality")
+    if len({path.name for path in paths}) < len(paths):
+        raise UsageError("results are filed by name: two of the pictures are named alike")
+    measurements: dict[str, list[Measurement]] = {}
+    for number, path in enumerate(paths):
+        pixels = rgb_pixels(read_picture(path))
+        if number == 0:
+            decode(encode(pixels, qualities[0]))
+        row = measurements[path.name] = []
+        for quality in qualities:
+            start = time.perf_counter()
+            data = encode(pixels, quality)
+            encoded = time.perf_counter()
+            decoded = decode(data)
+            done = time.perf_counter()
+            row.append(measure(pixels, decoded, len(data), encoded - start, done - encoded))
+            if progress is not None:
+                progress()
+    return measurements

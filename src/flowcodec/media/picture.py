@@ -1,0 +1,217 @@
+"""Pictures as arrays: `Picture`, `read_picture`, `write_picture`."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from flowcodec.errors import MediaError
+from flowcodec.media.exif import PREFIX, bare, read_exif, tiff_tags, turned
+from flowcodec.media.files import atomic_write
+from flowcodec.media.formats import PictureFormat, format_named, format_of
+from flowcodec.media.opening import open_image
+from flowcodec.media.samples import sample_type, to_samples
+
+_JPEG_EXIF_BYTES = 65533 - len(PREFIX)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A still picture, upright, with what its file said beside the pixels.
+
+    pixels: uint8, (H, W, 3) RGB or (H, W, 1) gray, H and W at least 1.
+    alpha: uint8 (H, W), 0 transparent to 255 opaque, not premultiplied; or None.
+    icc: the ICC profile that `pixels` are meant in, or None (then most likely sRGB).
+    exif: bare EXIF (a TIFF structure without "Exif\\0\\0" before it), orientation 1; or None.
+    notes: what reading has changed, in plain words: "16 bits a sample were reduced to 8".
+
+    Raises MediaError where the arrays do not have these types and shapes.
+    """
+
+    pixels: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None = None
+    icc: bytes | None = None
+    exif: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        pixels, alpha = self.pixels, self.alpha
+        shaped = pixels.ndim == 3 and pixels.shape[2] in (1, 3) and pixels.size > 0
+        if pixels.dtype != np.uint8 or not shaped:
+            raise MediaError(
+                "pixels must be uint8 (height, width, 3 or 1), "
+                f"not {pixels.dtype} {tuple(pixels.shape)}"
+            )
+        if alpha is not None and (alpha.dtype != np.uint8 or alpha.shape != pixels.shape[:2]):
+            raise MediaError(
+                f"alpha must be uint8 {tuple(pixels.shape[:2])} like the pixels, "
+                f"not {alpha.dtype} {tuple(alpha.shape)}"
+            )
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def gray(self) -> bool:
+        return bool(self.pixels.shape[2] == 1)
+
+
+def read_picture(source: Path | str | BinaryIO) -> Picture:
+    """Read a PNG, JPEG, WebP, TIFF, AVIF, PPM or PGM picture; its content tells which it is.
+
+    `source` is a path or an open binary file, a pipe too, which is read to its end. Gray stays
+    gray, a palette becomes RGB, transparency of any kind becomes alpha, EXIF orientation is
+    applied. Of several pictures in one file the first is read. `samples.to_samples` says how
+    other depths and colour spaces become 8-bit RGB; `notes` of the result says whether they had
+    to.
+
+    Raises MediaError where the file cannot be opened, is damaged, is no such picture, or has more
+    than 2^30 pixels.
+    """
+    source = Path(source) if isinstance(source, str) else source
+    name = _name(source)
+    suspicion = "it is damaged or of an unsupported kind"
+    with _as_media_error(f"cannot read {name}", suspicion), _opened(source) as stream:
+        return _decode(stream, name)
+
+
+def write_picture(
+    picture: Picture, target: Path | str | BinaryIO, format: str | None = None
+) -> None:
+    """Write `picture` as PNG, JPEG, WebP, TIFF, AVIF, PPM or PGM.
+
+    `format` is a name ("png", "JPEG", "tif"); without it the suffix of the path `target` decides.
+    An open file `target` needs it. PNG, WebP, TIFF, PPM and PGM are lossless, JPEG and AVIF are
+    written at quality 95 without chroma subsampling. Alpha is kept exactly.
+
+    ICC profile and EXIF are written where the format holds them: not in PPM and PGM, no EXIF over
+    64 KiB in JPEG, of EXIF in TIFF only what describes the photograph, no gray profile in WebP,
+    which turns gray into RGB. Under .ppm and .pnm gray is written as "P5", as PGM.
+
+    Raises MediaError where the format is unknown or cannot hold the picture (alpha in JPEG, PPM,
+    PGM; colour in PGM; too many pixels a side) and where the file cannot be written. A path then
+    is as it was before: nothing is ever left half-written.
+    """
+    target = Path(target) if isinstance(target, str) else target
+    name = _name(target)
+    if format is not None:
+        chosen = format_named(format)
+    elif isinstance(target, Path):
+        chosen = format_of(target)
+    else:
+        raise MediaError(f"cannot tell the picture format for {name}; name one, such as 'png'")
+    _check_fits(picture, chosen, name)
+    encoded = BytesIO()
+    with _as_media_error(f"cannot write {name} as {chosen.name}"):
+        _encode(picture, chosen, encoded)
+    if isinstance(target, Path):
+        with atomic_write(target) as stream:
+            stream.write(encoded.getbuffer())
+    else:
+        target.write(encoded.getbuffer())
+
+
+def _decode(stream: BinaryIO, name: str) -> Picture:
+    image, head = open_image(stream, name)
+    with image:
+        kind = sample_type(image, head)
+        frames = getattr(image, "n_frames", 1)
+        samples = to_samples(image, kind)
+        notes = samples.notes
+        if frames > 1:
+            notes += (f"the file holds {frames} pictures, only the first was read",)
+        icc = image.info.get("icc_profile") if samples.profiled else None
+        try:
+            exif, orientation = read_exif(image)
+        except Exception:
+            exif, orientation = None, 1
+            notes += ("damaged EXIF was dropped",)
+    del image  # its pixels are not needed any more while ours are turned
+    alpha = samples.alpha if samples.alpha is None else turned(samples.alpha, orientation)
+    return Picture(turned(samples.pixels, orientation), alpha, icc or None, exif, notes)
+
+
+def _check_fits(picture: Picture, chosen: PictureFormat, name: str) -> None:
+    if picture.alpha is not None and not chosen.alpha:
+        raise MediaError(
+            f"cannot write {name}: {chosen.name} holds no alpha; use PNG, WebP, TIFF or AVIF"
+        )
+    if not picture.gray and not chosen.colour:
+        raise MediaError(f"cannot write {name}: {chosen.name} holds gray only; use PPM")
+    if max(picture.height, picture.width) > chosen.side:
+        raise MediaError(
+            f"cannot write {name}: {picture.width} x {picture.height} pixels are too many for "
+            f"{chosen.name}, which ends at {chosen.side} a side; use PNG"
+        )
+
+
+def _encode(picture: Picture, chosen: PictureFormat, target: BinaryIO) -> None:
+    planes = picture.pixels[..., 0] if picture.gray else picture.pixels
+    if picture.alpha is not None:
+        planes = np.dstack((planes, picture.alpha))
+    image = Image.fromarray(np.ascontiguousarray(planes))
+    image.save(target, "PPM" if chosen.name == "PGM" else chosen.name, **_options(picture, chosen))
+
+
+def _options(picture: Picture, chosen: PictureFormat) -> dict[str, Any]:
+    options = dict(chosen.options)
+    icc, exif = picture.icc, bare(picture.exif or b"")
+    if chosen.name == "AVIF":
+        options["subsampling"] = "4:0:0" if picture.gray else "4:4:4"
+    if chosen.name == "TIFF":
+        options["exif"] = tiff_tags(exif)
+    elif chosen.metadata and exif and not (chosen.name == "JPEG" and len(exif) > _JPEG_EXIF_BYTES):
+        options["exif"] = PREFIX + exif
+    gray_profile = icc is not None and icc[16:20] == b"GRAY"
+    if chosen.metadata and icc and not (chosen.name == "WebP" and gray_profile):
+        options["icc_profile"] = icc
+    return options
+
+
+@contextlib.contextmanager
+def _opened(source: Path | BinaryIO) -> Iterator[BinaryIO]:
+    """`source` as a binary file that can seek, from where it stands now."""
+    if isinstance(source, Path):
+        with source.open("rb") as stream:
+            yield stream if stream.seekable() else BytesIO(stream.read())
+    else:
+        yield BytesIO(source.read())
+
+
+@contextlib.contextmanager
+def _as_media_error(what: str, suspicion: str = "the encoder refused") -> Iterator[None]:
+    """Turn errors of the block into a MediaError: `what`, and the system's reason or `suspicion`.
+
+    Any error at all, since Pillow raises nearly everything on damaged files: KeyError, zlib.error,
+    AssertionError and more.
+    """
+    try:
+        yield
+    except MediaError:
+        raise
+    except MemoryError as error:
+        raise MediaError(f"{what}: not enough memory") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise MediaError(f"{what}: {error.strerror}") from error
+        details = " ".join(str(error).split()) or type(error).__name__
+        raise MediaError(f"{what}: {suspicion} ({details})") from error
+
+
+def _name(file: Path | BinaryIO) -> str:
+    """What to call a file in messages."""
+    if isinstance(file, Path):
+        return str(file)
+    name = getattr(file, "name", None)
+    return name if isinstance(name, str) else "the picture"

@@ -1,0 +1,1 @@
+"""One folder per system of the papers: its networks and presets."""

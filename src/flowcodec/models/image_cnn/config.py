@@ -1,0 +1,79 @@
+"""Presets of image-cnn: frozen data, one dataclass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ImageCnnConfig:
+    """Sizes and switches of image-cnn (thesis ch. 3.1-3.3).
+
+    transform: "strided" is the thesis's four 5x5 convolutions of stride 2 with GDN; "patch" is a
+    16x16 linear transform (KLT start) with residual branches at 1/8 and 1/16.
+    width: channels inside the transforms (N); latent: channels of y at 1/16 (M); hyper: channels
+    of z at 1/64; attention: block in g_a, g_s, h_a and h_s; components: Gaussians per latent
+    element (GMB above 1); refinement: DIRB after g_s; features, hidden, groups: the prior
+    (`nn.prior.PriorConfig`).
+    """
+
+    transform: Literal["strided", "patch"]
+    width: int
+    latent: int
+    hyper: int
+    features: int
+    hidden: tuple[int, int]
+    groups: tuple[int, ...]
+    attention: Literal["none", "aab", "cheng", "nlam"]
+    components: int
+    refinement: bool
+    coarse_width: int = 0  # patch transform only: channels at 1/16
+    analysis_blocks: tuple[int, int] = (0, 0)  # and residual blocks at 1/8 and 1/16
+    synthesis_blocks: tuple[int, int] = (0, 0)
+
+
+PRESETS = {
+    "paper": ImageCnnConfig(
+        transform="strided",
+        width=192,
+        latent=320,
+        hyper=192,
+        features=192,
+        hidden=(320, 320),
+        groups=(320,),
+        attention="aab",
+        components=3,
+        refinement=True,
+    ),
+    "compact": ImageCnnConfig(
+        transform="patch",
+        width=96,
+        latent=320,
+        hyper=48,
+        features=128,
+        hidden=(128, 96),
+        groups=(8, 16, 32, 56, 80, 128),
+        attention="none",
+        components=1,
+        refinement=False,
+        coarse_width=128,
+        analysis_blocks=(2, 1),
+        synthesis_blocks=(4, 1),
+    ),
+    "tiny": ImageCnnConfig(
+        transform="patch",
+        width=8,
+        latent=24,
+        hyper=4,
+        features=8,
+        hidden=(8, 8),
+        groups=(8, 16),
+        attention="aab",
+        components=1,
+        refinement=True,
+        coarse_width=8,
+        analysis_blocks=(1, 0),
+        synthesis_blocks=(1, 0),
+    ),
+}

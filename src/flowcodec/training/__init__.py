@@ -1,0 +1,1 @@
+"""From a folder of pictures to weights: recipes, data, losses and the engine."""

@@ -1,0 +1,265 @@
+"""The training loop: one function from a recipe and a folder to a checkpoint.
+
+Everything that decides a step (crops, qualities, noise) comes from the recipe's seed and the
+step's number, and a checkpoint holds model, average, optimiser and step. A training that was
+killed goes on from its last checkpoint as if it had not been.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+
+from flowcodec.errors import UsageError
+from flowcodec.models.image_cnn import PRESETS, ImageCnn, ImageCnnConfig
+from flowcodec.models.image_cnn.klt import start_from_klt
+from flowcodec.models.image_cnn.transforms import PATCH
+from flowcodec.nn.gains import ANCHORS
+from flowcodec.training.data import Crops, hold_out, load_pictures, patches
+from flowcodec.training.losses import distortion
+from flowcodec.training.recipe import MSE_LAMBDAS, Recipe, Stage
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.jsonl"
+KLT_PATCHES = 60_000
+
+
+def build(recipe: Recipe) -> ImageCnn:
+    """The untrained network of a recipe."""
+    if recipe.preset not in PRESETS:
+        raise UsageError(f"no preset called {recipe.preset}; there are: {', '.join(PRESETS)}")
+    fields = {field.name for field in dataclasses.fields(ImageCnnConfig)}
+    for name in recipe.switches:
+        if name not in fields:
+            raise UsageError(f"switches.{name} is no field of a preset: {', '.join(fields)}")
+    config = dataclasses.replace(PRESETS[recipe.preset], **recipe.switches)  # type: ignore[arg-type]
+    torch.manual_seed(recipe.seed)
+    return ImageCnn(config)
+
+
+def stage_at(recipe: Recipe, step: int) -> tuple[Stage, float]:
+    """The stage that a step belongs to, and its learning rate."""
+    begin = 0
+    for stage in recipe.stages:
+        if step < begin + stage.steps:
+            break
+        begin += stage.steps
+    progress = (step - begin) / stage.steps
+    cosine = 0.5 * (1 + math.cos(math.pi * progress))
+    rate = stage.lr_end + (stage.lr - stage.lr_end) * cosine
+    return stage, rate * min(1.0, (step + 1) / recipe.warm_up)
+
+
+def sample_quality(recipe: Recipe, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Real qualities, stratified over [1, 8]; or the recipe's single one."""
+    if recipe.quality is not None:
+        return np.full(count, recipe.quality, np.float32)
+    cells = (np.arange(count) + rng.random(count)) / count
+    return rng.permutation(1 + (ANCHORS - 1) * cells).astype(np.float32)
+
+
+def lambda_of(lambdas: list[float], quality: Tensor) -> Tensor:
+    """lambda at real qualities, geometric between anchors."""
+    logs = torch.log(torch.tensor(lambdas, device=quality.device))
+    low = (quality - 1).floor().clamp(0, ANCHORS - 2).long()
+    fraction = quality - 1 - low
+    return torch.exp(logs[low] * (1 - fraction) + logs[low + 1] * fraction)
+
+
+class Training:
+    """State of a training in a folder: network, averaged network, optimiser, step."""
+
+    def __init__(self, recipe: Recipe, folder: Path, device: str = "cpu"):
+        self.recipe, self.folder, self.device = recipe, folder, torch.device(device)
+        self.model = build(recipe).to(self.device)
+        self.average = build(recipe).to(self.device).requires_grad_(False)
+        slow = {"g_a.klt.weight"}
+        named = list(self.model.named_parameters())
+        self.optimiser = torch.optim.Adam(
+            [
+                {"params": [p for n, p in named if n not in slow], "scale": 1.0},
+                {"params": [p for n, p in named if n in slow], "scale": recipe.slow},
+            ],
+            lr=1e-4,
+        )
+        self.step = 0
+        self.seconds = 0.0  # spent training, over all runs
+        self.usual_loss = math.inf
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        state = {
+            "recipe": msgspec.json.encode(self.recipe),
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "usual_loss": self.usual_loss,
+        }
+        temporary = self.folder / f".{CHECKPOINT}.{os.getpid()}"
+        torch.save(state, temporary)
+        os.replace(temporary, self.folder / CHECKPOINT)
+
+    def resume(self) -> bool:
+        """Go on from the folder's checkpoint, if there is one."""
+        path = self.folder / CHECKPOINT
+        if not path.exists():
+            return False
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.usual_loss = state["usual_loss"]
+        return True
+
+    def log(self, **record: Any) -> None:
+        """Append one line to the log."""
+        with (self.folder / LOG).open("a") as file:
+            file.write(json.dumps({"step": self.step, "seconds": round(self.seconds, 1), **record}))
+            file.write("\n")
+
+    def losses(
+        self, model: ImageCnn, x: Tensor, quality: Tensor, rate_only: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Bits per pixel and distortion of each crop."""
+        noise = self.recipe.rate == "noise"
+        with self.autocast():
+            if rate_only:
+                with torch.no_grad():
+                    y = model.g_a(x - 0.5, quality)
+                coded = model.prior(y.float(), model.h_a(y), quality, noise)
+                return (coded.y_bits + coded.z_bits) / x[0, 0].numel(), x.new_zeros(len(x))
+            out = model(x, quality, noise)
+        bpp = out.bits.sum(1) / x[0, 0].numel()
+        return bpp, distortion(self.recipe.metric, x, out.x_hat.float())
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        enabled = self.recipe.precision == "bf16"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
+
+    def train_step(self, crops: Crops) -> float:
+        """One step; returns the loss. A step whose loss or gradient explodes changes nothing."""
+        recipe = self.recipe
+        stage, rate = stage_at(recipe, self.step)
+        rng = np.random.default_rng([recipe.seed, self.step, 1])
+        torch.manual_seed(recipe.seed * 1_000_003 + self.step)
+        quality = torch.from_numpy(sample_quality(recipe, stage.batch, rng)).to(self.device)
+        pixels = torch.from_numpy(crops.batch(self.step, stage.batch, stage.crop)).to(self.device)
+        x = pixels.float().div_(255).contiguous(memory_format=torch.channels_last)
+        weight = lambda_of(recipe.lambdas, quality)
+        bpp, error = self.losses(self.model, x, quality, stage.part == "prior")
+        balance = (weight / recipe.lambdas[ANCHORS // 2]) ** -recipe.balance
+        loss = (balance * (bpp + weight * error)).mean()
+        value = float(loss.detach())
+        self.optimiser.zero_grad(set_to_none=True)
+        if math.isfinite(value) and value < 10 * self.usual_loss:
+            loss.backward()  # type: ignore[no-untyped-call]
+            parameters = [p for p in self.model.parameters() if p.grad is not None]
+            norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
+            if torch.isfinite(norm):
+                for group in self.optimiser.param_groups:
+                    group["lr"] = rate * group["scale"]
+                self.optimiser.step()
+                self.update_average()
+                usual = value if math.isinf(self.usual_loss) else self.usual_loss
+                self.usual_loss = 0.99 * usual + 0.01 * value
+        self.step += 1
+        if stage is not stage_at(recipe, self.step)[0]:
+            self.usual_loss = math.inf  # another stage, another scale
+        return value
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
+        for mean, value in zip(self.average.parameters(), self.model.parameters(), strict=True):
+            mean.lerp_(value, 1 - decay)
+        for mean, value in zip(self.average.buffers(), self.model.buffers(), strict=True):
+            mean.copy_(value)
+
+    @torch.no_grad()
+    def evaluate(self, pictures: list[np.ndarray]) -> dict[str, list[float]]:
+        """Estimated bpp and PSNR of the averaged network on held-out pictures, by quality."""
+        single = self.recipe.quality
+        qualities = [single] if single is not None else [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+        result: dict[str, list[float]] = {"quality": qualities, "bpp": [], "psnr": []}
+        self.average.eval()
+        for value in qualities:
+            rates, errors = [], []
+            for picture in pictures:
+                height, width = (side // 64 * 64 for side in picture.shape[:2])
+                cut = np.ascontiguousarray(picture[:height, :width].transpose(2, 0, 1))
+                x = torch.from_numpy(cut).to(self.device)[None].float() / 255
+                out = self.average(x, torch.full((1,), value, device=self.device))
+                decoded = (out.x_hat.clamp(0, 1) * 255).round() / 255
+                rates.append(float(out.bits.sum()) / (height * width))
+                errors.append(-10 * math.log10(float((decoded - x).square().mean()) + 1e-10))
+            result["bpp"].append(float(np.mean(rates)))
+            result["psnr"].append(float(np.mean(errors)))
+        return result
+
+
+def train(
+    recipe: Recipe,
+    data: Path,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    seconds: float = math.inf,
+    on_loading: Callable[[int, int], None] | None = None,
+    on_step: Callable[[Training, float], None] | None = None,
+    on_evaluation: Callable[[Training, dict[str, list[float]]], None] | None = None,
+) -> Training:
+    """Train until the recipe's last step, or for `seconds` of this run; resumes by itself.
+
+    Writes checkpoint.pt and log.jsonl into `folder`. UsageError when the folder holds a
+    training of another recipe.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    training = Training(recipe, folder, device)
+    encoded = msgspec.json.format(msgspec.json.encode(recipe))
+    copy = folder / "recipe.json"
+    if copy.exists() and copy.read_bytes() != encoded:
+        raise UsageError(f"{folder} holds a training of another recipe; give another --out")
+    copy.write_bytes(encoded)
+    largest = max(stage.crop for stage in recipe.stages)
+    pictures, held_out = hold_out(load_pictures(data, largest, on_loading), recipe.held_out)
+    if not training.resume() and recipe.start == "klt":
+        sample = patches(pictures, PATCH, KLT_PATCHES, recipe.seed)
+        # Steps of the quantiser follow the MSE anchors whatever the metric: 1-8 mean the same.
+        for network in (training.model, training.average):
+            start_from_klt(network, sample, MSE_LAMBDAS)
+    crops = Crops(pictures, recipe.seed, recipe.halve)
+    started = saved = time.monotonic()
+    before = training.seconds
+    while training.step < recipe.total_steps and time.monotonic() - started < seconds:
+        loss = training.train_step(crops)
+        now = time.monotonic()
+        training.seconds = before + now - started
+        if on_step:
+            on_step(training, loss)
+        if training.step % 50 == 0:
+            training.log(loss=round(loss, 5))
+        if training.step % recipe.evaluate_every == 0 or training.step == recipe.total_steps:
+            result = training.evaluate(held_out)
+            training.log(evaluation=result)
+            if on_evaluation:
+                on_evaluation(training, result)
+        if now - saved > recipe.checkpoint_seconds:
+            training.save()
+            saved = now
+    training.save()
+    return training

@@ -1,0 +1,83 @@
+"""Recipes: what to train, on what, for how long. TOML, checked when loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from flowcodec.errors import UsageError
+
+MSE_LAMBDAS = [0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483, 0.0932, 0.1800]
+MS_SSIM_LAMBDAS = [2.40, 4.58, 8.73, 16.64, 31.73, 60.50, 115.37, 220.0]
+
+
+class Stage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One part of the schedule. The learning rate follows a cosine from `lr` to `lr_end`."""
+
+    steps: int
+    crop: int
+    batch: int
+    lr: float
+    lr_end: float
+    part: Literal["all", "prior"] = "all"  # "prior": rate alone, transforms frozen
+
+
+class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Everything a training is made of, but for the folder of pictures."""
+
+    preset: str
+    stages: list[Stage]
+    metric: Literal["mse", "ms-ssim"] = "mse"
+    switches: dict[str, str | int | bool] = {}  # fields of the preset to replace
+    start: Literal["klt", "random"] = "klt"
+    quality: float | None = None  # one anchor quality (the thesis) instead of all in one model
+    rate: Literal["rounded", "noise"] = "rounded"  # `nn.prior.Prior.forward` says which is which
+    balance: float = 0.5  # loss of each quality times lambda^-balance
+    seed: int = 1
+    slow: float = 0.1  # learning rate of the KLT, as a fraction
+    warm_up: int = 200
+    clip: float = 1.0
+    average: float = 0.999  # decay of the averaged weights
+    halve: float = 0.2  # fraction of crops taken at half size
+    precision: Literal["fp32", "bf16"] = "fp32"
+    held_out: int = 12  # pictures kept for evaluation while training
+    evaluate_every: int = 1000  # steps
+    checkpoint_seconds: float = 120.0
+
+    @property
+    def total_steps(self) -> int:
+        return sum(stage.steps for stage in self.stages)
+
+    @property
+    def lambdas(self) -> list[float]:
+        """lambda of the eight anchor qualities, for a distortion on the scale of [0, 1]."""
+        if self.metric == "mse":
+            return [value * 255**2 for value in MSE_LAMBDAS]
+        return MS_SSIM_LAMBDAS
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check a recipe; UsageError names the key that is wrong."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Recipe)
+    except OSError as error:
+        raise UsageError(f"cannot read the recipe {path}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise UsageError(f"recipe {path}: {error}") from error
+
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+def find_recipe(name: str) -> Path:
+    """A path as it is, or the name of a recipe of the package."""
+    path = Path(name)
+    if path.suffix == ".toml" or path.exists():
+        return path
+    bundled = RECIPES / f"{name}.toml"
+    if bundled.exists():
+        return bundled
+    known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+    raise UsageError(f"no recipe called {name}; give a .toml file or one of: {known}")

@@ -1,0 +1,89 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flowcodec.errors import UsageError
+from flowcodec.evaluation.anchors import ANCHORS, anchor_named, fit_bytes
+from flowcodec.evaluation.metrics import psnr
+from tests.evaluation.fakes import save_photograph
+
+
+@pytest.fixture(scope="module")
+def pixels(tmp_path_factory):
+    path = save_photograph(tmp_path_factory.mktemp("anchors") / "photo.png", 97, 130)
+    return np.asarray(Image.open(path))
+
+
+def available(name):
+    if name == "jxl":
+        pytest.importorskip("imagecodecs")
+    return anchor_named(name)
+
+
+@pytest.mark.parametrize("name", ANCHORS)
+def test_quality_buys_bytes_and_fidelity(name, pixels):
+    anchor = available(name)
+    assert anchor.lowest <= anchor.sweep[0] and anchor.sweep[-1] <= anchor.highest
+    files = [anchor.encode(pixels, quality) for quality in (anchor.sweep[0], anchor.sweep[-1])]
+    decoded = [anchor.decode(data) for data in files]
+    assert all(picture.shape == pixels.shape for picture in decoded)
+    assert all(picture.dtype == np.uint8 for picture in decoded)
+    assert len(files[0]) < len(files[1])
+    assert psnr(pixels, decoded[0]) + 3 < psnr(pixels, decoded[1])
+
+
+@pytest.mark.parametrize("name", ANCHORS)
+def test_every_quality_of_the_scale_can_be_coded(name, pixels):
+    anchor = available(name)
+    for quality in (anchor.lowest, anchor.highest):
+        assert anchor.decode(anchor.encode(pixels[:16, :16], quality)).shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("name", ANCHORS)
+def test_description_names_the_library_and_its_version(name):
+    library, settings = available(name).description.split("; ")
+    assert any(character.isdigit() for character in library)
+    assert "None" not in library
+    assert settings
+
+
+def test_avif_is_tuned_for_psnr(pixels):
+    anchor = anchor_named("avif")
+    untuned = io.BytesIO()
+    Image.fromarray(pixels).save(untuned, "AVIF", quality=50, subsampling="4:4:4", speed=4)
+    data = anchor.encode(pixels, 50)
+    assert data != untuned.getvalue()
+    # At no more bytes than the default tuning takes, ours is the better in PSNR.
+    fitted = fit_bytes(anchor, pixels, len(untuned.getvalue()))
+    assert psnr(pixels, fitted.pixels) > psnr(pixels, anchor.decode(untuned.getvalue()))
+
+
+def test_jpeg_keeps_full_chroma(pixels):
+    with Image.open(io.BytesIO(anchor_named("jpeg").encode(pixels, 50))) as image:
+        assert [component[1:3] for component in image.layer] == [(1, 1)] * 3
+
+
+@pytest.mark.parametrize("name", ["jpeg", "webp", "avif"])
+def test_fit_bytes_finds_the_best_file_that_is_not_larger(name, pixels):
+    anchor = anchor_named(name)
+    budget = len(anchor.encode(pixels, 40)) + 3
+    coded = fit_bytes(anchor, pixels, budget)
+    assert coded.fits and coded.quality >= 40
+    assert len(coded.data) <= budget < len(anchor.encode(pixels, coded.quality + 1))
+    assert (coded.pixels == anchor.decode(coded.data)).all()
+
+
+def test_fit_bytes_beyond_either_end(pixels):
+    anchor = anchor_named("jpeg")
+    smallest = fit_bytes(anchor, pixels, 20)
+    assert not smallest.fits and smallest.quality == anchor.lowest
+    assert len(smallest.data) > 20
+    largest = fit_bytes(anchor, pixels, 10**7)
+    assert largest.fits and largest.quality == anchor.highest
+
+
+def test_unknown_codecs_are_refused_by_name():
+    with pytest.raises(UsageError, match=r"'bpg'.*jpeg, webp, avif"):
+        anchor_named("bpg")

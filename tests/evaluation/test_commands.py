@@ -1,0 +1,161 @@
+import json
+
+import pytest
+from PIL import Image
+
+import flowcodec
+from flowcodec.cli.main import main
+from flowcodec.evaluation import demo
+from flowcodec.evaluation.anchors import published_curves
+from tests.evaluation.fakes import AnchorCodec, ExactCodec, save_photograph
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, height in (("one", 40), ("two", 33)):
+        save_photograph(folder / f"{name}.png", height, 48)
+    return folder
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """`flowcodec.load` gives a stand-in; the calls are recorded."""
+    calls = []
+
+    def load(name, **options):
+        calls.append((name, options))
+        return AnchorCodec()
+
+    monkeypatch.setitem(vars(flowcodec), "load", load)
+    return calls
+
+
+def test_eval_writes_json_and_prints_a_table(tmp_path, pictures, loaded, capsys):
+    out = tmp_path / "out.json"
+    status = main(
+        ["eval", "--data", str(pictures), "--qualities", "1-3,4.5", "--json", str(out)]
+        + ["--metric", "ms-ssim", "--weights", "mine.safetensors", "--threads", "2"]
+    )
+    printed = capsys.readouterr()
+    assert status == 0, printed.err
+    [(name, options)] = loaded
+    assert name == "image-cnn"
+    assert options["metric"] == "ms-ssim" and options["threads"] == 2
+    assert options["weights"].name == "mine.safetensors" and options["device"] == "cpu"
+    written = json.loads(out.read_text("utf-8"))
+    assert written["qualities"] == [1, 2, 3, 4.5]
+    assert set(written["per_image"]) == {"one.png", "two.png"}
+    assert all(len(values) == 4 for values in written["results"].values())
+    assert "bd_rate" not in written
+    assert f"{written['results']['psnr-rgb'][0]:.2f}" in printed.out
+    assert "2 smaller pictures are not in its mean" in printed.out
+
+
+def test_eval_compares_kodak_with_published_bpg(tmp_path, monkeypatch, capsys):
+    bpg = published_curves()["BPG 4:4:4"].results
+    cheaper = [(0.9 * r, q) for r, q in zip(bpg["bpp"], bpg["psnr-rgb"], strict=True)]
+    monkeypatch.setitem(vars(flowcodec), "load", lambda *_, **__: ExactCodec(cheaper))
+    for number in range(1, 25):
+        Image.new("RGB", (120, 160), (128, 128, 128)).save(tmp_path / f"kodim{number:02}.png")
+    out = tmp_path / "out.json"
+    assert main(["eval", "--data", str(tmp_path), "--json", str(out)]) == 0
+    rates = json.loads(out.read_text("utf-8"))["bd_rate"]["BPG 4:4:4 (published)"]
+    assert rates["psnr"]["mean"] == pytest.approx(-10, abs=0.1)
+    assert rates["ms-ssim"]["mean"] is None
+    printed = capsys.readouterr().out
+    assert f"{rates['psnr']['mean']:+.1f} %" in printed
+    assert rates["ms-ssim"]["reason"][:40] in printed
+
+
+@pytest.mark.parametrize("qualities", ["0-8", "9", "a", "1,,2", "", "3-1", "nan", "1.5-3"])
+def test_bad_qualities_are_told_in_one_line(pictures, loaded, capsys, qualities):
+    assert main(["eval", "--data", str(pictures), "--qualities", qualities]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "--qualities" in line
+    assert not loaded
+
+
+def test_an_empty_folder_is_told_before_weights_are_loaded(tmp_path, loaded, capsys):
+    assert main(["eval", "--data", str(tmp_path)]) == 2
+    assert "no pictures in" in capsys.readouterr().err
+    assert main(["eval", "--data", str(tmp_path / "absent")]) == 2
+    assert not loaded
+
+
+def test_bench_writes_curves_bd_rates_and_a_plot(tmp_path, pictures, loaded, capsys):
+    out, plot = tmp_path / "bench.json", tmp_path / "bench.png"
+    status = main(
+        ["bench", "--data", str(pictures), "--against", "jpeg,webp", "--qualities", "1-8"]
+        + ["--json", str(out), "--plot", str(plot)]
+    )
+    printed = capsys.readouterr()
+    assert status == 0, printed.err
+    written = json.loads(out.read_text("utf-8"))
+    assert set(written["curves"]) == {"image-cnn", "jpeg", "webp"}
+    assert set(written["bd_rate"]) == {"jpeg", "webp"}
+    for name, rates in written["bd_rate"].items():
+        assert set(rates) == {"psnr", "ms-ssim"}
+        assert name in printed.out
+    assert written["bd_rate_range_db"] == {"psnr": [30.5, 36.5], "ms-ssim": [12, 19.5]}
+    assert isinstance(written["bd_rate"]["jpeg"]["psnr"]["mean"], float)
+    assert written["bd_rate"]["jpeg"]["psnr"]["mean"] < 0  # JPEG 2000 stands in for ours
+    with Image.open(plot) as image:
+        assert image.width > image.height > 500
+
+
+def test_bench_refuses_what_it_cannot_do_before_any_work(tmp_path, pictures, loaded, capsys):
+    base = ["bench", "--data", str(pictures), "--json", str(tmp_path / "o.json")]
+    assert main([*base, "--against", "jpeg,bpg"]) == 2
+    assert "'bpg'" in capsys.readouterr().err
+    assert main([*base, "--plot", "curve.bmp"]) == 2
+    assert ".png" in capsys.readouterr().err
+    assert main([*base, "--published"]) == 2
+    assert "kodim01" in capsys.readouterr().err
+    assert not loaded and not (tmp_path / "o.json").exists()
+
+
+def test_demo_makes_small_real_files_and_one_picture(tmp_path, loaded, monkeypatch, capsys):
+    photographs = [
+        save_photograph(tmp_path / f"{name}.png", height, 180)
+        for name, height in (("hill", 140), ("lake", 200))
+    ]
+    monkeypatch.setattr(demo, "find_photographs", lambda: photographs)
+    folder = tmp_path / "deep" / "demo"
+    assert main(["demo", "-o", str(folder)]) == 0
+    printed = capsys.readouterr().out
+    assert loaded == [("image-cnn", {})]
+    for photograph in photographs:
+        ours = folder / f"{photograph.stem}.fci"
+        decoded = AnchorCodec().decode(ours.read_bytes()).pixels
+        with Image.open(folder / f"{photograph.stem}.fci.png") as image:
+            assert (decoded == image).all()
+        for suffix in (".jpg", ".webp", ".avif"):
+            with Image.open(folder / f"{photograph.stem}{suffix}") as image:
+                assert image.size == (decoded.shape[1], decoded.shape[0])
+        assert f"{ours.stat().st_size:,}" in printed
+    with Image.open(folder / "comparison.png") as sheet:
+        assert sheet.width > 6 * 384
+    assert str(folder / "comparison.png") in printed
+
+
+def test_demo_says_so_where_a_codec_cannot_be_that_small(tmp_path, monkeypatch):
+    photograph = save_photograph(tmp_path / "hill.png", 64, 64)
+    codec = AnchorCodec()
+    monkeypatch.setattr(demo, "QUALITY", 1)
+    shots = list(demo.code_photograph(codec, "ours", photograph, tmp_path))
+    assert [shot.codec for shot in shots] == ["ours", "JPEG", "WebP", "AVIF"]
+    for shot in shots:
+        assert shot.file_bytes == shot.file.stat().st_size
+        assert shot.fits == (shot.file_bytes <= shots[0].file_bytes)
+    jpeg = shots[1]
+    assert not jpeg.fits  # its tables alone are larger
+
+
+def test_the_photographs_are_in_the_wheel():
+    pytest.importorskip("skimage")
+    paths = demo.find_photographs()
+    assert [path.name for path in paths] == ["astronaut.png", "coffee.png", "chelsea.png"]
+    with Image.open(paths[0]) as image:
+        assert image.size == (512, 512)

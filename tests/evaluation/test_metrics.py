@@ -1,0 +1,50 @@
+import math
+
+import numpy as np
+import pytest
+
+from flowcodec.errors import UsageError
+from flowcodec.evaluation.metrics import MS_SSIM_MIN_SIDE, ms_ssim, ms_ssim_db, psnr
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(40, 200, (height, width, 3), dtype=np.uint8)
+
+
+def test_psnr_of_known_errors():
+    black = np.zeros((4, 6, 3), np.uint8)
+    assert psnr(black, black) == math.inf
+    assert psnr(black, black + 1) == pytest.approx(48.1308, abs=1e-4)
+    assert psnr(black, black + 255) == psnr(black + 255, black) == 0.0
+    one_channel = black.copy()
+    one_channel[..., 2] = 30  # a mean over all samples, not over channels' decibels
+    assert psnr(black, one_channel) == pytest.approx(10 * math.log10(255**2 / 300))
+
+
+def test_ms_ssim_falls_with_noise_and_is_symmetric():
+    clean = picture(170, 260)
+    noise = np.random.default_rng(2).normal(0, 1, clean.shape)
+    little, much = (np.clip(clean + s * noise, 0, 255).astype(np.uint8) for s in (5, 40))
+    assert ms_ssim(clean, clean) == pytest.approx(1, abs=1e-6)
+    assert 1 > ms_ssim(clean, little) > ms_ssim(clean, much) > 0
+    assert ms_ssim(clean, much) == pytest.approx(ms_ssim(much, clean), abs=1e-6)
+
+
+def test_ms_ssim_needs_five_scales():
+    side = MS_SSIM_MIN_SIDE
+    assert ms_ssim(picture(side, side), picture(side, side)) is not None
+    assert ms_ssim(picture(side - 1, 300), picture(side - 1, 300)) is None
+    assert ms_ssim(picture(1, 1), picture(1, 1)) is None
+
+
+def test_ms_ssim_db():
+    assert ms_ssim_db(0.99) == pytest.approx(20)
+    assert ms_ssim_db(1.0) == math.inf
+
+
+@pytest.mark.parametrize("measure", [psnr, ms_ssim])
+def test_pictures_of_other_shapes_or_types_are_refused(measure):
+    with pytest.raises(UsageError, match="one shape"):
+        measure(picture(4, 4), picture(4, 5))
+    with pytest.raises(UsageError, match="uint8"):
+        measure(picture(4, 4), picture(4, 4).astype(np.float32))

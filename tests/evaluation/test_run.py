@@ -1,0 +1,150 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flowcodec.errors import MediaError, UsageError
+from flowcodec.evaluation.anchors import anchor_named
+from flowcodec.evaluation.metrics import ms_ssim, psnr
+from flowcodec.evaluation.results import KEYS, write_json
+from flowcodec.evaluation.run import evaluate, evaluate_anchor
+from flowcodec.media.picture import Picture
+from tests.evaluation.fakes import AnchorCodec, ExactCodec, FakeEncoded, save_photograph
+
+
+def run(codec, paths, qualities, progress=None):
+    return evaluate(codec, paths, qualities, progress, name="fake", description="for tests")
+
+
+def test_figures_are_those_of_the_decoded_files(tmp_path):
+    paths = [
+        save_photograph(tmp_path / "a.png", 170, 200),
+        save_photograph(tmp_path / "b.png", 165, 161),
+    ]
+    codec = AnchorCodec()
+    evaluation = run(codec, paths, [2, 5])
+    assert evaluation["name"] == "fake"
+    assert evaluation["qualities"] == [2, 5]
+    assert list(evaluation["per_image"]) == ["a.png", "b.png"]
+    for path in paths:
+        original = np.asarray(Image.open(path))
+        for index, quality in enumerate((2, 5)):
+            data = codec.encode(Picture(original), quality).data
+            decoded = codec.decode(data).pixels
+            lists = evaluation["per_image"][path.name]
+            bits = len(data) * 8 / original[..., 0].size
+            assert lists["bpp"][index] == pytest.approx(bits, abs=1e-6)
+            assert lists["psnr-rgb"][index] == pytest.approx(psnr(original, decoded), abs=1e-6)
+            assert lists["ms-ssim-rgb"][index] == pytest.approx(
+                ms_ssim(original, decoded), abs=1e-5
+            )
+            assert lists["encoding_time"][index] >= 0
+
+
+def test_means_are_of_decibels_for_psnr_and_linear_for_ms_ssim(tmp_path):
+    paths = [
+        save_photograph(tmp_path / "a.png", 170, 200),
+        save_photograph(tmp_path / "b.png", 190, 165),
+    ]
+    evaluation = run(AnchorCodec(), paths, [1, 6])
+    results, per_image = evaluation["results"], evaluation["per_image"].values()
+    assert list(results) == list(KEYS)
+    for index in range(2):
+        for key in ("bpp", "psnr-rgb", "ms-ssim-rgb", "encoding_time", "decoding_time"):
+            mean = sum(lists[key][index] for lists in per_image) / 2
+            assert results[key][index] == pytest.approx(mean, abs=2e-6)
+        decibels = -10 * math.log10(1 - results["ms-ssim-rgb"][index])
+        assert results["ms-ssim-db-rgb"][index] == pytest.approx(decibels, abs=1e-3)
+
+
+def test_gray_is_coded_as_rgb_and_alpha_is_left_out(tmp_path):
+    gray = save_photograph(tmp_path / "gray.png", 40, 50, mode="L")
+    alpha = save_photograph(tmp_path / "alpha.png", 40, 50, mode="RGBA")
+    codec = AnchorCodec()
+    evaluation = run(codec, [gray, alpha], [4])
+    assert {shape for _, shape, _ in codec.calls} == {(40, 50, 3)}
+    original = np.repeat(np.asarray(Image.open(gray))[..., None], 3, axis=2)
+    decoded = codec.decode(codec.encode(Picture(original), 4).data).pixels
+    expected = pytest.approx(psnr(original, decoded), abs=1e-6)
+    assert evaluation["per_image"]["gray.png"]["psnr-rgb"] == [expected]
+
+
+def test_the_first_picture_is_coded_once_before_the_clock_runs(tmp_path):
+    paths = [save_photograph(tmp_path / f"{name}.png", 20, 20) for name in "ab"]
+    codec = AnchorCodec()
+    steps = []
+    run(codec, paths, [1, 3], lambda: steps.append(len(codec.calls)))
+    assert [quality for what, _, quality in codec.calls if what == "encode"] == [1, 1, 3, 1, 3]
+    assert steps == [4, 6, 8, 10]
+
+
+def test_small_pictures_have_no_ms_ssim_and_do_not_spoil_the_mean(tmp_path):
+    small = save_photograph(tmp_path / "small.png", 160, 400)
+    large = save_photograph(tmp_path / "large.png", 161, 161)
+    evaluation = run(AnchorCodec(), [small, large], [3])
+    assert evaluation["per_image"]["small.png"]["ms-ssim-rgb"] == [None]
+    assert evaluation["per_image"]["small.png"]["ms-ssim-db-rgb"] == [None]
+    assert (
+        evaluation["results"]["ms-ssim-rgb"]
+        == (evaluation["per_image"]["large.png"]["ms-ssim-rgb"])
+    )
+
+
+def test_a_lossless_codec_gives_null_and_valid_json(tmp_path):
+    class Lossless:
+        def encode(self, picture, quality):
+            self.picture = picture
+            return FakeEncoded(b"?")
+
+        def decode(self, data):
+            return self.picture
+
+    evaluation = run(Lossless(), [save_photograph(tmp_path / "a.png", 200, 200)], [1])
+    write_json(tmp_path / "out.json", evaluation)
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    read = json.loads((tmp_path / "out.json").read_text("utf-8"), parse_constant=refuse)
+    assert read == evaluation
+    assert read["results"]["psnr-rgb"] == [None]
+    assert read["results"]["ms-ssim-rgb"] == [1.0]
+    assert read["results"]["ms-ssim-db-rgb"] == [None]
+
+
+def test_anchors_are_measured_in_the_same_form(tmp_path):
+    path = save_photograph(tmp_path / "a.png", 60, 80)
+    evaluation = evaluate_anchor(anchor_named("webp"), [path], [10, 60])
+    ours = run(ExactCodec([(1.0, 30.0)]), [flat(tmp_path / "flat.png", 20, 20)], [1])
+    assert set(evaluation) == set(ours)
+    assert set(evaluation["results"]) == set(ours["results"])
+    assert evaluation["name"] == "WebP"
+    assert "libwebp" in evaluation["description"]
+    assert evaluation["results"]["bpp"][0] < evaluation["results"]["bpp"][1]
+
+
+def test_bits_a_pixel_count_every_byte_of_the_file(tmp_path):
+    evaluation = run(ExactCodec([(2.5, 34.0)]), [flat(tmp_path / "flat.png", 80, 64)], [1])
+    assert evaluation["results"]["bpp"] == [2.5]
+    assert evaluation["results"]["psnr-rgb"] == [pytest.approx(34.0, abs=0.01)]
+
+
+def test_what_cannot_be_evaluated_is_refused(tmp_path):
+    path = save_photograph(tmp_path / "a.png", 10, 10)
+    with pytest.raises(UsageError, match="nothing to evaluate"):
+        run(AnchorCodec(), [], [1])
+    with pytest.raises(UsageError, match="nothing to evaluate"):
+        run(AnchorCodec(), [path], [])
+    (tmp_path / "deeper").mkdir()
+    twin = save_photograph(tmp_path / "deeper" / "a.png", 10, 10)
+    with pytest.raises(UsageError, match="named alike"):
+        run(AnchorCodec(), [path, twin], [1])
+    with pytest.raises(MediaError):
+        run(AnchorCodec(), [tmp_path / "absent.png"], [1])
+
+
+def flat(path, height, width):
+    Image.new("RGB", (width, height), (128, 128, 128)).save(path)
+    return path

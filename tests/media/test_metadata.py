@@ -1,0 +1,230 @@
+"""ICC profiles and EXIF go through every format that holds them; pictures come out upright."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, ImageOps
+from PIL.ExifTags import IFD, Base
+from PIL.PngImagePlugin import PngInfo
+
+from flowcodec.media.picture import Picture, read_picture, write_picture
+from tests.media.handmade import cmyk_profile, tiff
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+PIXELS = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3) * 3
+CARRIERS = ["png", "jpeg", "webp", "tiff", "avif"]
+NO_ALPHA = ("jpeg", True)
+
+
+def exif_with(orientation: int | None, **tags: object) -> Image.Exif:
+    exif = Image.Exif()
+    exif[Base.Make] = "Maker"
+    exif[Base.Copyright] = "Someone"
+    if orientation is not None:
+        exif[Base.Orientation] = orientation
+    exif.get_ifd(IFD.Exif)[Base.ExposureTime] = 0.01
+    exif.get_ifd(IFD.GPSInfo)[1] = "N"
+    for tag, value in tags.items():
+        exif[Base[tag]] = value
+    return parsed(exif.tobytes().removeprefix(b"Exif\0\0"))  # as a file would give it
+
+
+def parsed(exif: bytes | None) -> Image.Exif:
+    assert exif is not None
+    assert exif[:2] in (b"II", b"MM")
+    result = Image.Exif()
+    result.load(exif)
+    return result
+
+
+def saved(image: Image.Image, format: str, **options) -> io.BytesIO:
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    file.seek(0)
+    return file
+
+
+def written(picture: Picture, format: str) -> io.BytesIO:
+    file = io.BytesIO()
+    write_picture(picture, file, format)
+    file.seek(0)
+    return file
+
+
+LOSSLESS = {"PNG": {}, "TIFF": {}, "WEBP": {"lossless": True, "exact": True}}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", LOSSLESS)
+def test_orientation_is_applied_and_reset(format, orientation):
+    tagged = Image.fromarray(PIXELS)
+    tagged.getexif()[Base.Orientation] = orientation
+    upright = ImageOps.exif_transpose(tagged)
+    file = saved(tagged, format, exif=exif_with(orientation), **LOSSLESS[format])
+    picture = read_picture(file)
+    assert np.array_equal(picture.pixels, np.asarray(upright))
+    exif = parsed(picture.exif)
+    assert exif.get(Base.Orientation, 1) == 1
+    assert exif[Base.Make] == "Maker"
+    assert exif.get_ifd(IFD.GPSInfo)[1] == "N"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_turns_alpha_too(orientation):
+    alpha = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    tagged = Image.fromarray(np.dstack((PIXELS, alpha)))
+    tagged.getexif()[Base.Orientation] = orientation
+    upright = np.asarray(ImageOps.exif_transpose(tagged))
+    picture = read_picture(saved(tagged, "PNG", exif=exif_with(orientation)))
+    assert np.array_equal(picture.pixels, upright[..., :3])
+    assert np.array_equal(picture.alpha, upright[..., 3])
+
+
+@pytest.mark.parametrize("format", ["JPEG", "AVIF"])
+def test_orientation_of_lossy_formats(format):
+    halves = np.zeros((16, 32, 3), np.uint8)
+    halves[:, :16] = 255  # white on the left
+    file = saved(Image.fromarray(halves), format, exif=exif_with(6), quality=95)
+    picture = read_picture(file)  # turned clockwise: white on top
+    assert picture.pixels.shape == (32, 16, 3)
+    assert picture.pixels[:12].min() > 240
+    assert picture.pixels[-12:].max() < 15
+    assert parsed(picture.exif).get(Base.Orientation, 1) == 1
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_exif_is_kept_byte_for_byte_but_for_the_orientation(orientation):
+    before = exif_with(orientation).tobytes().removeprefix(b"Exif\0\0")
+    upright = exif_with(1).tobytes().removeprefix(b"Exif\0\0")
+    file = saved(Image.fromarray(PIXELS), "JPEG", exif=b"Exif\0\0" + before)
+    assert read_picture(file).exif == upright
+
+
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+def test_a_thumbnail_that_would_stay_unturned_is_unlinked(byte_order):
+    exif = exif_with(6)
+    exif.endian = byte_order
+    raw = bytearray(exif.tobytes().removeprefix(b"Exif\0\0"))
+    order = {"<": "little", ">": "big"}[byte_order]
+    entries = int.from_bytes(raw[8:10], order)
+    link = slice(10 + 12 * entries, 14 + 12 * entries)
+    raw[link] = (8).to_bytes(4, order)  # "the next directory", as for a thumbnail
+    kept = read_picture(saved(Image.fromarray(PIXELS), "PNG", exif=bytes(raw))).exif
+    assert kept[link] == bytes(4)
+    assert parsed(kept)[Base.Orientation] == 1
+
+
+@pytest.mark.parametrize(
+    ("format", "transparent"),
+    [(format, flag) for format in CARRIERS for flag in (False, True) if (format, flag) != NO_ALPHA],
+)
+def test_profile_and_exif_are_written_back(format, transparent):
+    alpha = PIXELS[..., 0].copy() if transparent else None
+    exif = exif_with(1).tobytes().removeprefix(b"Exif\0\0")
+    back = read_picture(written(Picture(PIXELS, alpha, SRGB, exif), format))
+    assert back.icc == SRGB
+    tags = parsed(back.exif)
+    assert tags[Base.Make] == "Maker"
+    assert tags[Base.Copyright] == "Someone"
+    assert float(tags.get_ifd(IFD.Exif)[Base.ExposureTime]) == 0.01
+    assert tags.get_ifd(IFD.GPSInfo)[1] == "N"
+    assert back.notes == ()
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+def test_exif_comes_back_byte_for_byte(format):
+    exif = exif_with(1).tobytes().removeprefix(b"Exif\0\0")
+    assert read_picture(written(Picture(PIXELS, exif=exif), format)).exif == exif
+
+
+@pytest.mark.parametrize("format", [*CARRIERS, "ppm"])
+def test_nothing_is_invented(format):
+    back = read_picture(written(Picture(PIXELS), format))
+    assert (back.icc, back.exif, back.notes) == (None, None, ())
+
+
+def test_ppm_leaves_metadata_out():
+    exif = exif_with(1).tobytes()
+    back = read_picture(written(Picture(PIXELS, None, SRGB, exif), "ppm"))
+    assert np.array_equal(back.pixels, PIXELS)
+    assert (back.icc, back.exif) == (None, None)
+
+
+def test_pixel_tags_in_exif_do_not_spoil_a_tiff():
+    # Some phones write the size of the unturned picture into EXIF.
+    exif = exif_with(1, ImageWidth=4000, ImageLength=3000, Compression=6, BitsPerSample=16)
+    back = read_picture(written(Picture(PIXELS, exif=exif.tobytes()[6:]), "tiff"))
+    assert np.array_equal(back.pixels, PIXELS)
+    assert parsed(back.exif)[Base.Make] == "Maker"
+
+
+def test_no_offset_into_the_old_exif_reaches_a_tiff():
+    exif = Image.Exif()
+    exif.get_ifd(IFD.Exif)[IFD.Interop] = {1: "R98"}
+    exif.get_ifd(IFD.Exif)[Base.ExposureTime] = 0.01
+    back = read_picture(written(Picture(PIXELS, exif=exif.tobytes()[6:]), "tiff"))
+    assert set(parsed(back.exif).get_ifd(IFD.Exif)) == {Base.ExposureTime}
+
+
+def test_pixel_tags_of_a_tiff_do_not_become_exif():
+    assert read_picture(io.BytesIO(tiff(PIXELS, photometric=2, bits=8))).exif is None
+    tagged = read_picture(saved(Image.fromarray(PIXELS), "TIFF", exif=exif_with(None)))
+    assert set(parsed(tagged.exif)) == {Base.Make, Base.Copyright, IFD.Exif, IFD.GPSInfo}
+
+
+def test_exif_too_long_for_jpeg_is_left_out():
+    exif = exif_with(1, ImageDescription="x" * 70000).tobytes().removeprefix(b"Exif\0\0")
+    assert read_picture(written(Picture(PIXELS, exif=exif), "jpeg")).exif is None
+    assert read_picture(written(Picture(PIXELS, exif=exif), "png")).exif == exif
+
+
+def test_a_gray_profile_stays_with_gray():
+    gray_profile = SRGB[:16] + b"GRAY" + SRGB[20:]
+    gray = Picture(PIXELS[..., :1], None, gray_profile)
+    assert read_picture(written(gray, "png")).icc == gray_profile
+    assert read_picture(written(gray, "webp")).icc is None  # has become RGB
+
+
+def test_orientation_may_come_as_text_in_png():
+    exif = exif_with(6).tobytes()
+    as_hex = PngInfo()
+    as_hex.add_text("Raw profile type exif", f"\nexif\n{len(exif)}\n{exif.hex()}\n")
+    as_xmp = PngInfo()
+    as_xmp.add_itxt("XML:com.adobe.xmp", '<rdf:Description tiff:Orientation="6"/>')
+    for text in (as_hex, as_xmp):
+        picture = read_picture(saved(Image.fromarray(PIXELS), "PNG", pnginfo=text))
+        assert np.array_equal(picture.pixels, np.rot90(PIXELS, -1))
+        if text is as_hex:
+            assert parsed(picture.exif)[Base.Orientation] == 1
+            assert parsed(picture.exif)[Base.Make] == "Maker"
+        else:
+            assert picture.exif is None
+
+
+@pytest.mark.parametrize("format", ["TIFF", "JPEG"])
+def test_cmyk_goes_through_its_profile_which_is_dropped(format):
+    # In this profile cyan alone is L* 60, a* -20, b* 40: a green that no plain formula gives.
+    profile = cmyk_profile({(1, 0, 0, 0): (60, -20, 40)}, others=(90, 0, 0))
+    file = saved(Image.new("CMYK", (8, 8), (255, 0, 0, 0)), format, icc_profile=profile)
+    picture = read_picture(file)
+    assert np.abs(picture.pixels.astype(int) - (131, 153, 71)).max() <= 6
+    assert picture.icc is None
+    assert picture.notes == ("CMYK was converted to sRGB by its ICC profile, now dropped",)
+
+
+def test_a_profile_for_something_else_than_cmyk_is_not_used():
+    file = saved(Image.new("CMYK", (4, 4)), "TIFF", icc_profile=SRGB)
+    picture = read_picture(file)
+    assert picture.icc is None
+    assert "plain formula" in picture.notes[0]
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_damaged_exif_is_dropped_and_noted():
+    for damage in (b"garbage that is no TIFF", b"II*\0\xff\xff\0\0"):
+        file = saved(Image.fromarray(PIXELS), "PNG", exif=damage)
+        picture = read_picture(file)
+        assert picture.exif is None
+        assert picture.notes == ("damaged EXIF was dropped",)
+        assert np.array_equal(picture.pixels, PIXELS)
