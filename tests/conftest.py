@@ -39,3 +39,20 @@ def kodak() -> Path:
 def train_images() -> Path:
     """The folder of the training pictures; skips where it is absent."""
     return _folder(SHARED_DATA / "train" / "images", "the training pictures")
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory) -> Path:
+    """A weight file of the tiny preset, from KLT and not trained, the same each time."""
+    from flowcodec.models.image_cnn.klt import start_from_klt
+    from flowcodec.training.data import patches
+    from flowcodec.training.engine import build
+    from flowcodec.training.export import export
+    from flowcodec.training.recipe import MSE_LAMBDAS
+    from tests.training.pictures import draw, tiny_recipe
+
+    model = build(tiny_recipe(steps=1))
+    start_from_klt(model, patches([draw(seed) for seed in range(4)], 16, 2000, 1), MSE_LAMBDAS)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    export(model, "mse", path)
+    return path

@@ -26,7 +26,7 @@ DEFAULT_TILE = 16  # steps: 1024 pixels
 LOSSLESS_PSNR = 65535
 
 MAX_SIDE = 2**20  # pixels
-MAX_TILE_PIXELS = 2**24
+MAX_TILE_PIXELS = 2**22
 
 HASH_BYTES = 4
 UNIT = "header"

@@ -98,12 +98,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (FlowcodecError, OSError, click.ClickException) as error:
         if settings.debug:
             traceback.print_exc()
-        print(f"flowcodec: error: {_line(error)}", file=sys.stderr)
+        print(f"flowcodec: error: {one_line(error)}", file=sys.stderr)
         return USER_ERROR
     return 0
 
 
-def _line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """What an error says, in one line for people."""
     if isinstance(error, click.UsageError) and error.ctx:
         text = f"{error.format_message()} See '{error.ctx.command_path} --help'."
     elif isinstance(error, click.ClickException):

@@ -1,5 +1,6 @@
-"""What `eval`, `bench` and `demo` share: options, the list of pictures, progress and tables."""
+"""What commands share: options, the list of pictures, progress and tables."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,13 +22,21 @@ PUBLISHED_ANCHOR = "BPG 4:4:4"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def codec_options(command: Command) -> Command:
-    """The options that choose our codec: the keyword arguments of `flowcodec.load`."""
+def device_options(command: Command) -> Command:
+    """Where a codec runs: the keyword arguments `device` and `threads` of `flowcodec.load`."""
     for option in (
         click.option(
             "--threads", type=click.IntRange(1), help="CPU threads of our codec. Default: torch's."
         ),
         click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ..."),
+    ):
+        command = option(command)
+    return command
+
+
+def weights_options(command: Command) -> Command:
+    """Which weights: the keyword arguments `metric` and `weights` of `flowcodec.load`."""
+    for option in (
         click.option(
             "--weights",
             type=click.Path(path_type=Path, dir_okay=False),
@@ -40,10 +49,17 @@ def codec_options(command: Command) -> Command:
             show_default=True,
             help="What the bundled weights were trained for.",
         ),
-        click.option("--model", default="image-cnn", show_default=True, help="Model to measure."),
     ):
         command = option(command)
     return command
+
+
+def codec_options(command: Command) -> Command:
+    """The options that choose our codec: the keyword arguments of `flowcodec.load`."""
+    model = click.option(
+        "--model", default="image-cnn", show_default=True, help="Model to measure."
+    )
+    return model(weights_options(device_options(command)))
 
 
 def describe_codec(metric: str, weights: Path | None, device: str, threads: int | None) -> str:
@@ -105,7 +121,12 @@ def progress_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(
+        *columns,
+        console=console,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # what goes into a file or pipe must not pass the bar
+    ) as progress:
         task = progress.add_task(what, total=total, rate="")
 
         def advance() -> None:

@@ -5,8 +5,8 @@
 
 Two grids are independent of each other. Tiles (1024 pixels by default) are what is entropy-coded
 alone. Windows are what the transforms work on, so that memory stays flat: tiles with a margin
-of 128 pixels taken from the picture (or from the latents), more than the networks look, so that
-no seam appears. Windows begin at multiples of 128 pixels, as attention's own windows do.
+of 128 pixels taken from the picture (or from the latents). That is more than `compact` looks, so
+that no seam appears; refinement and attention look a little further. Windows begin at multiples of 128 pixels, as attention's own windows do.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from flowcodec.codecs.transforms import Transforms
 from flowcodec.codecs.weights import Weights, bundled_weights, find_weights, load_weights
 from flowcodec.entropy.prior import latent_hash
 from flowcodec.errors import FlowcodecError, FormatError, UsageError, WeightsError
+from flowcodec.media.opening import MAX_PIXELS
 from flowcodec.media.picture import Picture
 
 STRIDE = 16
@@ -65,7 +66,7 @@ class PictureCodec:
     ) -> EncodedPicture:
         """Code a picture (or uint8 (H, W, 3 or 1) samples) at a real quality of 1 to 8.
 
-        tile: side of the parts that are coded alone, a multiple of 64 up to 4096. The code of each
+        tile: side of the parts that are coded alone, a multiple of 64 up to 2048. The code of each
         tile is decoded again and compared before this returns.
         """
         if not isinstance(picture, Picture):
@@ -73,8 +74,8 @@ class PictureCodec:
         thousandths = round(quality * 1000) if math.isfinite(quality) else 0
         if not 1000 <= thousandths <= 8000:
             raise UsageError(f"quality is a number from 1 to 8, not {quality:g}")
-        if tile % 64 or not 64 <= tile <= 4096:
-            raise UsageError(f"tile is a multiple of 64 from 64 to 4096, not {tile}")
+        if tile % 64 or not 64 <= tile <= 2048:
+            raise UsageError(f"tile is a multiple of 64 from 64 to 2048, not {tile}")
         header = PictureHeader(
             model=self.model,
             prior_hash=self.prior.hash[:4],
@@ -95,7 +96,7 @@ class PictureCodec:
             z, y = self._latents(picture.pixels, box, thousandths)
             code = self.prior.encode(z, y, thousandths)
             check = latent_hash(z, y)
-            if latent_hash(*self.prior.decode(code, *y.shape[1:], thousandths)) != check:
+            if latent_hash(*self.prior.decode(code, y.shape[1], y.shape[2], thousandths)) != check:
                 raise FlowcodecError(f"tile {index} does not decode to what was coded: a bug")
             tiles.append((check, code))
             place(latents, box, y)
@@ -127,6 +128,11 @@ class PictureCodec:
             raise WeightsError(
                 f"the file needs the prior {header.prior_hash.hex()}, the weights hold"
                 f" {self.prior.hash[:4].hex()}"
+            )
+        if header.width * header.height > MAX_PIXELS:
+            raise FormatError(
+                f"{header.width} x {header.height} pixels; more than {MAX_PIXELS} are not decoded",
+                unit="header",
             )
         alpha = None
         if file.alpha is not None:

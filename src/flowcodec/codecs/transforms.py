@@ -41,7 +41,7 @@ class Transforms:
             model.prior.restore(weights.prior)
         except (RuntimeError, KeyError) as error:
             raise WeightsError(f"{weights.path}: tensors of a wrong shape: {error}") from error
-        self.model = model.to(self.device, memory_format=torch.channels_last).eval()
+        self.model = model.to(self.device).eval()
 
     def analyse(
         self, pixels: NDArray[np.uint8], quality: int

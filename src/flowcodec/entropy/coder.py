@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import constriction
 import numpy as np
@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 from flowcodec.errors import FormatError
 
 Ints = NDArray[np.int64]
-Model = constriction.stream.model.Categorical
+Model = Any  # what `model_of` gives: constriction's classes have no types
+Categorical = constriction.stream.model.Categorical
 
-ROWS = Model(perfect=False)
-BIT = Model(np.array([2**23 - 1, 2**23 - 1], np.float32), perfect=False)
+ROWS = Categorical(perfect=False)
+BIT = Categorical(np.array([2**23 - 1, 2**23 - 1], np.float32), perfect=False)
 LARGEST_LATENT = 1 << 24
 
 
 def model_of(counts: Ints) -> Model:
     """A coding model from counts that sum to 2^24."""
-    return Model((counts - 1).astype(np.float32), perfect=False)
+    return Categorical((counts - 1).astype(np.float32), perfect=False)
 
 
 class Coder(Protocol):
@@ -76,7 +77,8 @@ class Encoder:
         return values
 
     def bytes(self) -> bytes:
-        return self._coder.get_compressed().astype("<u4").tobytes()
+        code: bytes = self._coder.get_compressed().astype("<u4").tobytes()
+        return code
 
 
 class Decoder:

@@ -42,7 +42,8 @@ class Conv:
     def __init__(self, weight: NDArray[np.integer], bias: NDArray[np.integer]):
         """weight (O, I, k, k) in units of 2^-12, bias (O,) in units of 2^-22."""
         self.outputs, self.inputs, self.kernel, _ = weight.shape
-        reach = np.abs(weight.astype(np.float64)).sum((1, 2, 3)) * LIMIT + np.abs(bias)
+        reach = np.abs(weight.astype(np.float64)).sum((1, 2, 3)) * LIMIT
+        reach += np.abs(bias.astype(np.float64)) + 2.0 ** (WEIGHT_BITS - 1)
         if reach.max() >= 2.0**53:
             raise WeightsError("a layer of the prior could leave the range of exact arithmetic")
         columns = weight.astype(np.float64).transpose(2, 3, 1, 0)
@@ -99,7 +100,7 @@ def times_exp2(x: Ints, exponent: Ints, shift: int) -> Ints:
     """
     mantissa = exp2_table()[exponent & 255]
     down = np.clip(shift + EXP2_BITS - (exponent >> 8), 1, 62)
-    return (x * mantissa + (np.int64(1) << (down - 1))) >> down
+    return np.asarray((x * mantissa + (np.int64(1) << (down - 1))) >> down)
 
 
 @lru_cache(maxsize=1)
@@ -113,19 +114,19 @@ def interpolate(table: NDArray[np.integer], quality: int) -> Ints:
     index = min((quality - 1000) // 1000, 6)
     fraction = quality - 1000 - 1000 * index
     low, high = table[index].astype(np.int64), table[index + 1].astype(np.int64)
-    return (low * (1000 - fraction) + high * fraction + 500) // 1000
+    return np.asarray((low * (1000 - fraction) + high * fraction + 500) // 1000)
 
 
 def exp_negative(x: Ints) -> Ints:
     """exp(x) * 2^16 for activations x <= 0: 2^(x * 1477/1024), floored at each step."""
     exponent = ((x * 1477) >> ACTIVATION_BITS) >> 2
-    return exp2_table()[exponent & 255] >> np.minimum(-(exponent >> 8), 62)
+    return np.asarray(exp2_table()[exponent & 255] >> np.minimum(-(exponent >> 8), 62))
 
 
 def softmax_weights(logits: Ints, total_bits: int) -> Ints:
     """Integers >= 0 along axis 0 that sum to 2^total_bits; the remainder goes to the largest."""
     powers = exp_negative(np.maximum(logits - logits.max(0), -16 << ACTIVATION_BITS))
-    weights = (powers << total_bits) // powers.sum(0)
+    weights: Ints = (powers << total_bits) // powers.sum(0)
     largest = weights.argmax(0)[None]
     rest = (1 << total_bits) - weights.sum(0)
     np.put_along_axis(weights, largest, np.take_along_axis(weights, largest, 0) + rest, 0)

@@ -5,7 +5,8 @@ gives it the symbols and a decoder asks it for them, so that both cannot drift a
 
 Order: z channel by channel; then each group of y's channels, first the half of the checkerboard
 where row + column is even, then the other (the last group in one step). Inside a step symbols
-are sorted by table (stable), tables in ascending order; escaped values follow the step.
+are sorted by table (stable), tables in ascending order; escaped values follow the step. Mixtures
+are sorted by the size of their table and coded in pieces, each with its escaped values behind it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from numpy.typing import NDArray
 from flowcodec.entropy.coder import LARGEST_LATENT, Coder, Decoder, Encoder, Model, model_of
 from flowcodec.entropy.fixed_point import (
     ACTIVATION_BITS,
-    LIMIT,
     AdjacentAttention,
     Conv,
     Map,
@@ -38,21 +38,19 @@ from flowcodec.entropy.fixed_point import (
 )
 from flowcodec.entropy.gaussian import (
     MEAN_BITS,
-    PRECISION,
     SCALE_OFFSET,
     SCALES,
     mixture_counts,
     reach,
-    scale_table,
     tables_of,
 )
-from flowcodec.errors import FormatError
+from flowcodec.errors import FormatError, WeightsError
 
 Ints = NDArray[np.int64]
 GAIN_TO_ACTIVATION = 2  # gains are in units of 2^-8, activations of 2^-10
 MEAN_LIMIT = 1 << 20  # in sixteenths
-WIDEST = 256  # symbols of a mixture's table
-ROWS_AT_ONCE = 4096
+WIDEST = 2048  # symbols of a mixture's table: those of the largest scale fit
+COUNTS_AT_ONCE = 1 << 20
 HYPER_RATIO = 4
 
 
@@ -86,17 +84,22 @@ class ExactPrior:
         self.out = conv("hyper_synthesis.out")
         self.attention = None
         if "hyper_synthesis.attention.merge.weight" in arrays:
-            parts = [conv(f"hyper_synthesis.attention.{p}") for p in ("query", "key", "value")]
-            merge = conv("hyper_synthesis.attention.merge")
-            self.attention = AdjacentAttention(*parts, merge, layout.window)
+            query, key, value, merge = (
+                conv(f"hyper_synthesis.attention.{part}")
+                for part in ("query", "key", "value", "merge")
+            )
+            self.attention = AdjacentAttention(query, key, value, merge, layout.window)
         count = len(layout.groups)
         self.heads = [[conv(f"heads.{g}.layers.{i}") for i in range(3)] for g in range(count)]
         self.contexts = [conv(f"contexts.{g}") for g in range(count - 1)]
 
     def encode(self, z: Ints, y: Ints, quality: int) -> bytes:
-        """z (N, ceil(h/4), ceil(w/4)) and y (M, h, w) -> code; quality in thousandths."""
-        if max(np.abs(z).max(), np.abs(y).max()) > LARGEST_LATENT:
-            raise ValueError("latents beyond 2^24 cannot be coded")
+        """z (N, ceil(h/4), ceil(w/4)) and y (M, h, w) -> code; quality in thousandths.
+
+        WeightsError where a latent is beyond +-2^24: only broken transforms give such.
+        """
+        if max(z.max(), y.max()) > LARGEST_LATENT or min(z.min(), y.min()) < -LARGEST_LATENT:
+            raise WeightsError("the weights give latents beyond 2^24, which cannot be coded")
         encoder = Encoder()
         self._walk(encoder, y.shape[1], y.shape[2], quality, z, y)
         return encoder.bytes()
@@ -128,6 +131,8 @@ class ExactPrior:
             last = index == len(self.contexts)
             seen = np.zeros((height, width, 2 * group))
             for step in [None] if last else [even, ~even]:
+                if step is not None and not step.any():
+                    continue  # a single position has no odd half
                 base = features.reshape(height * width, -1)
                 if step is not None:
                     base = base[step]
@@ -228,7 +233,7 @@ def _gained_mean(mean: Ints, gain: Ints) -> Ints:
 def _scale_index(log_scale: Ints, gain: Ints) -> Ints:
     """log2 of scales (activations) plus that of the gain, as indices of `scale_table`."""
     total = log_scale + (gain << GAIN_TO_ACTIVATION)
-    return np.clip((total + SCALE_OFFSET + 64) >> 7, 0, SCALES - 1)
+    return np.asarray(np.clip((total + SCALE_OFFSET + 64) >> 7, 0, SCALES - 1))
 
 
 @lru_cache(maxsize=SCALES * 16)
@@ -259,7 +264,7 @@ def _code_gaussian(coder: Coder, mean: Ints, scale: Ints, wanted: Ints | None) -
 
 
 def _window(means: Ints, scales: Ints, weights: Ints) -> tuple[Ints, Ints]:
-    """Where the tables of mixtures (n, G) begin, and their sizes: powers of two, at most 256.
+    """Where the tables of mixtures (n, G) begin, and their sizes: powers of two from 4 to 2048.
 
     They cover every component of weight 2^-10 or more to its reach, around their middle.
     """
@@ -282,7 +287,7 @@ def _code_mixture(
     order = np.argsort(size, kind="stable")
     values = None if wanted is None else wanted.reshape(-1)
     coded = np.empty(len(low), np.int64)
-    for chosen in _runs(order, size[order]):
+    for chosen in _runs(order, size):
         counts = mixture_counts(low[chosen], int(size[chosen[0]]), *(p[chosen] for p in flat))
         known = None if values is None else values[chosen]
         code = partial(coder.rows, counts=counts)
@@ -291,11 +296,12 @@ def _code_mixture(
 
 
 def _runs(order: Ints, size: Ints) -> Iterable[Ints]:
-    """Pieces of `order` of one size each and at most 4096 long."""
-    edges = np.flatnonzero(np.diff(size)) + 1
+    """Pieces of `order` of one size each and at most 2^20 counts in all."""
+    edges = np.flatnonzero(np.diff(size[order])) + 1
     for run in np.split(order, edges):
-        for start in range(0, len(run), ROWS_AT_ONCE):
-            yield run[start : start + ROWS_AT_ONCE]
+        if len(run):
+            rows = COUNTS_AT_ONCE // int(size[run[0]])
+            yield from np.split(run, range(rows, len(run), rows))
 
 
 def _code(

@@ -6,5 +6,4 @@ opening   from a file's first bytes to the right Pillow reader, with a size limi
 samples   from any Pillow mode and depth to 8-bit RGB or gray, and alpha
 exif      turning pictures upright, and which tags may move between formats
 picture   Picture, read_picture, write_picture
-plane     lossless coding of one 8-bit plane, used for alpha
 """

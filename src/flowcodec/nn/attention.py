@@ -50,8 +50,8 @@ class AdjacentAttention(nn.Module):
         cells, shape = windows(self.qkv(x))
         query, key, value = cells.chunk(3, dim=-1)  # (B, rows, columns, s, s, C)
         horizontal = F.scaled_dot_product_attention(query, key, value)
-        turned = [t.transpose(3, 4).contiguous() for t in (query, key, value)]
-        vertical = F.scaled_dot_product_attention(*turned).transpose(3, 4)
+        query, key, value = (t.transpose(3, 4).contiguous() for t in (query, key, value))
+        vertical = F.scaled_dot_product_attention(query, key, value).transpose(3, 4)
         weights = torch.cat(
             [vertical, horizontal, vertical * horizontal, torch.maximum(vertical, horizontal)], -1
         )
@@ -94,7 +94,7 @@ class NonLocal(nn.Module):
 
 
 class NonLocalMask(nn.Module):
-    """NLAM (Chen et al. 2021): a trunk gated by a mask branch that starts with a non-local block."""
+    """NLAM (Chen et al. 2021): a trunk gated by a mask that starts with a non-local block."""
 
     def __init__(self, channels: int):
         super().__init__()

@@ -75,14 +75,11 @@ class Head(nn.Module):
         super().__init__()
         self.channels, self.components = channels, components
         per_element = 2 if components == 1 else 3
+        last = FixedConv2d(hidden[1], per_element * components * channels, 1)
         self.layers = nn.ModuleList(
-            [
-                FixedConv2d(features, hidden[0], 1),
-                FixedConv2d(hidden[0], hidden[1], 1),
-                FixedConv2d(hidden[1], per_element * components * channels, 1),
-            ]
+            [FixedConv2d(features, hidden[0], 1), FixedConv2d(hidden[0], hidden[1], 1), last]
         )
-        last = self.layers[-1]
+        assert last.bias is not None
         nn.init.normal_(last.weight, std=0.01)
         nn.init.zeros_(last.bias)
         if components > 1:
@@ -91,7 +88,7 @@ class Head(nn.Module):
                 last.bias[components * channels : 2 * components * channels] = spread
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """(B, C, h, w) -> means, log2 scales (and weight logits): (B, components, channels, h, w)"""
+        """(B, C, h, w) -> means, log2 scales (and weight logits), each (B, G, channels, h, w)."""
         for layer in self.layers:
             x = layer(leaky(x))
         shape = (x.shape[0], -1, self.components, self.channels, *x.shape[2:])
@@ -144,11 +141,11 @@ class Prior(nn.Module):
             for group in config.groups
         )
         # The last group feeds nobody, so it has no context convolution and is coded in one step.
-        self.contexts = nn.ModuleList(
-            FixedConv2d(2 * group, config.features, 3) for group in config.groups[:-1]
-        )
+        contexts = [FixedConv2d(2 * group, config.features, 3) for group in config.groups[:-1]]
+        self.contexts = nn.ModuleList(contexts)
         self.half_bias = nn.Parameter(torch.zeros(len(config.groups[:-1]), config.features, 1, 1))
-        for context in self.contexts:
+        for context in contexts:
+            assert context.bias is not None
             nn.init.normal_(context.weight, std=0.02)
             nn.init.zeros_(context.bias)
 
@@ -200,10 +197,7 @@ class Prior(nn.Module):
             mean, scale, logit = head(base)
             gain = log_gain[:, None, part]
             mass = gaussian_mass(coded[:, None, part] - mean * torch.exp2(gain), scale + gain)
-            if logit is None:
-                mass = mass[:, 0]
-            else:
-                mass = (mass * torch.softmax(logit, dim=1)).sum(1)
+            mass = mass[:, 0] if logit is None else (mass * torch.softmax(logit, dim=1)).sum(1)
             y_bits = y_bits + bits(mass).sum((1, 2, 3))
         return Coded(rounded, y_bits, z_bits.sum((1, 2, 3)))
 
@@ -230,7 +224,7 @@ class Prior(nn.Module):
     @torch.no_grad()
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take the values that `export` gave, so that training can go on from them."""
-        own = {
+        own: dict[str, tuple[Tensor, int]] = {
             "log_gain": (self.log_gain.table, GAIN_BITS),
             "hyper_log_gain": (self.hyper_log_gain.table, GAIN_BITS),
             "quality_bias": (self.quality_bias.table, ACTIVATION_BITS),

@@ -22,13 +22,13 @@ def add_noise(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
 
 class _LowerBound(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, bound: float) -> Tensor:  # type: ignore[no-untyped-def, override]
+    def forward(ctx, x: Tensor, bound: float) -> Tensor:  # type: ignore[no-untyped-def]
         ctx.save_for_backward(x)
         ctx.bound = bound
         return x.clamp(min=bound)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def, override]
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[no-untyped-def]
         (x,) = ctx.saved_tensors
         passes = (x >= ctx.bound) | (grad < 0)
         return grad * passes, None
@@ -36,5 +36,5 @@ class _LowerBound(torch.autograd.Function):
 
 def lower_bound(x: Tensor, bound: float) -> Tensor:
     """max(x, bound), with the gradient kept where it would lift x above the bound."""
-    result: Tensor = _LowerBound.apply(x, bound)  # type: ignore[no-untyped-call]
+    result: Tensor = _LowerBound.apply(x, bound)
     return result

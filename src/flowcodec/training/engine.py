@@ -22,9 +22,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowcodec.errors import UsageError
+from flowcodec.codecs.transforms import Transforms
+from flowcodec.codecs.weights import BUNDLED, load_weights
+from flowcodec.errors import FlowcodecError, UsageError
+from flowcodec.media.files import atomic_write
 from flowcodec.models.image_cnn import PRESETS, ImageCnn, ImageCnnConfig
-from flowcodec.models.image_cnn.klt import start_from_klt
+from flowcodec.models.image_cnn.klt import start_from_klt, start_gains
 from flowcodec.models.image_cnn.transforms import PATCH
 from flowcodec.nn.gains import ANCHORS
 from flowcodec.training.data import Crops, hold_out, load_pictures, patches
@@ -33,20 +36,32 @@ from flowcodec.training.recipe import MSE_LAMBDAS, Recipe, Stage
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
+RECIPE = "recipe.json"
 KLT_PATCHES = 60_000
+EXPLODED = 3.0  # times the usual loss
+SKIPPED_BEFORE_RETURN = 10  # steps in a row
+SKIPPED_AT_MOST = 100
 
 
 def build(recipe: Recipe) -> ImageCnn:
-    """The untrained network of a recipe."""
+    """The untrained network of a recipe; UsageError names the key that does not fit."""
     if recipe.preset not in PRESETS:
         raise UsageError(f"no preset called {recipe.preset}; there are: {', '.join(PRESETS)}")
-    fields = {field.name for field in dataclasses.fields(ImageCnnConfig)}
+    fields = dataclasses.asdict(PRESETS[recipe.preset])
     for name in recipe.switches:
         if name not in fields:
             raise UsageError(f"switches.{name} is no field of a preset: {', '.join(fields)}")
-    config = dataclasses.replace(PRESETS[recipe.preset], **recipe.switches)  # type: ignore[arg-type]
+    try:
+        config = msgspec.convert({**fields, **recipe.switches}, ImageCnnConfig)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"switches: {error}") from error
+    if recipe.start == "klt" and recipe.init is None and config.transform != "patch":
+        raise UsageError(f'start = "klt" is for the patch transform, not {config.transform}')
     torch.manual_seed(recipe.seed)
-    return ImageCnn(config)
+    try:
+        return ImageCnn(config)
+    except ValueError as error:
+        raise UsageError(f"switches: {error}") from error
 
 
 def stage_at(recipe: Recipe, step: int) -> tuple[Stage, float]:
@@ -85,7 +100,7 @@ class Training:
         self.recipe, self.folder, self.device = recipe, folder, torch.device(device)
         self.model = build(recipe).to(self.device)
         self.average = build(recipe).to(self.device).requires_grad_(False)
-        slow = {"g_a.klt.weight"}
+        slow = {"g_a.klt.weight"} if recipe.start == "klt" else set()
         named = list(self.model.named_parameters())
         self.optimiser = torch.optim.Adam(
             [
@@ -97,6 +112,20 @@ class Training:
         self.step = 0
         self.seconds = 0.0  # spent training, over all runs
         self.usual_loss = math.inf
+        self.skipped = 0  # steps in a row
+
+    def start(self, pictures: list[np.ndarray]) -> None:
+        """Set the weights that the first step begins with."""
+        recipe = self.recipe
+        # Steps of the quantiser follow the MSE anchors whatever the metric: 1-8 mean the same.
+        if recipe.init is not None:
+            continue_from(self.model, recipe.init)
+        elif recipe.start == "klt":
+            sample = patches(pictures, PATCH, KLT_PATCHES, recipe.seed)
+            start_from_klt(self.model, sample, MSE_LAMBDAS)
+        else:
+            start_gains(self.model, MSE_LAMBDAS)
+        self.average.load_state_dict(self.model.state_dict())
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -109,7 +138,7 @@ class Training:
             "seconds": self.seconds,
             "usual_loss": self.usual_loss,
         }
-        temporary = self.folder / f".{CHECKPOINT}.{os.getpid()}"
+        temporary = self.folder / f".{CHECKPOINT}.new"
         torch.save(state, temporary)
         os.replace(temporary, self.folder / CHECKPOINT)
 
@@ -132,6 +161,21 @@ class Training:
             file.write(json.dumps({"step": self.step, "seconds": round(self.seconds, 1), **record}))
             file.write("\n")
 
+    def trim_log(self) -> None:
+        """Drop what a killed run logged after its last checkpoint: those steps come again."""
+        path = self.folder / LOG
+        if not path.exists():
+            return
+        kept = []
+        for line in path.read_text().splitlines(keepends=True):
+            try:
+                if json.loads(line)["step"] <= self.step:
+                    kept.append(line)
+            except json.JSONDecodeError:
+                break  # the line that was being written
+        with atomic_write(path) as file:
+            file.write("".join(kept).encode())
+
     def losses(
         self, model: ImageCnn, x: Tensor, quality: Tensor, rate_only: bool
     ) -> tuple[Tensor, Tensor]:
@@ -141,7 +185,7 @@ class Training:
             if rate_only:
                 with torch.no_grad():
                     y = model.g_a(x - 0.5, quality)
-                coded = model.prior(y.float(), model.h_a(y), quality, noise)
+                coded = model.code(y, quality, noise)
                 return (coded.y_bits + coded.z_bits) / x[0, 0].numel(), x.new_zeros(len(x))
             out = model(x, quality, noise)
         bpp = out.bits.sum(1) / x[0, 0].numel()
@@ -166,8 +210,9 @@ class Training:
         loss = (balance * (bpp + weight * error)).mean()
         value = float(loss.detach())
         self.optimiser.zero_grad(set_to_none=True)
-        if math.isfinite(value) and value < 10 * self.usual_loss:
-            loss.backward()  # type: ignore[no-untyped-call]
+        self.skipped += 1
+        if math.isfinite(value) and value < EXPLODED * self.usual_loss:
+            loss.backward()
             parameters = [p for p in self.model.parameters() if p.grad is not None]
             norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
             if torch.isfinite(norm):
@@ -177,28 +222,46 @@ class Training:
                 self.update_average()
                 usual = value if math.isinf(self.usual_loss) else self.usual_loss
                 self.usual_loss = 0.99 * usual + 0.01 * value
+                self.skipped = 0
+        if self.skipped % SKIPPED_BEFORE_RETURN == SKIPPED_BEFORE_RETURN - 1:
+            self.return_to_average()
+        if self.skipped > SKIPPED_AT_MOST:
+            raise FlowcodecError(
+                f"the loss has exploded and stays so, at {value:g} in step {self.step}:"
+                " train anew with a lower lr"
+            )
         self.step += 1
         if stage is not stage_at(recipe, self.step)[0]:
             self.usual_loss = math.inf  # another stage, another scale
         return value
+
+    def return_to_average(self) -> None:
+        """Leave an exploded state: go on from the averaged weights, with a fresh optimiser."""
+        self.model.load_state_dict(self.average.state_dict())
+        self.optimiser.state.clear()
+        self.log(returned_to_average=True)
 
     @torch.no_grad()
     def update_average(self) -> None:
         decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
         for mean, value in zip(self.average.parameters(), self.model.parameters(), strict=True):
             mean.lerp_(value, 1 - decay)
-        for mean, value in zip(self.average.buffers(), self.model.buffers(), strict=True):
-            mean.copy_(value)
+        for kept, fixed in zip(self.average.buffers(), self.model.buffers(), strict=True):
+            kept.copy_(fixed)
 
     @torch.no_grad()
     def evaluate(self, pictures: list[np.ndarray]) -> dict[str, list[float]]:
-        """Estimated bpp and PSNR of the averaged network on held-out pictures, by quality."""
+        """Estimated bpp and PSNR of the averaged network on pictures (H, W, 3), by quality.
+
+        A training on MS-SSIM adds "ms-ssim-db". Pictures are cut to multiples of 64.
+        """
         single = self.recipe.quality
         qualities = [single] if single is not None else [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+        similar = self.recipe.metric == "ms-ssim"
         result: dict[str, list[float]] = {"quality": qualities, "bpp": [], "psnr": []}
         self.average.eval()
         for value in qualities:
-            rates, errors = [], []
+            rates, errors, distances = [], [], []
             for picture in pictures:
                 height, width = (side // 64 * 64 for side in picture.shape[:2])
                 cut = np.ascontiguousarray(picture[:height, :width].transpose(2, 0, 1))
@@ -207,9 +270,23 @@ class Training:
                 decoded = (out.x_hat.clamp(0, 1) * 255).round() / 255
                 rates.append(float(out.bits.sum()) / (height * width))
                 errors.append(-10 * math.log10(float((decoded - x).square().mean()) + 1e-10))
+                if similar:
+                    distances.append(float(distortion("ms-ssim", x, decoded)))
             result["bpp"].append(float(np.mean(rates)))
             result["psnr"].append(float(np.mean(errors)))
+            if similar:
+                decibels = -10 * math.log10(float(np.mean(distances)) + 1e-10)
+                result.setdefault("ms-ssim-db", []).append(decibels)
         return result
+
+
+def continue_from(network: ImageCnn, name: str) -> None:
+    """Take the weights of a file, or the bundled ones of that name ("image-cnn-mse")."""
+    bundled = BUNDLED / f"{name}.safetensors"
+    weights = load_weights(bundled if bundled.exists() else Path(name))
+    if weights.config != network.config:
+        raise UsageError(f"init = {name!r}: these weights are of another preset or switches")
+    network.load_state_dict(Transforms(weights).model.state_dict())
 
 
 def train(
@@ -219,33 +296,31 @@ def train(
     *,
     device: str = "cpu",
     seconds: float = math.inf,
+    stop: Callable[[], bool] = lambda: False,
     on_loading: Callable[[int, int], None] | None = None,
     on_step: Callable[[Training, float], None] | None = None,
     on_evaluation: Callable[[Training, dict[str, list[float]]], None] | None = None,
 ) -> Training:
     """Train until the recipe's last step, or for `seconds` of this run; resumes by itself.
 
+    `stop` is asked between steps and ends this run as if its time were over.
     Writes checkpoint.pt and log.jsonl into `folder`. UsageError when the folder holds a
     training of another recipe.
     """
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(recipe, folder, device)
-    encoded = msgspec.json.format(msgspec.json.encode(recipe))
-    copy = folder / "recipe.json"
-    if copy.exists() and copy.read_bytes() != encoded:
-        raise UsageError(f"{folder} holds a training of another recipe; give another --out")
-    copy.write_bytes(encoded)
+    note_recipe(recipe, folder / RECIPE)
     largest = max(stage.crop for stage in recipe.stages)
     pictures, held_out = hold_out(load_pictures(data, largest, on_loading), recipe.held_out)
-    if not training.resume() and recipe.start == "klt":
-        sample = patches(pictures, PATCH, KLT_PATCHES, recipe.seed)
-        # Steps of the quantiser follow the MSE anchors whatever the metric: 1-8 mean the same.
-        for network in (training.model, training.average):
-            start_from_klt(network, sample, MSE_LAMBDAS)
+    if not training.resume():
+        training.start(pictures)
+    training.trim_log()
     crops = Crops(pictures, recipe.seed, recipe.halve)
     started = saved = time.monotonic()
     before = training.seconds
     while training.step < recipe.total_steps and time.monotonic() - started < seconds:
+        if stop():
+            break
         loss = training.train_step(crops)
         now = time.monotonic()
         training.seconds = before + now - started
@@ -253,13 +328,23 @@ def train(
             on_step(training, loss)
         if training.step % 50 == 0:
             training.log(loss=round(loss, 5))
-        if training.step % recipe.evaluate_every == 0 or training.step == recipe.total_steps:
+        last = training.step == recipe.total_steps
+        evaluating = bool(held_out) and (last or training.step % recipe.evaluate_every == 0)
+        if evaluating or now - saved > recipe.checkpoint_seconds:
+            training.save()  # before an evaluation, which takes its time
+            saved = now
+        if evaluating:
             result = training.evaluate(held_out)
             training.log(evaluation=result)
             if on_evaluation:
                 on_evaluation(training, result)
-        if now - saved > recipe.checkpoint_seconds:
-            training.save()
-            saved = now
     training.save()
     return training
+
+
+def note_recipe(recipe: Recipe, path: Path) -> None:
+    """Write the recipe beside its training; UsageError if another one stands there."""
+    if path.exists() and msgspec.json.decode(path.read_bytes(), type=Recipe) != recipe:
+        raise UsageError(f"{path.parent} holds a training of another recipe; give another --out")
+    with atomic_write(path) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(recipe)))

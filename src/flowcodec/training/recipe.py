@@ -23,6 +23,13 @@ class Stage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     lr_end: float
     part: Literal["all", "prior"] = "all"  # "prior": rate alone, transforms frozen
 
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, "steps", self.steps, "at least 1")
+        require(self.crop >= 64 and self.crop % 64 == 0, "crop", self.crop, "a multiple of 64")
+        require(self.batch >= 1, "batch", self.batch, "at least 1")
+        require(self.lr > 0, "lr", self.lr, "above 0")
+        require(self.lr_end >= 0, "lr_end", self.lr_end, "0 or above")
+
 
 class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Everything a training is made of, but for the folder of pictures."""
@@ -30,13 +37,14 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     preset: str
     stages: list[Stage]
     metric: Literal["mse", "ms-ssim"] = "mse"
-    switches: dict[str, str | int | bool] = {}  # fields of the preset to replace
+    switches: dict[str, str | int | bool | list[int]] = {}  # fields of the preset to replace
     start: Literal["klt", "random"] = "klt"
+    init: str | None = None  # weights to begin with instead: a file, or the name of bundled ones
     quality: float | None = None  # one anchor quality (the thesis) instead of all in one model
     rate: Literal["rounded", "noise"] = "rounded"  # `nn.prior.Prior.forward` says which is which
     balance: float = 0.5  # loss of each quality times lambda^-balance
     seed: int = 1
-    slow: float = 0.1  # learning rate of the KLT, as a fraction
+    slow: float = 0.01  # learning rate of the KLT, as a fraction: 0.1 blurs it by its noise
     warm_up: int = 200
     clip: float = 1.0
     average: float = 0.999  # decay of the averaged weights
@@ -45,6 +53,19 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     held_out: int = 12  # pictures kept for evaluation while training
     evaluate_every: int = 1000  # steps
     checkpoint_seconds: float = 120.0
+
+    def __post_init__(self) -> None:
+        require(bool(self.stages), "stages", "[]", "at least one")
+        quality = self.quality
+        require(quality is None or 1 <= quality <= 8, "quality", quality, "from 1 to 8")
+        require(self.warm_up >= 1, "warm_up", self.warm_up, "at least 1")
+        require(0 <= self.average < 1, "average", self.average, "from 0 to below 1")
+        require(0 <= self.halve <= 1, "halve", self.halve, "from 0 to 1")
+        require(self.held_out >= 0, "held_out", self.held_out, "0 or above")
+        require(self.evaluate_every >= 1, "evaluate_every", self.evaluate_every, "at least 1")
+        if self.metric == "ms-ssim":
+            crop = min(stage.crop for stage in self.stages)
+            require(crop >= 192, "crop", crop, "at least 192 for MS-SSIM, which has five scales")
 
     @property
     def total_steps(self) -> int:
@@ -56,6 +77,12 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         if self.metric == "mse":
             return [value * 255**2 for value in MSE_LAMBDAS]
         return MS_SSIM_LAMBDAS
+
+
+def require(condition: bool, key: str, value: object, wanted: str) -> None:
+    """ValueError naming the key, which msgspec completes with the place in the file."""
+    if not condition:
+        raise ValueError(f"{key} is {value}, it must be {wanted}")
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -11,7 +11,7 @@ class ImageCnnConfig:
     """Sizes and switches of image-cnn (thesis ch. 3.1-3.3).
 
     transform: "strided" is the thesis's four 5x5 convolutions of stride 2 with GDN; "patch" is a
-    16x16 linear transform (KLT start) with residual branches at 1/8 and 1/16.
+    16x16 linear transform (KLT start) whose inverse is followed by a residual network at 1/8.
     width: channels inside the transforms (N); latent: channels of y at 1/16 (M); hyper: channels
     of z at 1/64; attention: block in g_a, g_s, h_a and h_s; components: Gaussians per latent
     element (GMB above 1); refinement: DIRB after g_s; features, hidden, groups: the prior
@@ -28,9 +28,7 @@ class ImageCnnConfig:
     attention: Literal["none", "aab", "cheng", "nlam"]
     components: int
     refinement: bool
-    coarse_width: int = 0  # patch transform only: channels at 1/16
-    analysis_blocks: tuple[int, int] = (0, 0)  # and residual blocks at 1/8 and 1/16
-    synthesis_blocks: tuple[int, int] = (0, 0)
+    blocks: int = 0  # patch transform only: residual blocks of g_s
 
 
 PRESETS = {
@@ -57,9 +55,7 @@ PRESETS = {
         attention="none",
         components=1,
         refinement=False,
-        coarse_width=128,
-        analysis_blocks=(2, 1),
-        synthesis_blocks=(4, 1),
+        blocks=4,
     ),
     "tiny": ImageCnnConfig(
         transform="patch",
@@ -72,8 +68,6 @@ PRESETS = {
         attention="aab",
         components=1,
         refinement=True,
-        coarse_width=8,
-        analysis_blocks=(1, 0),
-        synthesis_blocks=(1, 0),
+        blocks=1,
     ),
 }

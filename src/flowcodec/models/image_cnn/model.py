@@ -23,7 +23,8 @@ from flowcodec.models.image_cnn.transforms import (
     StridedSynthesis,
 )
 from flowcodec.nn.gains import PerQuality
-from flowcodec.nn.prior import Prior, PriorConfig
+from flowcodec.nn.precision import without_autocast
+from flowcodec.nn.prior import Coded, Prior, PriorConfig
 
 HYPER_STRIDE = 64
 LATENT_STRIDE = 16
@@ -70,10 +71,20 @@ class ImageCnn(nn.Module):
     def forward(self, x: Tensor, quality: Tensor, noise: bool = False) -> Output:
         """Training pass; H and W multiples of 64; `noise` as in `Prior.forward`."""
         y = self.g_a(x - 0.5, quality)
-        coded = self.prior(y, self.h_a(y), quality, noise)
+        coded = self.code(y, quality, noise)
         return Output(
             self.synthesise(coded.y, quality), torch.stack([coded.z_bits, coded.y_bits], 1)
         )
+
+    def code(self, y: Tensor, quality: Tensor, noise: bool = False) -> Coded:
+        """Latents before their gain through h_a and the prior.
+
+        The prior imitates integers of up to 18 bits and latents reach into the hundreds: both are
+        beyond bfloat16, so autocast ends here.
+        """
+        z = self.h_a(y)
+        with without_autocast(y.device):
+            return self.prior(y.float(), z.float(), quality, noise)
 
     def analyse(self, x: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
         """x with H, W multiples of 16 -> latents y before their gain, (B, M, H/16, W/16), and

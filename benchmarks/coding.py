@@ -1,0 +1,90 @@
+"""One picture in a warm process: seconds of encoding and decoding, and where they go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypedDict
+
+from benchmarks.stopwatch import Stopwatch
+from flowcodec.codecs import picture as coding_loop
+from flowcodec.codecs.picture import PictureCodec
+from flowcodec.codecs.transforms import Transforms
+from flowcodec.entropy.coder import Decoder, Encoder
+from flowcodec.entropy.prior import ExactPrior
+from flowcodec.evaluation.anchors import anchor_named, fit_bytes
+from flowcodec.evaluation.metrics import Pixels, psnr
+
+
+class Timing(TypedDict):
+    """One codec on one picture; seconds are the least of the repetitions."""
+
+    codec: str
+    bytes: int
+    psnr: float
+    encode_seconds: float
+    decode_seconds: float
+
+
+def time_ours(codec: PictureCodec, pixels: Pixels, quality: float, repeat: int) -> Timing:
+    """Our codec on uint8 (H, W, 3), after one round to warm up."""
+    data = codec.encode(pixels, quality).data
+    decoded = codec.decode(data).pixels
+    return {
+        "codec": "flowcodec",
+        "bytes": len(data),
+        "psnr": psnr(pixels, decoded),
+        "encode_seconds": least(lambda: codec.encode(pixels, quality), repeat),
+        "decode_seconds": least(lambda: codec.decode(data), repeat),
+    }
+
+
+def time_anchor(name: str, pixels: Pixels, max_bytes: int, repeat: int) -> Timing:
+    """Another codec at the highest quality that takes no more bytes."""
+    anchor = anchor_named(name)
+    coded = fit_bytes(anchor, pixels, max_bytes)
+    return {
+        "codec": anchor.title,
+        "bytes": len(coded.data),
+        "psnr": psnr(pixels, coded.pixels),
+        "encode_seconds": least(lambda: anchor.encode(pixels, coded.quality), repeat),
+        "decode_seconds": least(lambda: anchor.decode(coded.data), repeat),
+    }
+
+
+def stage_shares(
+    codec: PictureCodec, pixels: Pixels, quality: float, repeat: int
+) -> dict[str, dict[str, float]]:
+    """Parts of the time by stage, in sum 1, of "encode" and of "decode".
+
+    Encoding includes what a user waits for: decoding the code again to check it, and the decoded
+    picture with its PSNR.
+    """
+    data = codec.encode(pixels, quality).data
+
+    def shares(call: Callable[[], object]) -> dict[str, float]:
+        watch = Stopwatch()
+        watch.watch("transforms", Transforms, "analyse", "hyper_analyse", "synthesise")
+        watch.watch("prior", ExactPrior, "encode", "decode")
+        watch.watch("entropy coding", Encoder, "symbols", "rows", "integers", "bytes")
+        watch.watch("entropy coding", Decoder, "symbols", "rows", "integers")
+        watch.watch("file", coding_loop, "pack_picture", "parse_picture")
+        with watch:
+            for _ in range(repeat):
+                call()
+        return watch.shares()
+
+    return {
+        "encode": shares(lambda: codec.encode(pixels, quality)),
+        "decode": shares(lambda: codec.decode(data)),
+    }
+
+
+def least(call: Callable[[], object], repeat: int) -> float:
+    """The least seconds of `repeat` calls: other work on the machine only adds."""
+    found = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - start)
+    return min(found)

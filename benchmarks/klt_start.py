@@ -1,0 +1,218 @@
+"""The KLT start against random weights, at equal cost.
+
+    python -m benchmarks.klt_start --data PICTURES --seconds 600 --seeds 2 --json klt-start.json
+
+Both trainings have the same network, pictures, crops, qualities and number of steps: as many as
+fit into the seconds by a measurement of the first ones. The learning rate is that of the recipe's
+last stage, so that it has come down at the end of either. Judged on pictures held out of both.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import flowcodec
+from flowcodec.errors import FlowcodecError, UsageError
+from flowcodec.evaluation.bd_rate import bd_rate
+from flowcodec.evaluation.results import write_json
+from flowcodec.training.data import Crops, hold_out, load_pictures
+from flowcodec.training.engine import Training
+from flowcodec.training.recipe import Recipe, find_recipe, load_recipe
+
+STARTS = ("klt", "random")
+POINTS = 5  # of the curve, after step 0
+CALIBRATION = (3, 8)  # steps to warm up, steps to measure
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of pictures.")
+@click.option("--seconds", type=float, required=True, help="Training time of each run.")
+@click.option("--seeds", default=2, show_default=True, help="Runs of each start.")
+@click.option("--recipe", "name", default="image-cnn-mse", show_default=True, help="All else.")
+@click.option("--threads", type=int, help="CPU threads. Default: torch's.")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), required=True)
+def main(
+    data: Path,
+    seconds: float,
+    seeds: int,
+    name: str,
+    threads: int | None,
+    device: str,
+    json_path: Path,
+) -> None:
+    """Train from both starts, print and write curves and BD-rates."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    recipe = load_recipe(find_recipe(name))
+    crop = max(stage.crop for stage in recipe.stages)
+    training, held_out = hold_out(load_pictures(data, crop), recipe.held_out)
+    figures = compare(recipe, training, held_out, seconds, seeds, device)
+    write_json(json_path, figures)
+    show(figures)
+
+
+def compare(
+    recipe: Recipe,
+    pictures: list[np.ndarray],
+    held_out: list[np.ndarray],
+    seconds: float,
+    seeds: int,
+    device: str = "cpu",
+) -> dict[str, Any]:
+    """Curves of every start and seed, and the BD-rate of KLT against random by seed.
+
+    `held_out` must hold pictures: UsageError else.
+    """
+    if not held_out:
+        raise UsageError("no pictures are held out: give a folder with more of them")
+    each = seconds_a_step(recipe, pictures, device)
+    steps = max(POINTS, round(seconds / each))
+    runs = [
+        run(recipe, start, seed, steps, pictures, held_out, device)
+        for seed in range(1, seeds + 1)
+        for start in STARTS
+    ]
+    return {
+        "name": "KLT start against random weights",
+        "description": f"flowcodec {flowcodec.__version__}, preset {recipe.preset},"
+        f" {len(pictures)} pictures, {len(held_out)} held out, {device},"
+        f" {torch.get_num_threads()} threads; rate is estimated",
+        "budget_seconds": seconds,
+        "seconds_a_step": round(each, 4),
+        "steps": steps,
+        "klt_against_random": [
+            between(klt, other) for klt, other in zip(runs[::2], runs[1::2], strict=True)
+        ],
+        "runs": runs,
+    }
+
+
+def one_stage(recipe: Recipe, start: str, seed: int, steps: int) -> Recipe:
+    """The recipe's last stage alone, from one start."""
+    stage = msgspec.structs.replace(recipe.stages[-1], steps=steps)
+    return msgspec.structs.replace(recipe, stages=[stage], start=start, seed=seed, init=None)
+
+
+def seconds_a_step(recipe: Recipe, pictures: list[np.ndarray], device: str) -> float:
+    """What a step takes here, from the first ones of a training that is thrown away."""
+    training = Training(one_stage(recipe, "random", 0, 1000), Path(), device)
+    training.start(pictures)
+    crops = Crops(pictures, 0, recipe.halve)
+    warm_up, measured = CALIBRATION
+    for _ in range(warm_up):
+        training.train_step(crops)
+    begin = time.perf_counter()
+    for _ in range(measured):
+        training.train_step(crops)
+    return (time.perf_counter() - begin) / measured
+
+
+def run(
+    recipe: Recipe,
+    start: str,
+    seed: int,
+    steps: int,
+    pictures: list[np.ndarray],
+    held_out: list[np.ndarray],
+    device: str,
+) -> dict[str, Any]:
+    """One training; evaluations are not counted as its seconds."""
+    begin = time.perf_counter()
+    training = Training(one_stage(recipe, start, seed, steps), Path(), device)
+    training.start(pictures)
+    ready = time.perf_counter() - begin
+    crops = Crops(pictures, seed, recipe.halve)
+    curve = [point(training, held_out)]
+    spent = 0.0
+    stops = [round(steps * index / POINTS) for index in range(1, POINTS + 1)]
+    for stop in stops:
+        begin = time.perf_counter()
+        while training.step < stop:
+            training.train_step(crops)
+        spent += time.perf_counter() - begin
+        curve.append(point(training, held_out))
+    return {
+        "start": start,
+        "seed": seed,
+        "start_seconds": round(ready, 2),
+        "training_seconds": round(spent, 1),
+        "curve": curve,
+    }
+
+
+def point(training: Training, held_out: list[np.ndarray]) -> dict[str, Any]:
+    """Where a training stands: bpp and PSNR at the eight qualities."""
+    result = training.evaluate(held_out)
+    return {
+        "step": training.step,
+        "bpp": [round(value, 4) for value in result["bpp"]],
+        "psnr": [round(value, 3) for value in result["psnr"]],
+    }
+
+
+def between(klt: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """What one start is worth at the ends of two runs: BD-rate, and PSNR at equal rate."""
+    ours, theirs = klt["curve"][-1], other["curve"][-1]
+    low = max(min(ours["psnr"]), min(theirs["psnr"]))
+    high = min(max(ours["psnr"]), max(theirs["psnr"]))
+    found: dict[str, Any] = {"seed": klt["seed"], "psnr_gain_db": psnr_gain(ours, theirs)}
+    if low >= high:
+        return {**found, "bd_rate_percent": None, "reason": "no PSNR is reached by both"}
+    found |= {"low_db": low, "high_db": high}
+    try:
+        rate = bd_rate(ours["bpp"], ours["psnr"], theirs["bpp"], theirs["psnr"], low, high)
+        return {**found, "bd_rate_percent": round(rate, 2)}
+    except UsageError as error:
+        return {**found, "bd_rate_percent": None, "reason": str(error)}
+
+
+def psnr_gain(ours: dict[str, Any], theirs: dict[str, Any]) -> float:
+    """Mean difference of PSNR at equal rate, in dB, over the log rates that both reach."""
+    curves = [(np.log(one["bpp"]), one["psnr"]) for one in (ours, theirs)]
+    low, high = max(x.min() for x, _ in curves), min(x.max() for x, _ in curves)
+    at = np.linspace(low, high, 100)
+    mine, other = (np.interp(at, x, y) for x, y in curves)
+    return round(float(np.mean(mine - other)), 2)
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Print the curves at three qualities, and the BD-rates."""
+    console = Console()
+    console.print(figures["description"], highlight=False)
+    table = Table(title=f"{figures['steps']} steps in {figures['budget_seconds']:g} s: bpp / dB")
+    for title in ("start", "seed", "step", "q 1", "q 4", "q 8"):
+        table.add_column(title, justify="right")
+    for one in figures["runs"]:
+        for at in one["curve"]:
+            cells = [f"{at['bpp'][i]:.3f} / {at['psnr'][i]:.2f}" for i in (0, 3, 7)]
+            table.add_row(one["start"], str(one["seed"]), str(at["step"]), *cells)
+    console.print(table)
+    for gain in figures["klt_against_random"]:
+        rate = (
+            f"{gain['bd_rate_percent']:+.1f} %"
+            if gain["bd_rate_percent"] is not None
+            else f"none: {gain['reason']}"
+        )
+        console.print(
+            f"seed {gain['seed']}: the KLT start has {gain['psnr_gain_db']:+.2f} dB at equal rate,"
+            f" BD-rate {rate}",
+            highlight=False,
+        )
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except FlowcodecError as error:
+        sys.exit(f"klt_start: error: {error}")

@@ -1,0 +1,251 @@
+"""`flowcodec decode`: .fci files back to pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flowcodec.cli.jobs import (
+    FCI,
+    PIPE,
+    Job,
+    Task,
+    check_terminal,
+    naming,
+    output_file,
+    plan,
+    run_jobs,
+)
+from flowcodec.cli.measuring import device_options
+from flowcodec.errors import FlowcodecError, UsageError
+from flowcodec.media.formats import format_named, format_of
+
+if TYPE_CHECKING:
+    from flowcodec.bitstream.picture_file import PictureFile
+    from flowcodec.codecs.picture import PictureCodec
+    from flowcodec.media.picture import Picture
+
+EXAMPLES = """\b
+Examples:
+  flowcodec decode photo.fci
+  flowcodec decode photo.fci -o photo.webp
+  flowcodec decode compressed/ -o pictures/ --format jpg -j 4
+  flowcodec decode photo.fci -o back.png --verify photo.png
+  flowcodec decode - --format png < photo.fci > photo.png
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to decode. `format` is a picture format's name or None: the output's suffix tells."""
+
+    weights: Path | None
+    device: str
+    threads: int | None
+    format: str | None
+    strip: bool
+    verify: Path | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of one file; `verified` is the PSNR in dB against the original, if asked for."""
+
+    input: str
+    output: str
+    width: int
+    height: int
+    bytes: int
+    quality: float
+    seconds: float
+    verified: float | None
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    help="Picture, or folder for several; its suffix tells the format. Default: a PNG file"
+    " beside the input, unless one is there.",
+)
+@click.option("--format", "format_", metavar="NAME", help="png, jpg, webp, tiff, avif or ppm.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="Your own weights, a file or a folder of them, beside the bundled ones.",
+)
+@click.option(
+    "--verify",
+    metavar="ORIGINAL",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Fail unless the picture is as near to ORIGINAL as its encoder measured.",
+)
+@click.option("--strip", is_flag=True, help="Leave out ICC profile and EXIF.")
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."
+)
+@device_options
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a file, one a line.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+def command(
+    inputs: tuple[str, ...],
+    output: str | None,
+    format_: str | None,
+    weights: Path | None,
+    verify: Path | None,
+    strip: bool,
+    jobs: int,
+    device: str,
+    threads: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Turn .fci files back into pictures.
+
+    INPUT is a .fci file, a folder, whose sub-folders are mirrored in OUT, or - for standard
+    input. The weights are found by the hash that the file names.
+    """
+    suffix = format_named(format_).suffixes[0] if format_ else ".png"
+    todo = plan(inputs, output, suffix, _fci_files)
+    check_terminal(todo)
+    if verify is not None and len(todo) > 1:
+        raise UsageError("--verify compares one file with its original; decode one at a time")
+    for job in todo:
+        if format_ is None and job.target != PIPE:
+            format_of(Path(job.target))
+        elif format_ is None:
+            raise UsageError("name the format for standard output, such as --format png")
+        # What lies beside the input under its name may well be the original.
+        if output is None and job.target != PIPE and Path(job.target).exists():
+            raise UsageError(f"{job.target} is there already; name the output with -o")
+    to_pipe = any(job.target == PIPE for job in todo)
+    if to_pipe and as_json:
+        raise UsageError("--json and the picture cannot both go to standard output; give -o FILE")
+    options = Options(
+        weights=weights,
+        device=device,
+        threads=1 if threads is None and jobs > 1 else threads,
+        format=format_,
+        strip=strip,
+        verify=verify,
+    )
+
+    def show(report: Report) -> None:
+        if not quiet:
+            text = json.dumps(_as_object(report)) if as_json else _as_line(report)
+            print(text, file=sys.stderr if to_pipe else sys.stdout, flush=True)
+
+    run_jobs(Task(options, options.threads, _prepare, _decode), todo, jobs, show, "decoding")
+
+
+def _fci_files(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() == FCI and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def _prepare(options: Options) -> None:
+    """Nothing: each file names its own weights."""
+
+
+class Codecs:
+    """The codecs that files of one call have asked for, by the hash of their weights."""
+
+    def __init__(self, options: Options):
+        self.options = options
+        self.loaded: dict[bytes, PictureCodec] = {}
+
+    def codec_for(self, file: PictureFile) -> PictureCodec:
+        """The codec that a file needs, loaded once; WeightsError where its weights are not."""
+        from flowcodec.codecs.picture import load_for
+
+        options, wanted = self.options, file.header.weights_hash
+        if wanted not in self.loaded:
+            self.loaded[wanted] = load_for(
+                file, weights=options.weights, device=options.device, threads=options.threads
+            )
+        return self.loaded[wanted]
+
+
+_codecs = lru_cache(maxsize=1)(Codecs)
+
+
+def _decode(options: Options, job: Job) -> Report:
+    from flowcodec.bitstream.picture_file import parse_picture
+    from flowcodec.media.picture import write_picture
+
+    started = time.perf_counter()
+    with naming(job.source):
+        pipe = job.source == PIPE
+        data = sys.stdin.buffer.read() if pipe else Path(job.source).read_bytes()
+        file = parse_picture(data)
+        picture = _codecs(options).codec_for(file).decode_parsed(file)
+        verified = _verified(options.verify, file, picture) if options.verify else None
+    if options.strip:
+        picture = dataclasses.replace(picture, icc=None, exif=None)
+    kind = format_named(options.format) if options.format else format_of(Path(job.target))
+    with output_file(job.target) as stream:
+        write_picture(picture, stream, kind.name)
+    return Report(
+        input=job.source,
+        output=job.target,
+        width=picture.width,
+        height=picture.height,
+        bytes=len(data),
+        quality=file.header.quality / 1000,
+        seconds=time.perf_counter() - started,
+        verified=verified,
+    )
+
+
+def _verified(original: Path, file: PictureFile, picture: Picture) -> float:
+    """PSNR against the original, which must be what the encoder stored."""
+    from flowcodec.codecs.picture import verify
+    from flowcodec.media.picture import read_picture
+
+    reference = read_picture(original)
+    if reference.pixels.shape != picture.pixels.shape:
+        raise FlowcodecError(
+            f"{original} is not the original: it is {_shape(reference)}, the file {_shape(picture)}"
+        )
+    return verify(picture, file.header, reference.pixels)
+
+
+def _shape(picture: Picture) -> str:
+    return f"{picture.width}x{picture.height} {'gray' if picture.gray else 'RGB'}"
+
+
+def _as_object(report: Report) -> dict[str, Any]:
+    found = {
+        "input": report.input,
+        "output": report.output,
+        "width": report.width,
+        "height": report.height,
+        "bytes": report.bytes,
+        "quality": report.quality,
+        "seconds": round(report.seconds, 3),
+    }
+    if report.verified is not None:
+        found["psnr"] = round(report.verified, 4) if math.isfinite(report.verified) else None
+    return found
+
+
+def _as_line(report: Report) -> str:
+    verified = "" if report.verified is None else f"  verified: {report.verified:.2f} dB"
+    return (
+        f"{report.input} -> {report.output}  {report.width}x{report.height}"
+        f"  {report.bytes:,} bytes  q {report.quality:g}{verified}"
+    )

@@ -1,0 +1,295 @@
+"""`flowcodec encode`: pictures to .fci files, at a quality or to meet a size or a PSNR."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flowcodec.cli.jobs import (
+    FCI,
+    PIPE,
+    Job,
+    Task,
+    check_terminal,
+    naming,
+    output_file,
+    plan,
+    run_jobs,
+)
+from flowcodec.cli.measuring import device_options, weights_options
+from flowcodec.errors import UsageError
+from flowcodec.media.files import picture_files
+
+if TYPE_CHECKING:
+    from flowcodec.codecs.picture import EncodedPicture, PictureCodec
+    from flowcodec.codecs.rate_control import Found, Trial
+    from flowcodec.media.picture import Picture
+
+EXAMPLES = """\b
+Examples:
+  flowcodec encode photo.png
+  flowcodec encode photo.png -q 6.5 -o small.fci
+  flowcodec encode photo.png --target-size 40k
+  flowcodec encode photos/ -o compressed/ -j 4
+  cat photo.jpg | flowcodec encode - | ssh host 'cat > photo.fci'
+"""
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+
+
+class Size(click.ParamType[int]):
+    """Bytes, with decimal units: 40000, 40k, 1.5M."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number of bytes, at least 1."""
+        text = str(value).strip().lower().removesuffix("b")
+        number = text.rstrip("kmg")
+        try:
+            size = float(number) * UNITS[text[len(number) :]]
+        except (ValueError, KeyError):
+            self.fail(f"{value!r} is no size; write 40000, 40k or 1.5M", param, ctx)
+        if not 1 <= size < 1e15:
+            self.fail(f"{value!r}: a file has at least one byte", param, ctx)
+        return int(size)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to encode: what `flowcodec.load` and `PictureCodec.encode` are told, and the target."""
+
+    metric: str
+    weights: Path | None
+    device: str
+    threads: int | None
+    quality: float
+    bpp: float | None
+    size: int | None
+    psnr: float | None
+    strip: bool
+    tile: int
+    quiet: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of one picture."""
+
+    input: str
+    output: str
+    width: int
+    height: int
+    bytes: int
+    psnr: float
+    quality: float
+    seconds: float
+    trials: tuple[Trial, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def bpp(self) -> float:
+        """Bits a pixel, of the whole file."""
+        return self.bytes * 8 / (self.width * self.height)
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    help="File, or folder for several pictures; - is standard output. Default: beside the input.",
+)
+@click.option(
+    "-q",
+    "--quality",
+    type=click.FloatRange(1, 8),
+    help="Any number from 1 (small) to 8 (good). [default: 4]",
+)
+@click.option("--target-bpp", type=float, help="At most so many bits a pixel, as near as it gets.")
+@click.option("--target-size", type=Size(), help="At most so many bytes: 40000, 40k, 1.5M.")
+@click.option("--target-psnr", type=float, help="At least so many dB, in as few bytes as it gets.")
+@weights_options
+@click.option("--strip", is_flag=True, help="Leave out ICC profile and EXIF.")
+@click.option(
+    "--tile",
+    type=int,
+    default=1024,
+    show_default=True,
+    help="Side of the parts that are coded alone: a multiple of 64 pixels.",
+)
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."
+)
+@device_options
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a file, one a line.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+def command(
+    inputs: tuple[str, ...],
+    output: str | None,
+    quality: float | None,
+    target_bpp: float | None,
+    target_size: int | None,
+    target_psnr: float | None,
+    metric: str,
+    weights: Path | None,
+    strip: bool,
+    tile: int,
+    jobs: int,
+    device: str,
+    threads: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Compress pictures to .fci files.
+
+    INPUT is a picture (PNG, JPEG, WebP, TIFF, AVIF, PPM), a folder, whose sub-folders are
+    mirrored in OUT, or - for standard input. Outputs that exist are replaced. A target is met by
+    coding the picture several times.
+    """
+    goals = {
+        "--quality": quality,
+        "--target-bpp": target_bpp,
+        "--target-size": target_size,
+        "--target-psnr": target_psnr,
+    }
+    given = [name for name, value in goals.items() if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
+    for name in given:
+        if not 0 < goals[name] < math.inf:  # type: ignore[operator]
+            raise UsageError(f"{name} is a number above 0, not {goals[name]}")
+    todo = plan(inputs, output, FCI, picture_files)
+    check_terminal(todo)
+    to_pipe = any(job.target == PIPE for job in todo)
+    if to_pipe and as_json:
+        raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
+    options = Options(
+        metric=metric,
+        weights=weights,
+        device=device,
+        threads=1 if threads is None and jobs > 1 else threads,
+        quality=4.0 if quality is None else quality,
+        bpp=target_bpp,
+        size=target_size,
+        psnr=target_psnr,
+        strip=strip,
+        tile=tile,
+        quiet=quiet,
+    )
+
+    def show(report: Report) -> None:
+        if quiet:
+            return
+        for note in report.notes:
+            print(f"{report.input}: note: {note}", file=sys.stderr)
+        text = json.dumps(_as_object(report)) if as_json else _as_line(report)
+        print(text, file=sys.stderr if to_pipe else sys.stdout, flush=True)
+
+    run_jobs(Task(options, options.threads, _prepare, _encode), todo, jobs, show, "encoding")
+
+
+@lru_cache(maxsize=1)
+def _codec(options: Options) -> PictureCodec:
+    import flowcodec
+
+    return flowcodec.load(
+        metric=options.metric,
+        weights=options.weights,
+        device=options.device,
+        threads=options.threads,
+    )
+
+
+def _prepare(options: Options) -> None:
+    _codec(options)
+
+
+def _encode(options: Options, job: Job) -> Report:
+    from flowcodec.media.picture import read_picture
+
+    started = time.perf_counter()
+    with naming(job.source):
+        picture = read_picture(sys.stdin.buffer if job.source == PIPE else Path(job.source))
+        if options.strip:
+            picture = dataclasses.replace(picture, icc=None, exif=None)
+        found = _reach(options, picture, job.source)
+    with output_file(job.target) as stream:
+        stream.write(found.coded.data)
+    return Report(
+        input=job.source,
+        output=job.target,
+        width=picture.width,
+        height=picture.height,
+        bytes=len(found.coded.data),
+        psnr=found.coded.psnr,
+        quality=found.quality,
+        seconds=time.perf_counter() - started,
+        trials=found.trials,
+        notes=picture.notes,
+    )
+
+
+def _reach(options: Options, picture: Picture, name: str) -> Found[EncodedPicture]:
+    """Code a picture at the wanted quality, or search for the one that meets the target."""
+    from flowcodec.codecs.rate_control import Found, Trial, reach_psnr, reach_size
+
+    def encode(quality: float) -> EncodedPicture:
+        return _codec(options).encode(picture, quality, tile=options.tile)
+
+    def tell(trial: Trial) -> None:
+        if not options.quiet:
+            print(
+                f"{name}: tried q {trial.quality:g}: {trial.size:,} bytes, {trial.psnr:.2f} dB",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    pixels = picture.width * picture.height
+    limit = math.floor(options.bpp * pixels / 8) if options.bpp else options.size
+    if limit is not None:
+        return reach_size(encode, limit, tell)
+    if options.psnr is not None:
+        return reach_psnr(encode, options.psnr, tell)
+    coded = encode(options.quality)
+    quality = round(options.quality, 3)
+    return Found(coded, quality, (Trial(quality, len(coded.data), coded.psnr),))
+
+
+def _as_object(report: Report) -> dict[str, Any]:
+    def number(psnr: float) -> float | None:
+        return round(psnr, 4) if math.isfinite(psnr) else None
+
+    return {
+        "input": report.input,
+        "output": report.output,
+        "width": report.width,
+        "height": report.height,
+        "bytes": report.bytes,
+        "bpp": round(report.bpp, 6),
+        "psnr": number(report.psnr),
+        "quality": report.quality,
+        "seconds": round(report.seconds, 3),
+        "trials": [
+            {"quality": trial.quality, "bytes": trial.size, "psnr": number(trial.psnr)}
+            for trial in report.trials
+        ],
+        "notes": list(report.notes),
+    }
+
+
+def _as_line(report: Report) -> str:
+    return (
+        f"{report.input} -> {report.output}  {report.width}x{report.height}"
+        f"  {report.bytes:,} bytes  {report.bpp:.3f} bpp  {report.psnr:.2f} dB"
+        f"  q {report.quality:g}"
+    )

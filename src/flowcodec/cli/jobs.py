@@ -1,0 +1,217 @@
+"""What `encode` and `decode` share: which file becomes which, and doing many of them.
+
+A job that fails is reported and the others go on. Standard input and output are called "-".
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import BinaryIO, Generic, TypeVar
+
+import click
+
+from flowcodec.cli.main import one_line
+from flowcodec.cli.measuring import progress_bar
+from flowcodec.errors import FlowcodecError, UsageError
+from flowcodec.media.files import SUFFIXES, atomic_write
+
+PIPE = "-"
+FCI = ".fci"
+
+Options = TypeVar("Options")
+Report = TypeVar("Report")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to read and the one to write; "-" is standard input or output."""
+
+    source: str
+    target: str
+
+
+def plan(
+    inputs: Sequence[str],
+    output: str | None,
+    suffix: str,
+    list_folder: Callable[[Path], list[Path]],
+) -> list[Job]:
+    """Say which input becomes which output.
+
+    Without `output`, files come to lie beside their inputs with `suffix` in place of theirs, and
+    standard input goes to standard output. A folder stands for the files that `list_folder` finds
+    in it; its sub-folders are mirrored. UsageError where several inputs meet one output, or an
+    output is an input.
+    """
+    if PIPE in inputs:
+        if len(inputs) > 1:
+            raise UsageError("standard input (-) is read alone, without other inputs")
+        return [Job(PIPE, output or PIPE)]
+    found: dict[Path, Path] = {}  # input to its path below the output folder
+    folders = False
+    for name in inputs:
+        path = Path(name)
+        if not path.is_dir():
+            found.setdefault(path, Path(path.name))
+            continue
+        folders = True
+        files = list_folder(path)
+        if not files:
+            raise UsageError(f"{path}: there is no file of the wanted kind in this folder")
+        for file in files:
+            found.setdefault(file, file.relative_to(path))
+    many = folders or len(found) > 1
+    if output is None:
+        targets = {path: path.with_suffix(suffix) for path in found}
+    elif output == PIPE or not (many or output.endswith(os.sep) or Path(output).is_dir()):
+        if many:
+            raise UsageError("standard output takes one file, there are several: give a folder")
+        return _checked(dict.fromkeys(found, output))
+    else:
+        folder = Path(output)
+        files_name = folder.suffix.lower() in (FCI, *SUFFIXES) and not folder.exists()
+        if folder.is_file() or files_name:
+            raise UsageError(f"several files need a folder, {output} is a file's name")
+        targets = {path: folder / below.with_suffix(suffix) for path, below in found.items()}
+    return _checked({path: str(target) for path, target in targets.items()})
+
+
+def _checked(targets: dict[Path, str]) -> list[Job]:
+    sources = {path.resolve() for path in targets}
+    taken: dict[str, Path] = {}
+    for path, target in targets.items():
+        if target != PIPE and Path(target).resolve() in sources:
+            raise UsageError(f"{target} is an input and would be overwritten; give another -o")
+        other = taken.setdefault(target, path)
+        if other != path and target != PIPE:
+            raise UsageError(f"{other} and {path} would both become {target}; name them apart")
+    return [Job(str(path), target) for path, target in targets.items()]
+
+
+def check_terminal(jobs: Iterable[Job]) -> None:
+    """UsageError rather than a picture's bytes on a terminal."""
+    if sys.stdout.isatty() and any(job.target == PIPE for job in jobs):
+        raise UsageError("a picture is not written to a terminal; give -o FILE")
+
+
+@contextlib.contextmanager
+def output_file(target: str) -> Iterator[BinaryIO]:
+    """A binary file that becomes `target`, whole or not at all, its folder made; or stdout."""
+    if target == PIPE:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    else:
+        path = Path(target)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as stream:
+            yield stream
+
+
+@contextlib.contextmanager
+def naming(source: str) -> Iterator[None]:
+    """Errors of our family that pass say which input they are about."""
+    try:
+        yield
+    except FlowcodecError as error:
+        if source == PIPE or source in str(error):
+            raise
+        raise type(error)(f"{source}: {error}") from error
+
+
+def limit_threads(threads: int | None) -> None:
+    """Keep numpy's matrix products to that many threads; it must not have been imported yet."""
+    if threads is not None and "numpy" not in sys.modules:
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            os.environ[name] = str(threads)
+
+
+@dataclass(frozen=True)
+class Task(Generic[Options, Report]):
+    """Work on jobs, in this process or in others, so both functions are of a module's top level.
+
+    prepare: does what every job needs (loads a codec) and keeps it; its errors end the command.
+    threads: of each process.
+    """
+
+    options: Options
+    threads: int | None
+    prepare: Callable[[Options], None]
+    work: Callable[[Options, Job], Report]
+
+
+def run_jobs(
+    task: Task[Options, Report],
+    jobs: Sequence[Job],
+    workers: int,
+    show: Callable[[Report], None],
+    what: str,
+) -> None:
+    """Do all jobs and `show` each report in order.
+
+    With one job, its error passes to the caller. With several, each error is printed as one line,
+    the others go on, and the command ends with status 2.
+    """
+    if len(jobs) == 1:
+        limit_threads(task.threads)
+        show(task.work(task.options, jobs[0]))
+        return
+    failed = False
+    with _attempts(task, jobs, workers) as attempts, progress_bar(len(jobs), what) as advance:
+        for attempt in attempts:
+            try:
+                show(attempt())
+            except BrokenPipeError:
+                raise
+            except (FlowcodecError, OSError) as error:
+                failed = True
+                print(f"flowcodec: error: {one_line(error)}", file=sys.stderr)
+            advance()
+    if failed:
+        click.get_current_context().exit(2)
+
+
+@contextlib.contextmanager
+def _attempts(
+    task: Task[Options, Report], jobs: Sequence[Job], workers: int
+) -> Iterator[Iterable[Callable[[], Report]]]:
+    """For each job a function that returns its report or raises its error."""
+    if workers == 1:
+        limit_threads(task.threads)
+        task.prepare(task.options)
+        yield (lambda job=job: task.work(task.options, job) for job in jobs)  # type: ignore[misc]
+        return
+    pool = ProcessPoolExecutor(
+        min(workers, len(jobs)), get_context("spawn"), _start_worker, (task.threads,)
+    )
+    try:
+        pool.submit(task.prepare, task.options).result()
+        futures = [pool.submit(task.work, task.options, job) for job in jobs]
+        yield [_result_of(future, job) for future, job in zip(futures, jobs, strict=True)]
+    except BrokenProcessPool as error:
+        raise FlowcodecError("a worker ended before it was ready; try without -j") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker(threads: int | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interruption is for the first process
+    limit_threads(threads)
+
+
+def _result_of(future: Future[Report], job: Job) -> Callable[[], Report]:
+    def result() -> Report:
+        try:
+            return future.result()
+        except BrokenProcessPool as error:
+            raise FlowcodecError(
+                f"{job.source}: a worker was ended, most likely for want of memory; lower -j"
+            ) from error
+
+    return result

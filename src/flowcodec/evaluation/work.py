@@ -1,0 +1,82 @@
+"""What a network costs: parameters, and multiply-adds per pixel of encoding and decoding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from flowcodec.models.image_cnn import ImageCnn, ImageCnnConfig
+from flowcodec.models.image_cnn.model import LATENT_STRIDE
+
+HEIGHT, WIDTH = 512, 768  # a Kodak picture
+
+
+@dataclass(frozen=True)
+class Work:
+    """Parameters, and thousands of multiply-adds per pixel.
+
+    analysis is g_a and h_a; prior is h_s, contexts and heads, in integers, the same for both
+    ways; synthesis is g_s with the refinement.
+    """
+
+    parameters: int
+    analysis: float
+    prior: float
+    synthesis: float
+
+    @property
+    def encode(self) -> float:
+        """Pixels to code. Checking the code and measuring the result cost a decoding more."""
+        return self.analysis + self.prior
+
+    @property
+    def decode(self) -> float:
+        """Code to pixels."""
+        return self.prior + self.synthesis
+
+    def as_json(self) -> dict[str, object]:
+        """For model cards."""
+        return {
+            "parameters": self.parameters,
+            "kmac_per_pixel": {
+                "encode": round(self.encode, 2),
+                "decode": round(self.decode, 2),
+                "analysis": round(self.analysis, 2),
+                "prior": round(self.prior, 2),
+                "synthesis": round(self.synthesis, 2),
+            },
+        }
+
+
+def work_of(config: ImageCnnConfig) -> Work:
+    """Count convolutions and matrix products over a picture of 768x512, without computing it."""
+    with torch.device("meta"):
+        model = ImageCnn(config)
+        x = torch.zeros(1, 3, HEIGHT, WIDTH)
+        quality = torch.ones(1)
+    pixels = HEIGHT * WIDTH
+    # Attention is written out as matrix products, which the counter knows on every device.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        with FlopCounterMode(display=False) as analysis:
+            y = model.g_a(x, quality)
+            z = model.h_a(y)
+        with FlopCounterMode(display=False) as prior:
+            model.prior(y, z, quality)
+        with FlopCounterMode(display=False) as synthesis:
+            model.synthesise(y, quality)
+    # Training runs a context over the whole map for either half of the checkerboard; coding runs
+    # the first of the two at half of the positions.
+    contexts = sum(
+        weight.numel()
+        for name, weight in model.prior.contexts.named_parameters()
+        if name.endswith("weight")
+    )
+    return Work(
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        analysis=analysis.get_total_flops() / 2000 / pixels,
+        prior=(prior.get_total_flops() / 2 / pixels - contexts / 2 / LATENT_STRIDE**2) / 1000,
+        synthesis=synthesis.get_total_flops() / 2000 / pixels,
+    )

@@ -1,0 +1,163 @@
+"""`.fci` files in Pillow.
+
+    import flowcodec.pillow_plugin
+    from PIL import Image
+
+    Image.open("photo.png").save("photo.fci", quality=4)
+    Image.open("photo.fci").show()
+
+Importing this module registers the format. Opening reads everything but the pixels, without torch;
+they are decoded when they are first used. Modes L, LA, RGB and RGBA are read and written.
+
+`save` takes quality (1 to 8, default 4), tile, icc_profile (default: the picture's own), exif,
+metric, and weights (a file). What Pillow cannot do is an OSError or a ValueError, as with its own
+formats.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from flowcodec.bitstream.header import DEFAULT_TILE, MAGIC, TILE_STEP
+from flowcodec.bitstream.picture_file import PictureFile, parse_picture
+from flowcodec.errors import FlowcodecError, UsageError
+from flowcodec.media.exif import PREFIX, read_exif, turned
+from flowcodec.media.picture import Picture
+
+if TYPE_CHECKING:
+    from flowcodec.codecs.picture import PictureCodec
+
+FORMAT = "FCI"
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by number of channels
+
+
+def register(weights: Path | str | None = None) -> None:
+    """Make Pillow read and write `.fci`; done once by importing this module.
+
+    weights: a file or a folder in which opened files find their own weights, beside the bundled
+    ones. Registering again replaces it.
+    """
+    FciImageFile.own_weights = Path(weights) if weights else None
+    Image.register_open(FORMAT, FciImageFile, _accept)
+    Image.register_save(FORMAT, _save)
+    Image.register_extension(FORMAT, ".fci")
+
+
+class FciImageFile(ImageFile.ImageFile):
+    """A `.fci` file that Pillow has opened."""
+
+    format = FORMAT
+    format_description = "flowcodec picture"
+    own_weights: Path | None = None
+
+    _file: PictureFile | None = None
+
+    def _open(self) -> None:
+        assert self.fp is not None
+        data = self.fp.read()
+        if not data.startswith(MAGIC):
+            raise SyntaxError("not a flowcodec file")
+        try:
+            file = parse_picture(data)
+        except FlowcodecError as error:
+            raise OSError(str(error)) from error
+        header = file.header
+        self._size = header.width, header.height
+        self._mode = MODES[(1 if header.gray else 3) + header.alpha]
+        self._file = file
+        if file.icc:
+            self.info["icc_profile"] = file.icc
+        if file.exif:
+            self.info["exif"] = PREFIX + file.exif
+
+    def load(self) -> Any:
+        """Decode the pixels, once; OSError where they are damaged or their weights missing."""
+        if self._file is not None:
+            try:
+                codec = _codec_for(self._file, self.own_weights)
+                picture = codec.decode_parsed(self._file)
+            except FlowcodecError as error:
+                raise OSError(str(error)) from error
+            self.im = _image(picture).im
+            self._file = None
+            if self._exclusive_fp and self.fp is not None:
+                self.fp.close()
+            self.fp = None
+        return super().load()
+
+
+def _accept(prefix: bytes) -> bool:
+    return prefix.startswith(MAGIC)
+
+
+def _save(image: Image.Image, target: IO[bytes], filename: str | bytes) -> None:
+    options: dict[str, Any] = image.encoderinfo
+    if image.mode not in MODES.values():
+        raise OSError(f"cannot write mode {image.mode} as {FORMAT}; convert to RGB or RGBA")
+    if min(image.size) < 1:
+        raise ValueError(f"cannot write an image of {image.width} x {image.height} as {FORMAT}")
+    quality, tile = options.get("quality", 4), options.get("tile", DEFAULT_TILE * TILE_STEP)
+    try:
+        codec = _codec(options.get("metric", "mse"), options.get("weights"))
+        encoded = codec.encode(_picture(image, options), quality, tile=tile)
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+    except FlowcodecError as error:
+        raise OSError(str(error)) from error
+    target.write(encoded.data)
+
+
+def _picture(image: Image.Image, options: dict[str, Any]) -> Picture:
+    """Pixels upright, as files hold them, whatever orientation the EXIF to be saved tells."""
+    exif = options.get("exif") or None
+    if isinstance(exif, Image.Exif):
+        exif = exif.tobytes()
+    orientation = 1
+    if exif:
+        bearer = Image.new("L", (1, 1))
+        bearer.info["exif"] = exif
+        exif, orientation = read_exif(bearer)
+    planes = turned(np.atleast_3d(np.asarray(image)), orientation)
+    colours = 3 if planes.shape[2] >= 3 else 1
+    return Picture(
+        pixels=np.ascontiguousarray(planes[..., :colours]),
+        alpha=np.ascontiguousarray(planes[..., colours]) if planes.shape[2] > colours else None,
+        icc=options.get("icc_profile", image.info.get("icc_profile")) or None,
+        exif=exif,
+    )
+
+
+def _image(picture: Picture) -> Image.Image:
+    planes = picture.pixels
+    if picture.alpha is not None:
+        planes = np.dstack((planes, picture.alpha))
+    return Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)
+
+
+@lru_cache(maxsize=2)
+def _codec(metric: str, weights: Path | str | None) -> PictureCodec:
+    import flowcodec
+
+    return flowcodec.load(metric=metric, weights=weights)
+
+
+_codecs: dict[bytes, PictureCodec] = {}
+
+
+def _codec_for(file: PictureFile, own: Path | None) -> PictureCodec:
+    from flowcodec.codecs.picture import load_for
+
+    wanted = file.header.weights_hash
+    if wanted not in _codecs:
+        found = load_for(file, weights=own)
+        _codecs.clear()  # one at a time: files of other weights are rare
+        _codecs[wanted] = found
+    return _codecs[wanted]
+
+
+register()

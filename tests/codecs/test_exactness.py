@@ -1,0 +1,105 @@
+"""Symbols are the same everywhere; pixels are within 1 of 255.
+
+Children decode with other threads and other instruction sets than the process that encoded.
+"""
+
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from flowcodec.bitstream.picture_file import parse_picture
+from flowcodec.codecs import weights
+from flowcodec.codecs.picture import load
+from tests.golden import make
+
+DECODE = """
+import sys
+from pathlib import Path
+import numpy as np, torch
+from flowcodec.bitstream.picture_file import parse_picture
+from flowcodec.codecs.picture import load
+from tests.golden import make
+
+weights, file, threads, out = sys.argv[1:]
+torch.set_num_threads(int(threads))
+codec = load(weights=weights, threads=int(threads))
+data = Path(file).read_bytes()
+pairs = make.latents(codec.prior, parse_picture(data))
+latents = np.concatenate([part.ravel() for pair in pairs for part in pair])
+np.savez(out, pixels=codec.decode(data).pixels, latents=latents)
+"""
+MACHINES = {
+    "two threads": (2, {}),
+    "AVX2": (1, {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}),
+    "SSE4.1": (
+        1,
+        {
+            "ONEDNN_MAX_CPU_ISA": "SSE41",
+            "ATEN_CPU_CAPABILITY": "default",
+            "OPENBLAS_CORETYPE": "Nehalem",
+        },
+    ),
+}
+
+
+def best_weights() -> Path:
+    """The bundled weights where there are some, else the small frozen ones."""
+    bundled = weights.BUNDLED / "image-cnn-mse.safetensors"
+    return bundled if bundled.exists() else make.FOLDER / "tiny.safetensors"
+
+
+@cache
+def photograph() -> np.ndarray:
+    """A photograph of 192x256 pixels."""
+    data = pytest.importorskip("skimage.data")
+    pixels: np.ndarray = data.astronaut()[40:232, 120:376]
+    return np.ascontiguousarray(pixels)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_other_machines_read_the_same_symbols(machine, tmp_path):
+    threads, environment = MACHINES[machine]
+    codec = load(weights=best_weights(), threads=1)
+    coded = codec.encode(photograph(), 5.5, tile=128)
+    file, out = tmp_path / "picture.fci", tmp_path / "decoded.npz"
+    file.write_bytes(coded.data)
+    subprocess.run(
+        [sys.executable, "-c", DECODE, str(best_weights()), str(file), str(threads), str(out)],
+        check=True,
+        cwd=Path(__file__).parents[2],
+        env=os.environ | environment | {"OMP_NUM_THREADS": str(threads)},
+    )
+
+    pairs = make.latents(codec.prior, parse_picture(coded.data))
+    found = np.load(out)
+    assert np.array_equal(found["latents"], np.concatenate([a.ravel() for p in pairs for a in p]))
+    difference = np.abs(found["pixels"].astype(int) - coded.reconstruction)
+    assert difference.max() <= 1
+
+
+@pytest.mark.parametrize("quality", [2, 6])
+def test_bfloat16_pixels_cost_less_than_two_hundredths_of_a_decibel(quality):
+    codec = load(weights=best_weights(), threads=1)
+    coded = codec.encode(photograph(), quality)
+    with torch.autocast("cpu", torch.bfloat16):
+        decoded = codec.decode(coded.data)  # compares the hash of the latents
+    error = np.square(decoded.pixels.astype(float) - photograph()).mean()
+    assert not np.array_equal(decoded.pixels, coded.reconstruction)
+    assert 10 * np.log10(255**2 / error) == pytest.approx(coded.psnr, abs=0.02)
+
+
+@torch.no_grad()
+def test_bfloat16_encoder_writes_files_that_float32_decodes():
+    codec = load(weights=best_weights(), threads=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        coded = codec.encode(photograph(), 4)
+    exact = codec.encode(photograph(), 4)
+    decoded = codec.decode(coded.data)
+    error = np.square(decoded.pixels.astype(float) - photograph()).mean()
+    assert 10 * np.log10(255**2 / error) == pytest.approx(exact.psnr, abs=0.05)

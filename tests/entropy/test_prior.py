@@ -1,0 +1,77 @@
+"""The integer prior: whatever is coded comes back, and damage ends in a FormatError."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowcodec.entropy.prior import ExactPrior, latent_hash, prior_hash
+from flowcodec.errors import FormatError, WeightsError
+from tests.entropy.samples import CONFIGS, exact, random_latents, random_prior
+
+PRIORS = {name: exact(random_prior(config, 3)) for name, config in CONFIGS.items()}
+SIDES = st.integers(1, 9)
+QUALITIES = st.integers(1000, 8000)
+
+
+def integers(name: str, height: int, width: int, scale: float, seed: int):
+    y, z = random_latents(CONFIGS[name], height, width, seed)
+    return np.rint(z * scale).astype(np.int64), np.rint(y * scale).astype(np.int64)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@given(SIDES, SIDES, QUALITIES, st.sampled_from([0, 1, 30, 1e4, 3e6]), st.integers(0, 99))
+def test_latents_come_back(name, height, width, quality, scale, seed):
+    prior = PRIORS[name]
+    z, y = integers(name, height, width, scale, seed)
+    decoded = prior.decode(prior.encode(z, y, quality), height, width, quality)
+    assert np.array_equal(decoded[0], z)
+    assert np.array_equal(decoded[1], y)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@given(st.binary(max_size=64), SIDES, SIDES, QUALITIES)
+def test_any_bytes_give_latents_or_a_format_error(name, data, height, width, quality):
+    try:
+        z, y = PRIORS[name].decode(data, height, width, quality)
+    except FormatError:
+        return
+    assert y.shape == (CONFIGS[name].latent, height, width)
+    assert max(np.abs(z).max(), np.abs(y).max()) <= 2**26
+
+
+@pytest.mark.parametrize("value", [2**24 + 1, -(2**24) - 1, -(2**63)])
+def test_latents_beyond_the_format_are_refused(value):
+    z, y = integers("context", 4, 4, 1, 0)
+    y[0, 0, 0] = value
+    with pytest.raises(WeightsError, match="beyond 2\\^24"):
+        PRIORS["context"].encode(z, y, 4000)
+
+
+def test_weights_that_could_leave_exact_arithmetic_are_refused():
+    prior = random_prior(CONFIGS["context"], 3)
+    arrays = prior.export()
+    arrays["contexts.0.weight"] = np.full_like(arrays["contexts.0.weight"], 2**30)
+    with pytest.raises(WeightsError, match="exact arithmetic"):
+        ExactPrior(arrays, PRIORS["context"].layout)
+
+
+def test_hash_covers_values_names_and_layout_but_not_storage():
+    prior = random_prior(CONFIGS["context"], 3)
+    arrays, layout = prior.export(), PRIORS["context"].layout
+    original = prior_hash(arrays, layout)
+    wide = {name: array.astype(np.int64) for name, array in arrays.items()}
+    assert prior_hash(wide, layout) == original
+
+    changed = arrays | {"half_bias": arrays["half_bias"] + 1}
+    renamed = {name.replace("half", "whole"): array for name, array in arrays.items()}
+    other = type(layout)(layout.groups[::-1], layout.components, layout.window)
+    hashes = [prior_hash(changed, layout), prior_hash(renamed, layout), prior_hash(arrays, other)]
+    assert len({original, *hashes}) == 4
+
+
+def test_latent_hash_tells_small_changes():
+    z, y = integers("context", 4, 4, 3, 0)
+    before = latent_hash(z, y)
+    y[0, 0, 0] += 1
+    assert latent_hash(z, y) != before

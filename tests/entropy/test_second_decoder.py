@@ -1,0 +1,50 @@
+"""A decoder that knows SPEC.md only reads the same symbols from real files."""
+
+import numpy as np
+import pytest
+
+from flowcodec.bitstream.picture_file import parse_picture
+from tests.entropy.second_decoder import TileDecoder, WeightFile, latent_hash
+from tests.golden import make
+
+
+@pytest.mark.parametrize("name", make.STREAMS)
+def test_reads_the_latents_of_a_golden_file(name):
+    model = make.STREAMS[name].model
+    weights = WeightFile((make.FOLDER / f"{model}.safetensors").read_bytes())
+    file = parse_picture((make.FOLDER / f"{name}.fci").read_bytes())
+    assert weights.prior_hash[:4] == file.header.prior_hash
+    assert weights.weights_hash[:4] == file.header.weights_hash
+
+    ours = make.latents(make.codec(model).prior, file)
+    for index, (tile, pair) in enumerate(zip(file.tiles, ours, strict=True)):
+        _, height, width = pair[1].shape
+        decoder = TileDecoder(weights, tile.data, height, width, file.header.quality)
+        decoded = decoder.decode()
+        for own, other in zip(pair, decoded, strict=True):
+            places = list(np.ndindex(own.shape[1:]))
+            assert [[channel[place][0] for place in places] for channel in other] == (
+                own.reshape(len(own), -1).tolist()
+            ), f"tile {index}"
+        assert latent_hash(*decoded) == tile.latent_hash
+
+
+@pytest.mark.parametrize("model", make.MODELS)
+def test_reads_escapes_of_every_length(model):
+    weights = WeightFile((make.FOLDER / f"{model}.safetensors").read_bytes())
+    prior = make.codec(model).prior
+    random = np.random.default_rng(5)
+    z, y = (
+        np.rint(random.normal(0, 1, (channels, *shape)) * 2.0 ** random.integers(0, 22, shape))
+        for channels, shape in ((weights.hyper, (1, 2)), (sum(weights.groups), (3, 5)))
+    )
+    y[0, 0, :2] = 2**24, -(2**24)
+    z, y = z.astype(np.int64), y.astype(np.int64)
+
+    code = prior.encode(z, y, 3333)
+    decoded = TileDecoder(weights, code, 3, 5, 3333).decode()
+    for own, other in zip((z, y), decoded, strict=True):
+        places = list(np.ndindex(own.shape[1:]))
+        assert [[c[place][0] for place in places] for c in other] == own.reshape(
+            len(own), -1
+        ).tolist()

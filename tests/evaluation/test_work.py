@@ -1,0 +1,38 @@
+"""Multiply-adds against counts by hand, and the figures that docs/training.md prints."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from flowcodec.evaluation.work import work_of
+from flowcodec.models.image_cnn import PRESETS
+
+DOCS = Path(__file__).parents[2] / "docs" / "training.md"
+
+
+def test_convolutions_are_counted_once_a_pixel() -> None:
+    """A strided g_a without attention, by hand: outputs x inputs x kernel / pixels an output."""
+    config = dataclasses.replace(PRESETS["paper"], attention="none", components=1, refinement=False)
+    stages = 192 * 3 * 25 / 4 + 192 * 192 * 25 * (1 / 16 + 1 / 64) + 320 * 192 * 25 / 256
+    gdn = 192 * 192 * (1 / 4 + 1 / 16 + 1 / 64)
+    hyper = 192 * 320 * 9 / 256 + 192 * 192 * 25 * (1 / 1024 + 1 / 4096)
+    heads = (192 * 320 + 320 * 320 + 320 * 640) / 256
+    features = 768 * 192 * 9 / 4096 + 768 * 192 * 9 / 1024 + 192 * 192 / 256
+    work = work_of(config)
+    assert work.analysis == pytest.approx((stages + gdn + hyper) / 1000, rel=1e-3)
+    assert work.prior == pytest.approx((heads + features) / 1000, rel=1e-3)
+    mirrored = stages + gdn
+    assert work.synthesis == pytest.approx(mirrored / 1000, rel=0.05)
+    assert work.decode == work.prior + work.synthesis
+
+
+@pytest.mark.parametrize("preset", ["compact", "paper"])
+def test_the_docs_print_what_is_counted(preset: str) -> None:
+    work = work_of(PRESETS[preset])
+    row = re.search(rf"^\| `{preset}` \|(.*)\|$", DOCS.read_text(), re.MULTILINE)
+    assert row is not None
+    parameters, encode, decode = (cell.strip() for cell in row[1].split("|")[:3])
+    assert parameters == f"{work.parameters / 1e6:.2f} M"
+    assert encode == f"{work.encode:.1f}" and decode == f"{work.decode:.1f}"

@@ -1,0 +1,197 @@
+"""Makes the golden files beside this script: `python -m tests.golden.make`.
+
+The files are frozen: every later version must decode them to the same latents. So nothing that
+exists is ever written over; a new kind of stream gets a new name here and is made beside the old
+ones. The two models are untrained, but no part of them is silent:
+
+tiny.safetensors    patch transform, attention, context, one Gaussian, DIRB
+merge.safetensors   strided transform, one group, mixtures of three Gaussians, no attention
+
+and expected.json holds, for each stream, the model, the SHA-256 of its latents (z then y of all
+tiles, as little-endian 32-bit integers) and of its entropy-coded bytes. The decoded pictures are
+stored as PNG, to be met within 1 of 255.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from flowcodec.bitstream.picture_file import PictureFile, parse_picture
+from flowcodec.codecs.picture import PictureCodec, load
+from flowcodec.entropy.prior import ExactPrior
+from flowcodec.media.picture import Picture, write_picture
+from flowcodec.models.image_cnn import ImageCnn
+from flowcodec.models.image_cnn.config import ImageCnnConfig
+from flowcodec.models.image_cnn.klt import start_from_klt
+from flowcodec.models.image_cnn.transforms import StridedAnalysis
+from flowcodec.training.export import export
+from tests.entropy.samples import randomise
+
+FOLDER = Path(__file__).parent
+EXPECTED = FOLDER / "expected.json"
+MODELS = {
+    "tiny": ImageCnnConfig(
+        transform="patch",
+        width=4,
+        latent=16,
+        hyper=4,
+        features=8,
+        hidden=(8, 8),
+        groups=(6, 10),
+        attention="aab",
+        components=1,
+        refinement=True,
+        blocks=1,
+    ),
+    "merge": ImageCnnConfig(
+        transform="strided",
+        width=4,
+        latent=6,
+        hyper=3,
+        features=6,
+        hidden=(8, 8),
+        groups=(6,),
+        attention="none",
+        components=3,
+        refinement=False,
+    ),
+}
+RATE_WEIGHTS = [0.0018 * 2.0**step for step in range(8)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """How a golden stream was made."""
+
+    model: str
+    height: int
+    width: int
+    quality: float
+    gray: bool = False
+    alpha: bool = False
+    icc: bytes | None = None
+    tile: int = 1024
+
+
+STREAMS = {
+    "gray-1x1": Stream("tiny", 1, 1, 4.0, gray=True),
+    "rgb-37x23": Stream("tiny", 23, 37, 5.5),
+    "rgba-icc-70x130": Stream("tiny", 130, 70, 2.0, alpha=True, icc=b"no real profile " * 8),
+    "two-tiles-100x40": Stream("tiny", 40, 100, 8.0, tile=64),
+    "mixtures-33x50": Stream("merge", 50, 33, 3.25),
+}
+
+
+def draw(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) with slopes, edges, a disc and grain."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width].astype(np.float64)
+    picture = np.stack(
+        [128 + 90 * np.sin(rows / 17 + c) * np.cos(columns / 23 - c) for c in range(3)]
+    )
+    picture[:, (rows // 16 + columns // 24) % 3 == 0] += 40
+    disc = (rows - height / 2) ** 2 + (columns - width / 2) ** 2 < (min(height, width) / 3) ** 2
+    picture[:, disc] = picture[::-1, disc] * 0.7
+    picture += random.normal(0, 4, picture.shape)
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8).transpose(1, 2, 0).copy()
+
+
+def source(stream: Stream) -> Picture:
+    """The picture that a stream was made from."""
+    pixels = draw(stream.height, stream.width)
+    if stream.gray:
+        pixels = pixels[:, :, 1:2].copy()
+    alpha = draw(stream.height, stream.width, 1)[:, :, 0].copy() if stream.alpha else None
+    return Picture(pixels, alpha, stream.icc)
+
+
+@torch.no_grad()
+def untrained(config: ImageCnnConfig, seed: int) -> ImageCnn:
+    """A model that codes drawn pictures passably and in which every layer matters."""
+    torch.manual_seed(seed)
+    model = ImageCnn(config).eval()
+    for name, parameter in model.named_parameters():
+        if "prior" not in name and not parameter.any():
+            parameter.copy_(0.005 * torch.randn(parameter.shape))
+    randomise(model.prior, seed)
+    if config.transform == "patch":
+        patches = [
+            draw(256, 256, i)[16 * r : 16 * r + 16, 16 * c : 16 * c + 16].transpose(2, 0, 1)
+            for i in range(4)
+            for r in range(16)
+            for c in range(16)
+        ]
+        start_from_klt(model, np.stack(patches).reshape(-1, 768) / 255.0 - 0.5, RATE_WEIGHTS)
+    quality = torch.tensor([4.0])
+    x = torch.from_numpy(draw(256, 256, 9) / np.float32(255)).permute(2, 0, 1)[None]
+    y, _ = model.analyse(x, quality)
+    if isinstance(model.g_a, StridedAnalysis):
+        scale_output(model.g_a.layers[-2], y)
+        model.log_inverse_gain.table.copy_(model.prior.log_gain.table)
+        y, _ = model.analyse(x, quality)
+    scale_output(model.h_a.layers[-1], model.h_a(y))
+    return model
+
+
+def scale_output(layer: nn.Module, output: torch.Tensor) -> None:
+    """Scale a last convolution so that its output has unit variance in every channel."""
+    assert isinstance(layer, nn.Conv2d) and layer.bias is not None
+    spread = output.std((0, 2, 3))
+    layer.weight.div_(spread[:, None, None, None])
+    layer.bias.div_(spread)
+
+
+def latents(prior: ExactPrior, file: PictureFile) -> list[tuple[NDArray[np.int64], ...]]:
+    """z and y of every tile."""
+    boxes = [file.header.tile_box(index) for index in range(file.header.tile_count)]
+    return [
+        prior.decode(tile.data, -(-box.height // 16), -(-box.width // 16), file.header.quality)
+        for tile, box in zip(file.tiles, boxes, strict=True)
+    ]
+
+
+def digests(prior: ExactPrior, file: PictureFile) -> dict[str, str]:
+    """What expected.json says of a stream."""
+    digest = hashlib.sha256()
+    for pair in latents(prior, file):
+        for integers in pair:
+            digest.update(integers.astype("<i4").tobytes())
+    code = b"".join(tile.data for tile in file.tiles)
+    return {"latents": digest.hexdigest(), "code": hashlib.sha256(code).hexdigest()}
+
+
+def codec(model: str) -> PictureCodec:
+    """A codec with one of the frozen models."""
+    return load(weights=FOLDER / f"{model}.safetensors", threads=1)
+
+
+def main() -> None:
+    expected = json.loads(EXPECTED.read_text()) if EXPECTED.exists() else {}
+    for seed, (name, config) in enumerate(MODELS.items(), 1):
+        path = FOLDER / f"{name}.safetensors"
+        if not path.exists():
+            export(untrained(config, seed), "mse", path)
+    for name, stream in STREAMS.items():
+        path = FOLDER / f"{name}.fci"
+        if path.exists():
+            continue
+        coder = codec(stream.model)
+        coded = coder.encode(source(stream), stream.quality, tile=stream.tile)
+        path.write_bytes(coded.data)
+        write_picture(coder.decode(coded.data), path.with_suffix(".png"))
+        found = digests(coder.prior, parse_picture(coded.data))
+        expected[name] = {"model": stream.model, **found}
+        print(f"{path.name}: {len(coded.data)} bytes, {coded.psnr:.2f} dB")
+    EXPECTED.write_text(json.dumps(expected, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Old files stay readable for ever, and the same latents always give the same bytes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from flowcodec.bitstream.picture_file import parse_picture
+from flowcodec.media.picture import read_picture
+from tests.golden import make
+
+EXPECTED = json.loads(make.EXPECTED.read_text())
+
+
+def test_every_stream_is_tested():
+    assert set(EXPECTED) == set(make.STREAMS)
+    assert {path.stem for path in make.FOLDER.glob("*.fci")} == set(make.STREAMS)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_latents_are_those_of_the_day_it_was_made(name):
+    file = parse_picture((make.FOLDER / f"{name}.fci").read_bytes())
+    prior = make.codec(EXPECTED[name]["model"]).prior
+    assert make.digests(prior, file) == {k: EXPECTED[name][k] for k in ("latents", "code")}
+    for tile, (z, y) in zip(file.tiles, make.latents(prior, file), strict=True):
+        assert prior.encode(z, y, file.header.quality) == tile.data
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_pixels_are_within_one_of_those_of_that_day(name):
+    decoded = make.codec(EXPECTED[name]["model"]).decode((make.FOLDER / f"{name}.fci").read_bytes())
+    stored = read_picture(make.FOLDER / f"{name}.png")
+    difference = decoded.pixels.astype(int) - stored.pixels
+    assert np.abs(difference).max() <= 1
+    assert (decoded.alpha is None) == (stored.alpha is None)
+    assert decoded.alpha is None or np.array_equal(decoded.alpha, stored.alpha)
+    assert decoded.icc == make.STREAMS[name].icc
+
+
+@pytest.mark.parametrize("name", [n for n in EXPECTED if EXPECTED[n]["model"] == "tiny"])
+def test_pictures_resemble_their_source(name):
+    """The other model's transforms are noise; tiny's are a KLT."""
+    source = make.source(make.STREAMS[name])
+    stored = read_picture(make.FOLDER / f"{name}.png")
+    error = np.square(stored.pixels.astype(float) - source.pixels).mean()
+    assert error < 20**2
+    assert source.alpha is None or np.array_equal(stored.alpha, source.alpha)

@@ -1,0 +1,40 @@
+"""Networks of either transform through weight files, real bytes and back."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flowcodec.bitstream.picture_file import parse_picture
+from flowcodec.codecs.picture import PictureCodec
+from flowcodec.codecs.weights import load_weights
+from flowcodec.training.export import export
+from tests.models.networks import fine, shake, small
+from tests.training.pictures import draw
+
+
+@pytest.mark.parametrize(
+    ("transform", "block", "components", "refinement"),
+    [
+        ("strided", "aab", 3, True),  # the thesis: AAB, GMB, DIRB
+        ("strided", "cheng", 1, False),
+        ("patch", "nlam", 3, True),
+        ("patch", "none", 1, False),
+    ],
+)
+def test_a_picture_comes_back_as_its_encoder_saw_it(
+    tmp_path: Path, transform: str, block: str, components: int, refinement: bool
+) -> None:
+    model = fine(small(transform, block, components, refinement))
+    shake(model)
+    file = tmp_path / "weights.safetensors"
+    export(model, "mse", file)
+    codec = PictureCodec(load_weights(file), threads=1)
+    picture = draw(1, 99, 131)
+    encoded = codec.encode(picture, 2.75, tile=64)
+    parsed = parse_picture(encoded.data)
+    assert (parsed.header.quality, len(parsed.tiles)) == (2750, 6)
+    decoded = PictureCodec(load_weights(file), threads=1).decode(encoded.data)
+    np.testing.assert_array_equal(decoded.pixels, encoded.reconstruction)
+    assert decoded.pixels.shape == picture.shape
+    assert decoded.pixels.std() > 0

@@ -1,0 +1,79 @@
+"""The prior as training sees it and the integer prior are one network."""
+
+import numpy as np
+import pytest
+import torch
+
+from flowcodec.entropy.prior import context_input as integer_context_input
+from flowcodec.entropy.prior import interpolate
+from flowcodec.nn.fixed_point import activation
+from flowcodec.nn.prior import context_input
+from tests.entropy.samples import CONFIGS, exact, random_latents, random_prior
+
+HEIGHT, WIDTH = 24, 32
+
+
+@pytest.mark.parametrize("quality", [1.0, 4.25, 8.0])
+@pytest.mark.parametrize("name", CONFIGS)
+@torch.no_grad()
+def test_real_size_is_the_estimated_one_within_one_percent(name, quality):
+    prior = random_prior(CONFIGS[name], 1)
+    y, z = random_latents(CONFIGS[name], HEIGHT, WIDTH, 2)
+    at = torch.tensor([quality])
+    coded = prior(torch.from_numpy(y)[None], torch.from_numpy(z)[None], at)
+    rounded_z = torch.round(torch.from_numpy(z) * torch.exp2(prior.hyper_log_gain(at))[0])
+
+    code = exact(prior).encode(
+        rounded_z.long().numpy(), coded.y[0].round().long().numpy(), round(quality * 1000)
+    )
+    estimated = float(coded.y_bits + coded.z_bits)
+    assert 8 * len(code) == pytest.approx(estimated, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("quality", "mean", "largest"), [(1.0, 2, 40), (8.0, 2, 40), (4.25, 6, 80)]
+)
+@pytest.mark.parametrize("name", CONFIGS)
+@torch.no_grad()
+def test_features_differ_by_a_few_units(name, quality, mean, largest):
+    """Units of 2^-10, among values of thousands.
+
+    Only leaky ReLUs and exponentials are rounded otherwise, and between the anchors the gains,
+    which the integers know to 2^-8 octave.
+    """
+    prior = random_prior(CONFIGS[name], 1)
+    _, z = random_latents(CONFIGS[name], HEIGHT, WIDTH, 2)
+    at = torch.tensor([quality])
+    gain = prior.hyper_log_gain(at)
+    rounded = torch.round(torch.from_numpy(z)[None] * torch.exp2(gain))
+    restored = activation(rounded * torch.exp2(-gain))
+    ours = activation(prior.hyper_synthesis(restored) + prior.quality_bias(at))[0] * 1024
+
+    integers = rounded[0].long().numpy()
+    other = exact(prior)._features(integers, HEIGHT, WIDTH, round(quality * 1000))
+    difference = np.abs(ours.numpy().transpose(1, 2, 0) - other)
+    assert np.abs(other).mean() > 500
+    assert difference.mean() < mean
+    assert difference.max() < largest
+
+
+@torch.no_grad()
+def test_context_sees_the_same():
+    prior = random_prior(CONFIGS["context"], 1)
+    y = np.random.default_rng(0).integers(-300, 300, (CONFIGS["context"].latent, 6, 5))
+    ours = torch.cat(
+        context_input(torch.from_numpy(y)[None].float(), prior.log_gain(torch.tensor([3.0]))), 1
+    )
+    gain = interpolate(prior.export()["log_gain"], 3000)
+    other = integer_context_input(y.reshape(len(y), -1), gain)
+    difference = np.abs(ours[0].reshape(2 * len(y), -1).numpy().T * 1024 - other)
+    assert difference[:, : len(y)].max() <= 3  # of 2^17: the table of powers has 16 bits
+    assert difference[:, len(y) :].max() <= 4  # log2 comes from a table in steps of four
+
+
+def test_restoring_an_export_changes_nothing():
+    prior = random_prior(CONFIGS["paper"], 1)
+    arrays = prior.export()
+    other = random_prior(CONFIGS["paper"], 2)
+    other.restore(arrays)
+    assert all(np.array_equal(arrays[name], array) for name, array in other.export().items())

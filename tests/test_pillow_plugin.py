@@ -1,0 +1,108 @@
+"""`.fci` files through Pillow's own functions."""
+
+import subprocess
+import sys
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flowcodec import pillow_plugin
+from tests.training.pictures import draw
+
+
+@pytest.fixture(autouse=True)
+def registered(tiny_weights):
+    pillow_plugin.register(tiny_weights)
+    yield
+    pillow_plugin.register()
+
+
+def image_of(mode):
+    image = Image.fromarray(draw(5, 40, 56))
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    return image.convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_save_and_open(tmp_path, tiny_weights, mode):
+    image = image_of(mode)
+    path = tmp_path / "x.fci"
+    image.save(path, quality=6.5, weights=tiny_weights)
+    with Image.open(path) as opened:
+        assert (opened.format, opened.mode, opened.size) == ("FCI", mode, image.size)
+        decoded = np.asarray(opened)
+    original = np.asarray(image)
+    assert decoded.shape == original.shape
+    assert np.abs(decoded.astype(int) - original).mean() < 4
+    if mode.endswith("A"):
+        assert (decoded[..., -1] == original[..., -1]).all()
+
+
+def test_quality_and_tile_reach_the_codec(tiny_weights):
+    sizes = []
+    for options in ({"quality": 1}, {}, {"quality": 8}, {"tile": 64, "quality": 8}):
+        file = BytesIO()
+        Image.fromarray(draw(6)).save(file, "FCI", weights=tiny_weights, **options)
+        sizes.append(len(file.getvalue()))
+    assert sizes == sorted(set(sizes))
+
+
+def test_metadata_travels(tiny_weights):
+    image = image_of("RGB")
+    image.info["icc_profile"] = b"a profile"
+    exif = Image.Exif()
+    exif[0x010F] = "a maker"
+    exif[0x0112] = 6
+    file = BytesIO()
+    image.save(file, "FCI", exif=exif, weights=tiny_weights)
+    opened = Image.open(file)
+    assert opened.info["icc_profile"] == b"a profile"
+    assert opened.getexif()[0x010F] == "a maker"
+    # The pixels were turned upright, so the tag says so.
+    assert opened.getexif()[0x0112] == 1
+    assert opened.size == image.size[::-1]
+    upright = np.asarray(image.transpose(Image.Transpose.ROTATE_270)).astype(int)
+    assert np.abs(upright - np.asarray(opened)).mean() < 4
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "P", "I;16", "F"])
+def test_other_modes_are_refused_as_pillow_does(tmp_path, mode):
+    path = tmp_path / "x.fci"
+    with pytest.raises(OSError, match=f"cannot write mode {mode} as FCI"):
+        Image.new(mode, (8, 8)).save(path)
+    assert not path.exists()
+
+
+def test_bad_options_are_value_errors(tiny_weights):
+    for options in ({"quality": 90}, {"tile": 100}):
+        with pytest.raises(ValueError, match="from"):
+            image_of("RGB").save(BytesIO(), "FCI", weights=tiny_weights, **options)
+
+
+def test_damage_and_missing_weights_are_os_errors(tiny_weights):
+    file = BytesIO()
+    image_of("RGB").save(file, "FCI", weights=tiny_weights)
+    data = file.getvalue()
+    with pytest.raises(OSError, match="cut short"):
+        Image.open(BytesIO(data[:-1]))
+    damaged = data[:-1] + bytes([data[-1] ^ 1])
+    with pytest.raises(OSError, match="checksum"):
+        Image.open(BytesIO(damaged))
+    pillow_plugin.register()
+    pillow_plugin._codecs.clear()
+    opened = Image.open(BytesIO(data))
+    with pytest.raises(OSError, match="needs weights"):
+        opened.load()
+
+
+def test_opening_needs_no_torch(tmp_path, tiny_weights):
+    path = tmp_path / "x.fci"
+    image_of("RGBA").save(path, weights=tiny_weights)
+    code = (
+        "import sys, flowcodec.pillow_plugin; from PIL import Image;"
+        f"image = Image.open({str(path)!r}); print(image.size, image.mode, 'torch' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout == "(56, 40) RGBA False\n", result.stderr

@@ -1,0 +1,75 @@
+"""Every command and every Python block of README.md and docs/ does what it says."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flowcodec.cli.main import main
+from flowcodec.codecs.weights import BUNDLED
+from flowcodec.media.picture import Picture, write_picture
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str, text: str) -> list[str]:
+    """The fenced blocks of one language."""
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def commands(text: str) -> list[list[str]]:
+    """The words of each `flowcodec` line in the shell blocks, comments left out."""
+    lines = [line for block in blocks("sh", text) for line in block.splitlines()]
+    words = [shlex.split(line, comments=True) for line in lines]
+    return [line[1:] for line in words if line and line[0] == "flowcodec"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with the pictures that the examples name."""
+    if not list(BUNDLED.glob("*.safetensors")):
+        pytest.fail("no weights are bundled")
+    y, x = np.mgrid[0:192, 0:256]
+    waves = 128 + 60 * np.sin(x / 9 + y / 31) + 50 * np.cos(y / 7 - x / 23)
+    pixels = np.stack([waves, waves[::-1], waves[:, ::-1]], axis=2).clip(0, 255).astype(np.uint8)
+    (tmp_path / "photos").mkdir()
+    write_picture(Picture(pixels), tmp_path / "photo.png")
+    write_picture(Picture(pixels[:90, :70]), tmp_path / "photos" / "a.png")
+    write_picture(Picture(pixels[:70, :90]), tmp_path / "photos" / "b.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_commands_of_the_readme_run(folder: Path) -> None:
+    wanted = commands(README)
+    assert len(wanted) >= 8
+    for words in wanted:
+        assert main(words) == 0, words
+    for name in ("photo.fci", "back.png", "small.fci", "fits.fci", "good.fci", "checked.png"):
+        assert (folder / name).stat().st_size > 0
+    assert (folder / "fits.fci").stat().st_size <= 20_000
+    assert sorted(path.name for path in (folder / "coded").iterdir()) == ["a.fci", "b.fci"]
+
+
+def test_the_python_of_the_readme_runs(folder: Path) -> None:
+    code = blocks("python", README)
+    assert len(code) == 2
+    for block in code:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_links_of_the_documents_lead_somewhere() -> None:
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text("utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_make_targets_of_the_readme_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = re.findall(r"^make (\w+)", "\n".join(blocks("sh", README)), re.MULTILINE)
+    assert targets == ["demo", "test"]
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
