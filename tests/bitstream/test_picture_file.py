@@ -187,7 +187,7 @@ def test_damage_in_a_skipped_unit_is_noticed():
     assert caught.value.unit == "unit 0x7f"
 
 
-@pytest.mark.parametrize("tile_steps", [1, 16, 63])
+@pytest.mark.parametrize("tile_steps", [1, 16, 32])
 def test_a_short_file_that_claims_a_huge_picture_takes_no_memory(tile_steps):
     header = replace(HEADER, width=60_000, height=60_000, tile=tile_steps)
     data = pack_header(header) + bytes(100)

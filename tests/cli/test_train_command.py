@@ -64,6 +64,9 @@ def test_from_pictures_to_a_coded_file(recipe, pictures, tmp_path, capsys):
     again = tmp_path / "again.safetensors"
     assert run(recipe, "--out", out, "--export", again) == 0
     assert load_weights(again).hash == load_weights(weights).hash
+    card = json.loads(again.with_suffix(".json").read_text())
+    assert card["weights_hash"] == load_weights(weights).hash[:4].hex()
+    assert (card["preset"], card["metric"], card["file"]) == ("tiny", "mse", "again.safetensors")
 
 
 def test_an_interruption_keeps_the_step_and_the_command_goes_on(

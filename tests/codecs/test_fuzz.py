@@ -166,7 +166,7 @@ def test_damaged_codes_with_right_checksums_give_an_error_or_the_picture(seed, n
 EMPTY = (0, b"")
 MAKERS: dict[str, Callable[[PictureHeader], bytes]] = {
     "one tile of 16 megapixels": lambda header: pack_picture(
-        replace(header, width=4096, height=4096, tile=64), [EMPTY]
+        replace(header, width=2048, height=2048, tile=32), [EMPTY]
     ),
     "a gigapixel in a kilobyte": lambda header: pack_picture(
         replace(header, width=2**20, height=2**10, tile=255), [EMPTY] * 65
@@ -175,7 +175,7 @@ MAKERS: dict[str, Callable[[PictureHeader], bytes]] = {
         pack_header(replace(header, width=2**20, height=2**20)) + bytes(99)
     ),
     "an alpha plane of 16 megapixels": lambda header: pack_picture(
-        replace(header, width=4096, height=4096, tile=64, alpha=True), [EMPTY], b"\x78\x9c"
+        replace(header, width=2048, height=2048, tile=32, alpha=True), [EMPTY], b"\x78\x9c"
     ),
     "a unit of four gigabytes": lambda header: (
         pack_header(header) + b"\x01\xff\xff\xff\xff\x0f" + bytes(40)

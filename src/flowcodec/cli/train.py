@@ -138,8 +138,33 @@ def _export(training: Training, target: Path) -> None:
 
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = export(training.average, training.recipe.metric, target)
+    _write_card(training.recipe, target)
     print(f"{target}: weights {digest[:4].hex()}, after step {training.step}")
     print(f"Use them: flowcodec encode photo.png --weights {target}")
+
+
+def _write_card(recipe: Recipe, target: Path) -> None:
+    """The facts that `flowcodec models` shows, as JSON beside the weights."""
+    import json
+
+    from flowcodec.codecs.weights import load_weights
+    from flowcodec.evaluation.work import work_of
+    from flowcodec.media.files import atomic_write
+
+    weights = load_weights(target)
+    single = recipe.quality
+    card = {
+        "model": weights.model,
+        "metric": weights.metric,
+        "preset": recipe.preset,
+        "file": target.name,
+        "prior_hash": weights.exact_prior().hash[:4].hex(),
+        "weights_hash": weights.hash[:4].hex(),
+        **work_of(weights.config).as_json(),
+        "qualities": [1, 8] if single is None else [single, single],
+    }
+    with atomic_write(target.with_suffix(".json")) as file:
+        file.write(json.dumps(card, indent=2).encode() + b"\n")
 
 
 def _train(recipe: Recipe, data: Path, folder: Path, device: str, seconds: float) -> Training:

@@ -6,7 +6,8 @@
 Two grids are independent of each other. Tiles (1024 pixels by default) are what is entropy-coded
 alone. Windows are what the transforms work on, so that memory stays flat: tiles with a margin
 of 128 pixels taken from the picture (or from the latents). That is more than `compact` looks, so
-that no seam appears; refinement and attention look a little further. Windows begin at multiples of 128 pixels, as attention's own windows do.
+that no seam appears; refinement and attention look a little further. Windows begin at multiples of
+128 pixels, as attention's own windows do.
 """
 
 from __future__ import annotations

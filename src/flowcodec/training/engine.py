@@ -213,6 +213,8 @@ class Training:
         self.skipped += 1
         if math.isfinite(value) and value < EXPLODED * self.usual_loss:
             loss.backward()
+            if stage.part == "prior":  # a smaller gain is the cheapest rate, and the worst
+                self.model.prior.log_gain.table.grad = None
             parameters = [p for p in self.model.parameters() if p.grad is not None]
             norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
             if torch.isfinite(norm):
