@@ -56,15 +56,15 @@ def test_random_weights_learn(pictures: Path, tmp_path: Path) -> None:
 
 
 def test_the_prior_learns_alone_and_then_everything_does(tmp_path: Path) -> None:
-    prior = Stage(steps=60, crop=64, batch=4, lr=1e-2, lr_end=2e-3, part="prior")
-    recipe = msgspec.structs.replace(tiny_recipe(61), stages=[prior, tiny_recipe(1).stages[0]])
+    prior = Stage(steps=200, crop=64, batch=4, lr=1e-2, lr_end=2e-3, part="prior")
+    recipe = msgspec.structs.replace(tiny_recipe(201), stages=[prior, tiny_recipe(1).stages[0]])
     training = Training(recipe, tmp_path)
     scenes = [draw(seed) for seed in range(10)]
     training.start(scenes)
     before = {name: value.clone() for name, value in training.model.state_dict().items()}
     untrained = training.evaluate(scenes[:2])
     crops = Crops(scenes, 1, 0.0)
-    for _ in range(60):
+    for _ in range(200):
         training.train_step(crops)
     trained = training.evaluate(scenes[:2])
     for name, value in training.model.named_parameters():

@@ -28,9 +28,9 @@ class Transforms:
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise UsageError("no CUDA device is available; use --device cpu")
         self.device, self.threads = torch.device(device), threads
-        with torch.device("meta"):
+        # Not on the meta device: its initialisers import torch._dynamo, two seconds' worth.
+        with torch.random.fork_rng(devices=[]):
             model = ImageCnn(weights.config)
-        model.to_empty(device="cpu")
         state = {n: torch.from_numpy(t.astype(np.float32)) for n, t in weights.transforms.items()}
         if "g_a.klt.weight" in state:  # one tensor for both transforms, stored once
             state["g_s.klt.weight"] = state["g_a.klt.weight"]
