@@ -250,3 +250,17 @@ def test_lambda_is_geometric_between_anchors() -> None:
     found = engine.lambda_of(MSE_LAMBDAS, torch.tensor([1.0, 1.5, 8.0]))
     expected = [0.0018, math.sqrt(0.0018 * 0.0035), 0.18]
     assert found.tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_exploded_network_goes_back_to_its_average(tmp_path: Path) -> None:
+    scenes = [draw(seed) for seed in range(10)]
+    training = Training(tiny_recipe(20), tmp_path)
+    training.start(scenes)
+    crops = Crops(scenes, 1, 0.0)
+    healthy = training.train_step(crops)
+    with torch.no_grad():
+        training.model.g_s.out.bias.fill_(1e3)
+    for _ in range(10):
+        assert training.train_step(crops) > 3 * healthy
+    assert training.train_step(crops) < 3 * healthy
+    assert '"returned_to_average": true' in (tmp_path / "log.jsonl").read_text()

@@ -225,7 +225,7 @@ class Training:
                 usual = value if math.isinf(self.usual_loss) else self.usual_loss
                 self.usual_loss = 0.99 * usual + 0.01 * value
                 self.skipped = 0
-        if self.skipped % SKIPPED_BEFORE_RETURN == SKIPPED_BEFORE_RETURN - 1:
+        if self.skipped and self.skipped % SKIPPED_BEFORE_RETURN == 0:
             self.return_to_average()
         if self.skipped > SKIPPED_AT_MOST:
             raise FlowcodecError(

@@ -26,7 +26,6 @@ from flowcodec.nn.gains import PerQuality
 from flowcodec.nn.precision import without_autocast
 from flowcodec.nn.prior import Coded, Prior, PriorConfig
 
-HYPER_STRIDE = 64
 LATENT_STRIDE = 16
 
 
