@@ -21,7 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowcodec.bitstream import alpha as alpha_plane
-from flowcodec.bitstream.header import MODEL_NAMES, PictureHeader, TileBox
+from flowcodec.bitstream.header import (
+    DEFAULT_TILE,
+    LOSSLESS_PSNR,
+    MODEL_NAMES,
+    TILE_STEP,
+    PictureHeader,
+    TileBox,
+)
 from flowcodec.bitstream.picture_file import PictureFile, Tile, pack_picture, parse_picture
 from flowcodec.codecs.transforms import Transforms
 from flowcodec.codecs.weights import Weights, bundled_weights, find_weights, load_weights
@@ -32,8 +39,6 @@ from flowcodec.media.picture import Picture
 
 STRIDE = 16
 MARGIN = 128
-DEFAULT_TILE = 1024
-LOSSLESS = 65535
 VERIFY_DB = 0.05
 
 
@@ -63,7 +68,7 @@ class PictureCodec:
         picture: Picture | NDArray[np.uint8],
         quality: float = 4.0,
         *,
-        tile: int = DEFAULT_TILE,
+        tile: int = DEFAULT_TILE * TILE_STEP,
     ) -> EncodedPicture:
         """Code a picture (or uint8 (H, W, 3 or 1) samples) at a real quality of 1 to 8.
 
@@ -87,7 +92,7 @@ class PictureCodec:
             alpha=picture.alpha is not None,
             quality=thousandths,
             psnr=0,
-            tile=tile // 64,
+            tile=tile // TILE_STEP,
         )
         rows, columns = latent_size(header)
         latents = np.zeros((self.weights.config.latent, rows, columns), np.int32)
@@ -103,7 +108,9 @@ class PictureCodec:
             place(latents, box, y)
         pixels = self._synthesise(latents, header)
         psnr = _psnr(picture.pixels, pixels)
-        hundredths = LOSSLESS if math.isinf(psnr) else min(round(psnr * 100), LOSSLESS - 1)
+        hundredths = (
+            LOSSLESS_PSNR if math.isinf(psnr) else min(round(psnr * 100), LOSSLESS_PSNR - 1)
+        )
         data = pack_picture(
             dataclasses.replace(header, psnr=hundredths),
             tiles,
@@ -224,7 +231,7 @@ def verify(picture: Picture, original: PictureHeader, reference: NDArray[np.uint
     FormatError if they differ by more than 0.05 dB.
     """
     found = _psnr(reference, picture.pixels)
-    stored = math.inf if original.psnr == LOSSLESS else original.psnr / 100
+    stored = math.inf if original.psnr == LOSSLESS_PSNR else original.psnr / 100
     if not (math.isinf(found) and math.isinf(stored)) and abs(found - stored) > VERIFY_DB:
         raise FormatError(
             f"the decoded picture has {found:.2f} dB, its encoder measured {stored:.2f} dB"
