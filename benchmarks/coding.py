@@ -9,7 +9,6 @@ from typing import TypedDict
 from benchmarks.stopwatch import Stopwatch
 from flowcodec.codecs import picture as coding_loop
 from flowcodec.codecs.picture import PictureCodec
-from flowcodec.codecs.transforms import Transforms
 from flowcodec.entropy.coder import Decoder, Encoder
 from flowcodec.entropy.prior import ExactPrior
 from flowcodec.evaluation.anchors import anchor_named, fit_bytes
@@ -64,7 +63,7 @@ def stage_shares(
 
     def shares(call: Callable[[], object]) -> dict[str, float]:
         watch = Stopwatch()
-        watch.watch("transforms", Transforms, "analyse", "hyper_analyse", "synthesise")
+        watch.watch("transforms", type(codec.transforms), "analyse", "hyper_analyse", "synthesise")
         watch.watch("prior", ExactPrior, "encode", "decode")
         watch.watch("entropy coding", Encoder, "symbols", "rows", "integers", "bytes")
         watch.watch("entropy coding", Decoder, "symbols", "rows", "integers")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flowcodec.evaluation.work import work_of
-from flowcodec.models.image_cnn import PRESETS
+from flowcodec.models.image_cnn.config import PRESETS
 
 DOCS = Path(__file__).parents[2] / "docs" / "training.md"
 

@@ -2,9 +2,10 @@
 
 The files are frozen: every later version must decode them to the same latents. So nothing that
 exists is ever written over; a new kind of stream gets a new name here and is made beside the old
-ones. The two models are untrained, but no part of them is silent:
+ones. The models are untrained, but no part of them is silent:
 
 tiny.safetensors    patch transform, attention, context, one Gaussian, DIRB
+plain.safetensors   patch transform, no attention or DIRB, one Gaussian: runs in NumPy
 merge.safetensors   strided transform, one group, mixtures of three Gaussians, no attention
 
 and expected.json holds, for each stream, the model, the SHA-256 of its latents (z then y of all
@@ -28,9 +29,9 @@ from flowcodec.bitstream.picture_file import PictureFile, parse_picture
 from flowcodec.codecs.picture import PictureCodec, load
 from flowcodec.entropy.prior import ExactPrior
 from flowcodec.media.picture import Picture, write_picture
-from flowcodec.models.image_cnn import ImageCnn
 from flowcodec.models.image_cnn.config import ImageCnnConfig
 from flowcodec.models.image_cnn.klt import start_from_klt
+from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.models.image_cnn.transforms import StridedAnalysis
 from flowcodec.training.export import export
 from tests.entropy.samples import randomise
@@ -49,7 +50,20 @@ MODELS = {
         attention="aab",
         components=1,
         refinement=True,
-        blocks=1,
+        blocks=(1, 1),
+    ),
+    "plain": ImageCnnConfig(
+        transform="patch",
+        width=4,
+        latent=16,
+        hyper=4,
+        features=8,
+        hidden=(8, 8),
+        groups=(4, 5, 7),
+        attention="none",
+        components=1,
+        refinement=False,
+        blocks=(1, 2),
     ),
     "merge": ImageCnnConfig(
         transform="strided",
@@ -86,6 +100,7 @@ STREAMS = {
     "rgb-37x23": Stream("tiny", 23, 37, 5.5),
     "rgba-icc-70x130": Stream("tiny", 130, 70, 2.0, alpha=True, icc=b"no real profile " * 8),
     "two-tiles-100x40": Stream("tiny", 40, 100, 8.0, tile=64),
+    "plain-90x75": Stream("plain", 75, 90, 6.5),
     "mixtures-33x50": Stream("merge", 50, 33, 3.25),
 }
 

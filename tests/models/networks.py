@@ -3,11 +3,12 @@
 import torch
 from torch import nn
 
-from flowcodec.models.image_cnn import ImageCnn, ImageCnnConfig
+from flowcodec.models.image_cnn.config import ImageCnnConfig
+from flowcodec.models.image_cnn.model import ImageCnn
 
 SMALL = {
     "strided": {"width": 6, "groups": (12,)},
-    "patch": {"width": 4, "groups": (4, 8), "blocks": 1},
+    "patch": {"width": 4, "groups": (4, 8), "blocks": (1, 1)},
 }
 
 

@@ -146,7 +146,7 @@ def command(
             text = json.dumps(_as_object(report)) if as_json else _as_line(report)
             print(text, file=sys.stderr if to_pipe else sys.stdout, flush=True)
 
-    run_jobs(Task(options, options.threads, _prepare, _decode), todo, jobs, show, "decoding")
+    run_jobs(Task(options, _prepare, _decode), todo, jobs, show, "decoding")
 
 
 def _fci_files(folder: Path) -> list[Path]:

@@ -195,7 +195,7 @@ def command(
         text = json.dumps(_as_object(report)) if as_json else _as_line(report)
         print(text, file=sys.stderr if to_pipe else sys.stdout, flush=True)
 
-    run_jobs(Task(options, options.threads, _prepare, _encode), todo, jobs, show, "encoding")
+    run_jobs(Task(options, _prepare, _encode), todo, jobs, show, "encoding")
 
 
 @lru_cache(maxsize=1)

@@ -125,23 +125,14 @@ def naming(source: str) -> Iterator[None]:
         raise type(error)(f"{source}: {error}") from error
 
 
-def limit_threads(threads: int | None) -> None:
-    """Keep numpy's matrix products to that many threads; it must not have been imported yet."""
-    if threads is not None and "numpy" not in sys.modules:
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-            os.environ[name] = str(threads)
-
-
 @dataclass(frozen=True)
 class Task(Generic[Options, Report]):
     """Work on jobs, in this process or in others, so both functions are of a module's top level.
 
     prepare: does what every job needs (loads a codec) and keeps it; its errors end the command.
-    threads: of each process.
     """
 
     options: Options
-    threads: int | None
     prepare: Callable[[Options], None]
     work: Callable[[Options, Job], Report]
 
@@ -159,7 +150,6 @@ def run_jobs(
     the others go on, and the command ends with status 2.
     """
     if len(jobs) == 1:
-        limit_threads(task.threads)
         show(task.work(task.options, jobs[0]))
         return
     failed = False
@@ -183,13 +173,10 @@ def _attempts(
 ) -> Iterator[Iterable[Callable[[], Report]]]:
     """For each job a function that returns its report or raises its error."""
     if workers == 1:
-        limit_threads(task.threads)
         task.prepare(task.options)
         yield (lambda job=job: task.work(task.options, job) for job in jobs)  # type: ignore[misc]
         return
-    pool = ProcessPoolExecutor(
-        min(workers, len(jobs)), get_context("spawn"), _start_worker, (task.threads,)
-    )
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), _start_worker)
     try:
         pool.submit(task.prepare, task.options).result()
         futures = [pool.submit(task.work, task.options, job) for job in jobs]
@@ -200,9 +187,8 @@ def _attempts(
         pool.shutdown(cancel_futures=True)
 
 
-def _start_worker(threads: int | None) -> None:
+def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interruption is for the first process
-    limit_threads(threads)
 
 
 def _result_of(future: Future[Report], job: Job) -> Callable[[], Report]:

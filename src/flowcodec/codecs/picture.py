@@ -30,7 +30,8 @@ from flowcodec.bitstream.header import (
     TileBox,
 )
 from flowcodec.bitstream.picture_file import PictureFile, Tile, pack_picture, parse_picture
-from flowcodec.codecs.transforms import Transforms
+from flowcodec.codecs.threads import limited_threads
+from flowcodec.codecs.transforms import open_transforms
 from flowcodec.codecs.weights import Weights, bundled_weights, find_weights, load_weights
 from flowcodec.entropy.prior import latent_hash
 from flowcodec.errors import FlowcodecError, FormatError, UsageError, WeightsError
@@ -56,7 +57,8 @@ class PictureCodec:
 
     def __init__(self, weights: Weights, *, device: str = "cpu", threads: int | None = None):
         self.weights = weights
-        self.transforms = Transforms(weights, device, threads)
+        self.transforms = open_transforms(weights, device, threads)
+        self.threads = threads
         self.prior = weights.exact_prior()
         names = {name: code for code, name in MODEL_NAMES.items()}
         if weights.model not in names:
@@ -75,6 +77,12 @@ class PictureCodec:
         tile: side of the parts that are coded alone, a multiple of 64 up to 2048. The code of each
         tile is decoded again and compared before this returns.
         """
+        with limited_threads(self.threads):
+            return self._encode(picture, quality, tile)
+
+    def _encode(
+        self, picture: Picture | NDArray[np.uint8], quality: float, tile: int
+    ) -> EncodedPicture:
         if not isinstance(picture, Picture):
             picture = Picture(np.asarray(picture))
         thousandths = round(quality * 1000) if math.isfinite(quality) else 0
@@ -126,6 +134,10 @@ class PictureCodec:
 
     def decode_parsed(self, file: PictureFile) -> Picture:
         """Decode a file that has been taken apart already."""
+        with limited_threads(self.threads):
+            return self._decode(file)
+
+    def _decode(self, file: PictureFile) -> Picture:
         header = file.header
         if header.weights_hash != self.weights.hash[:4]:
             raise WeightsError(

@@ -1,85 +1,39 @@
 """The pixel path behind a narrow door: arrays in, arrays out.
 
-Everything here is floating point and may differ in the last bit between machines; nothing of it
-decides a probability. Another runtime can take torch's place by offering the same three calls.
+Everything behind it is floating point and may differ in the last bit between machines; nothing of
+it decides a probability.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from flowcodec.codecs import numpy_transforms
 from flowcodec.codecs.weights import Weights
-from flowcodec.errors import UsageError, WeightsError
-from flowcodec.models.image_cnn import ImageCnn
 
 
-class Transforms:
-    """g_a, h_a and g_s of a weight file, on a torch device.
-
-    Quality is in thousandths, as in files. `threads` limits torch while a call runs.
-    """
-
-    def __init__(self, weights: Weights, device: str = "cpu", threads: int | None = None):
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise UsageError("no CUDA device is available; use --device cpu")
-        self.device, self.threads = torch.device(device), threads
-        # Not on the meta device: its initialisers import torch._dynamo, two seconds' worth.
-        with torch.random.fork_rng(devices=[]):
-            model = ImageCnn(weights.config)
-        state = {n: torch.from_numpy(t.astype(np.float32)) for n, t in weights.transforms.items()}
-        if "g_a.klt.weight" in state:  # one tensor for both transforms, stored once
-            state["g_s.klt.weight"] = state["g_a.klt.weight"]
-        if set(state) != {n for n in model.state_dict() if not n.startswith("prior.")}:
-            raise WeightsError(f"{weights.path}: the tensors are not those of its model")
-        try:
-            model.load_state_dict(state, strict=False)
-            model.prior.restore(weights.prior)
-        except (RuntimeError, KeyError) as error:
-            raise WeightsError(f"{weights.path}: tensors of a wrong shape: {error}") from error
-        self.model = model.to(self.device).eval()
+class Transforms(Protocol):
+    """g_a, h_a and g_s of a weight file. Quality is in thousandths, as in files."""
 
     def analyse(
         self, pixels: NDArray[np.uint8], quality: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(16h, 16w, 3) samples -> latents before their gain (M, h, w), and the gain (M, 1, 1)."""
-        with self._running():
-            x = torch.from_numpy(np.array(pixels, np.float32) / 255).to(self.device)
-            x = x.permute(2, 0, 1)[None]
-            y, gain = self.model.analyse(x, self._quality(quality))
-            return y[0].float().cpu().numpy(), gain[0].cpu().numpy()
 
     def hyper_analyse(self, y: NDArray[np.float32], quality: int) -> NDArray[np.int64]:
         """Latents of a tile before their gain (M, h, w) -> z (N, ceil(h/4), ceil(w/4))."""
-        with self._running():
-            z = self.model.hyper_analyse(
-                torch.from_numpy(y).to(self.device)[None], self._quality(quality)
-            )
-            return z[0].long().cpu().numpy()
 
     def synthesise(self, y: NDArray[np.integer], quality: int) -> NDArray[np.uint8]:
         """Integer latents (M, h, w) -> samples (16h, 16w, 3)."""
-        with self._running():
-            latents = torch.from_numpy(y.astype(np.float32)).to(self.device)[None]
-            latents = latents.contiguous(memory_format=torch.channels_last)
-            x = self.model.synthesise(latents, self._quality(quality))[0]
-            x = x.float().mul_(255).round_().clamp_(0, 255).to(torch.uint8)
-            return x.permute(1, 2, 0).contiguous().cpu().numpy()
 
-    def _quality(self, quality: int) -> torch.Tensor:
-        return torch.tensor([quality / 1000], device=self.device)
 
-    @contextlib.contextmanager
-    def _running(self) -> Iterator[None]:
-        before = torch.get_num_threads()
-        if self.threads is not None:
-            torch.set_num_threads(self.threads)
-        try:
-            with torch.inference_mode():
-                yield
-        finally:
-            torch.set_num_threads(before)
+def open_transforms(weights: Weights, device: str, threads: int | None) -> Transforms:
+    """NumPy where it can do the work, since importing torch takes longer than coding a picture."""
+    if device == "cpu" and numpy_transforms.fits(weights.config):
+        return numpy_transforms.NumpyTransforms(weights)
+    from flowcodec.codecs.torch_transforms import TorchTransforms
+
+    return TorchTransforms(weights, device, threads)

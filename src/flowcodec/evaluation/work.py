@@ -8,8 +8,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from flowcodec.models.image_cnn import ImageCnn, ImageCnnConfig
-from flowcodec.models.image_cnn.model import LATENT_STRIDE
+from flowcodec.models.image_cnn.config import ImageCnnConfig
+from flowcodec.models.image_cnn.model import LATENT_STRIDE, ImageCnn
 
 HEIGHT, WIDTH = 512, 768  # a Kodak picture
 

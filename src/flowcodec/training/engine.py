@@ -15,29 +15,35 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 import torch
 from torch import Tensor
 
-from flowcodec.codecs.transforms import Transforms
+from flowcodec.codecs.torch_transforms import TorchTransforms
 from flowcodec.codecs.weights import BUNDLED, load_weights
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.files import atomic_write
-from flowcodec.models.image_cnn import PRESETS, ImageCnn, ImageCnnConfig
+from flowcodec.models.image_cnn.config import PATCH, PRESETS, ImageCnnConfig
 from flowcodec.models.image_cnn.klt import start_from_klt, start_gains
-from flowcodec.models.image_cnn.transforms import PATCH
+from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.nn.gains import ANCHORS
 from flowcodec.training.data import Crops, hold_out, load_pictures, patches
 from flowcodec.training.losses import distortion
+from flowcodec.training.muon import Muon, is_matrix
 from flowcodec.training.recipe import MSE_LAMBDAS, Recipe, Stage
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 RECIPE = "recipe.json"
 KLT_PATCHES = 60_000
+FROZEN = {
+    "prior": "prior.log_gain.table",  # a smaller gain is the cheapest rate, and the worst
+    "synthesis": "g_a.klt.weight",  # which g_s shares
+}
+MUON_SCALE = 10.0  # learning rate, in the recipe's
 EXPLODED = 3.0  # times the usual loss
 SKIPPED_BEFORE_RETURN = 10  # steps in a row
 SKIPPED_AT_MOST = 100
@@ -102,13 +108,20 @@ class Training:
         self.average = build(recipe).to(self.device).requires_grad_(False)
         slow = {"g_a.klt.weight"} if recipe.start == "klt" else set()
         named = list(self.model.named_parameters())
-        self.optimiser = torch.optim.Adam(
-            [
-                {"params": [p for n, p in named if n not in slow], "scale": 1.0},
-                {"params": [p for n, p in named if n in slow], "scale": recipe.slow},
-            ],
-            lr=1e-4,
-        )
+        muon = {n for n, p in named if recipe.optimiser == "muon" and is_matrix(p)} - slow
+        adam = [p for n, p in named if n not in slow | muon]
+        self.optimisers: list[torch.optim.Optimizer] = [
+            torch.optim.Adam(
+                [
+                    {"params": adam, "scale": 1.0},
+                    {"params": [p for n, p in named if n in slow], "scale": recipe.slow},
+                ],
+                lr=1e-4,
+            )
+        ]
+        if muon:
+            group = {"params": [p for n, p in named if n in muon], "scale": MUON_SCALE}
+            self.optimisers.append(Muon([group]))
         self.step = 0
         self.seconds = 0.0  # spent training, over all runs
         self.usual_loss = math.inf
@@ -133,7 +146,7 @@ class Training:
             "recipe": msgspec.json.encode(self.recipe),
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "step": self.step,
             "seconds": self.seconds,
             "usual_loss": self.usual_loss,
@@ -150,7 +163,8 @@ class Training:
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
         self.step, self.seconds = state["step"], state["seconds"]
         self.usual_loss = state["usual_loss"]
         return True
@@ -177,16 +191,23 @@ class Training:
             file.write("".join(kept).encode())
 
     def losses(
-        self, model: ImageCnn, x: Tensor, quality: Tensor, rate_only: bool
+        self, x: Tensor, quality: Tensor, part: Literal["all", "prior", "synthesis"]
     ) -> tuple[Tensor, Tensor]:
-        """Bits per pixel and distortion of each crop."""
-        noise = self.recipe.rate == "noise"
+        """Bits per pixel and distortion of each crop; what `part` does not train counts zero."""
+        model, noise = self.model, self.recipe.rate == "noise"
+        nothing = x.new_zeros(len(x))
         with self.autocast():
-            if rate_only:
+            if part == "prior":
                 with torch.no_grad():
                     y = model.g_a(x - 0.5, quality)
                 coded = model.code(y, quality, noise)
-                return (coded.y_bits + coded.z_bits) / x[0, 0].numel(), x.new_zeros(len(x))
+                return (coded.y_bits + coded.z_bits) / x[0, 0].numel(), nothing
+            if part == "synthesis":
+                with torch.no_grad():
+                    y, gain = model.analyse(x, quality)
+                    y = torch.round(y * gain)
+                x_hat = model.synthesise(y, quality)
+                return nothing, distortion(self.recipe.metric, x, x_hat.float())
             out = model(x, quality, noise)
         bpp = out.bits.sum(1) / x[0, 0].numel()
         return bpp, distortion(self.recipe.metric, x, out.x_hat.float())
@@ -205,22 +226,25 @@ class Training:
         pixels = torch.from_numpy(crops.batch(self.step, stage.batch, stage.crop)).to(self.device)
         x = pixels.float().div_(255).contiguous(memory_format=torch.channels_last)
         weight = lambda_of(recipe.lambdas, quality)
-        bpp, error = self.losses(self.model, x, quality, stage.part == "prior")
+        bpp, error = self.losses(x, quality, stage.part)
         balance = (weight / recipe.lambdas[ANCHORS // 2]) ** -recipe.balance
         loss = (balance * (bpp + weight * error)).mean()
         value = float(loss.detach())
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
         self.skipped += 1
         if math.isfinite(value) and value < EXPLODED * self.usual_loss:
             loss.backward()
-            if stage.part == "prior":  # a smaller gain is the cheapest rate, and the worst
-                self.model.prior.log_gain.table.grad = None
+            for name, parameter in self.model.named_parameters():
+                if name == FROZEN.get(stage.part):
+                    parameter.grad = None
             parameters = [p for p in self.model.parameters() if p.grad is not None]
             norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
             if torch.isfinite(norm):
-                for group in self.optimiser.param_groups:
-                    group["lr"] = rate * group["scale"]
-                self.optimiser.step()
+                for optimiser in self.optimisers:
+                    for group in optimiser.param_groups:
+                        group["lr"] = rate * group["scale"]
+                    optimiser.step()
                 self.update_average()
                 usual = value if math.isinf(self.usual_loss) else self.usual_loss
                 self.usual_loss = 0.99 * usual + 0.01 * value
@@ -240,7 +264,8 @@ class Training:
     def return_to_average(self) -> None:
         """Leave an exploded state: go on from the averaged weights, with a fresh optimiser."""
         self.model.load_state_dict(self.average.state_dict())
-        self.optimiser.state.clear()
+        for optimiser in self.optimisers:
+            optimiser.state.clear()
         self.log(returned_to_average=True)
 
     @torch.no_grad()
@@ -288,7 +313,7 @@ def continue_from(network: ImageCnn, name: str) -> None:
     weights = load_weights(bundled if bundled.exists() else Path(name))
     if weights.config != network.config:
         raise UsageError(f"init = {name!r}: these weights are of another preset or switches")
-    network.load_state_dict(Transforms(weights).model.state_dict())
+    network.load_state_dict(TorchTransforms(weights).model.state_dict())
 
 
 def train(
@@ -309,6 +334,7 @@ def train(
     Writes checkpoint.pt and log.jsonl into `folder`. UsageError when the folder holds a
     training of another recipe.
     """
+    torch.set_flush_denormal(True)  # vanishing gradients slowed steps to a third of their speed
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(recipe, folder, device)
     note_recipe(recipe, folder / RECIPE)

@@ -6,7 +6,7 @@ import copy
 from pathlib import Path
 
 from flowcodec.codecs.weights import save_weights
-from flowcodec.models.image_cnn import ImageCnn
+from flowcodec.models.image_cnn.model import ImageCnn
 
 MODEL = "image-cnn"
 

@@ -21,7 +21,7 @@ class Stage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     batch: int
     lr: float
     lr_end: float
-    part: Literal["all", "prior"] = "all"  # "prior": rate alone, transforms frozen
+    part: Literal["all", "prior", "synthesis"] = "all"  # the others: rate or distortion alone
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, "steps", self.steps, "at least 1")
@@ -43,6 +43,7 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     quality: float | None = None  # one anchor quality (the thesis) instead of all in one model
     rate: Literal["rounded", "noise"] = "rounded"  # `nn.prior.Prior.forward` says which is which
     balance: float = 0.5  # loss of each quality times lambda^-balance
+    optimiser: Literal["muon", "adam"] = "muon"  # "muon": for the weights of convolutions
     seed: int = 1
     slow: float = 0.01  # learning rate of the KLT, as a fraction: 0.1 blurs it by its noise
     warm_up: int = 200

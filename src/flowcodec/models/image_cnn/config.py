@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+PATCH = 16  # side of the patch transform
+BLOCK = 8  # side of the blocks in which it is corrected
+COEFFICIENTS = 3 * BLOCK**2
+WINDOWS = (1.0, 4.0, 16.0)  # of tanh, in errors: what a correction sees of a coefficient
+
 
 @dataclass(frozen=True)
 class ImageCnnConfig:
     """Sizes and switches of image-cnn (thesis ch. 3.1-3.3).
 
     transform: "strided" is the thesis's four 5x5 convolutions of stride 2 with GDN; "patch" is a
-    16x16 linear transform (KLT start) whose inverse is followed by a residual network at 1/8.
+    16x16 linear transform (KLT start) and its inverse between two residual networks at 1/8.
     width: channels inside the transforms (N); latent: channels of y at 1/16 (M); hyper: channels
     of z at 1/64; attention: block in g_a, g_s, h_a and h_s; components: Gaussians per latent
     element (GMB above 1); refinement: DIRB after g_s; features, hidden, groups: the prior
@@ -28,7 +33,7 @@ class ImageCnnConfig:
     attention: Literal["none", "aab", "cheng", "nlam"]
     components: int
     refinement: bool
-    blocks: int = 0  # patch transform only: residual blocks of g_s
+    blocks: tuple[int, int] = (0, 0)  # patch transform only: residual blocks of g_a and g_s
 
 
 PRESETS = {
@@ -55,7 +60,7 @@ PRESETS = {
         attention="none",
         components=1,
         refinement=False,
-        blocks=4,
+        blocks=(2, 4),
     ),
     "tiny": ImageCnnConfig(
         transform="patch",
@@ -68,6 +73,6 @@ PRESETS = {
         attention="aab",
         components=1,
         refinement=True,
-        blocks=1,
+        blocks=(1, 1),
     ),
 }

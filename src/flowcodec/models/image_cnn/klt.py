@@ -6,10 +6,12 @@ import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from flowcodec.models.image_cnn.config import BLOCK, PATCH
 from flowcodec.models.image_cnn.model import ImageCnn
-from flowcodec.models.image_cnn.transforms import PATCH, PatchAnalysis, PatchSynthesis
+from flowcodec.models.image_cnn.transforms import PatchAnalysis, PatchSynthesis, dct_basis
 
 SMALLEST_SPREAD = 2.0**-12  # a sixteenth of a 255th; below 2^-14, 16-bit floats lose digits
 
@@ -44,14 +46,33 @@ def start_from_klt(model: ImageCnn, patches: np.ndarray, rate_weights: list[floa
     basis = torch.from_numpy(components[:, :latent].T.copy()).float().view(latent, 3, PATCH, PATCH)
     variances = np.maximum(variances[:latent], SMALLEST_SPREAD**2)  # gray pictures leave zeros
     spread = torch.from_numpy(np.sqrt(variances)).float()
+    start_gains(model, rate_weights, torch.log2(spread))
+    pictures = torch.from_numpy(patches).float().view(-1, 3, PATCH, PATCH)
+    coefficient_spread = spread_of(dct(pictures))
+    errors = [left_by(quantiser_step(weight) / 255, pictures, basis) for weight in rate_weights]
     with torch.no_grad():
         for transform in (model.g_a, model.g_s):
             transform.klt.weight.copy_(basis)
             transform.klt.bias.zero_()  # type: ignore[union-attr]
             transform.spread.copy_(spread[:, None, None])
-        for index, weight in enumerate(rate_weights):
-            model.g_s.log_amplitude.table[index] = math.log2(quantiser_step(weight) / 255)
-    start_gains(model, rate_weights, torch.log2(spread))
+            transform.correction.spread.copy_(coefficient_spread[:, None, None])
+            transform.correction.log_error.table.copy_(torch.log2(torch.stack(errors)))
+
+
+def left_by(step: float, pictures: Tensor, basis: Tensor) -> Tensor:
+    """Root mean square, by coefficient of the corrections, of the error of quantised patches."""
+    y = torch.round(F.conv2d(pictures, basis, stride=PATCH) / step) * step
+    return spread_of(dct(pictures - F.conv_transpose2d(y, basis, stride=PATCH)))
+
+
+def dct(pictures: Tensor) -> Tensor:
+    """Coefficients of pictures (n, 3, H, W) in which corrections are made, (n, 192, H/8, W/8)."""
+    return F.conv2d(pictures, dct_basis(), stride=BLOCK)
+
+
+def spread_of(coefficients: Tensor) -> Tensor:
+    """Root of the mean square of each channel, at least `SMALLEST_SPREAD`."""
+    return coefficients.square().mean((0, 2, 3)).sqrt().clamp(min=SMALLEST_SPREAD)
 
 
 def start_gains(
@@ -67,3 +88,6 @@ def start_gains(
             gain = math.log2(255 / quantiser_step(weight))
             for table in (model.prior.log_gain.table, model.log_inverse_gain.table):
                 table[index] = gain if log_spread is None else log_spread + gain
+            if isinstance(model.g_a, PatchAnalysis) and isinstance(model.g_s, PatchSynthesis):
+                for transform in (model.g_a, model.g_s):
+                    transform.correction.log_error.table[index] = -gain

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowcodec.models.image_cnn.config import ImageCnnConfig
+from flowcodec.models.image_cnn.config import (
+    BLOCK,
+    COEFFICIENTS,
+    PATCH,
+    WINDOWS,
+    ImageCnnConfig,
+)
 from flowcodec.nn.attention import attention
 from flowcodec.nn.blocks import ResidualBlock, zero_start
 from flowcodec.nn.gains import Modulation, PerQuality
 from flowcodec.nn.gdn import GDN
 from flowcodec.nn.precision import without_autocast
-
-PATCH = 16
 
 
 def down(inputs: int, outputs: int) -> nn.Conv2d:
@@ -73,32 +79,87 @@ class StridedSynthesis(nn.Module):
         return self.last(features), features
 
 
-class PatchAnalysis(nn.Module):
-    """g_a of the compact preset: the KLT of 16x16 patches, each channel divided by its spread.
+class Correction(nn.Module):
+    """x plus what a residual network adds to it, in the coefficients of an 8x8 DCT.
 
-    x (B, 3, 16h, 16w) in [-1/2, 1/2] -> y (B, M, h, w). A nonlinear branch beside it was tried
-    and gained half a percent of rate for a quarter of the training time.
+    The network sees every coefficient four times: divided by its spread, and through tanh in 1, 4
+    and 16 times the error that quantisation leaves in it (`log_error`, by quality). What it adds
+    is measured in those errors too. So all its inputs and outputs are of the order of one; without
+    that it learned a quarter as fast. Zero at the start.
+    x (B, 3, 8h, 8w) around zero -> the same, and features (B, N, h, w).
+    """
+
+    basis: Tensor
+    spread: Tensor
+
+    def __init__(self, config: ImageCnnConfig, blocks: int):
+        super().__init__()
+        n = config.width
+        self.register_buffer("basis", dct_basis(), persistent=False)
+        self.register_buffer("spread", torch.ones(COEFFICIENTS, 1, 1))
+        self.log_error = PerQuality(COEFFICIENTS)
+        self.stem = nn.Conv2d((1 + len(WINDOWS)) * COEFFICIENTS, n, 1)
+        self.modulation = Modulation(n)
+        self.blocks = nn.Sequential(
+            attention(config.attention, n), *[ResidualBlock(n) for _ in range(blocks)]
+        )
+        self.out = zero_start(nn.Conv2d(n, COEFFICIENTS, 3, padding=1))
+
+    def forward(self, x: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
+        with without_autocast(x.device):
+            error = torch.exp2(self.log_error(quality))
+            coefficients = F.conv2d(x, self.basis, stride=BLOCK)
+            seen = [coefficients / (self.spread + error)]
+            seen += [torch.tanh(coefficients / (window * error)) for window in WINDOWS]
+            inputs = torch.cat(seen, 1)
+        features = self.blocks(self.modulation(self.stem(inputs), quality))
+        added = self.out(features)
+        with without_autocast(x.device):
+            corrected = F.conv_transpose2d(added.float() * error, self.basis, stride=BLOCK)
+        return x + corrected, features
+
+
+def dct_basis() -> Tensor:
+    """The orthonormal DCT of 8x8 blocks of one luma-like and two colour differences.
+
+    (192, 3, 8, 8): convolution with stride 8 analyses, the transposed one synthesises.
+    """
+    at = torch.arange(BLOCK, dtype=torch.float64)
+    waves = torch.cos(math.pi / BLOCK * at[:, None] * (at[None, :] + 0.5)) * math.sqrt(2 / BLOCK)
+    waves[0] /= math.sqrt(2)
+    colours = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
+    colours /= colours.square().sum(1, keepdim=True).sqrt()
+    basis = torch.einsum("cd,iy,jx->cijdyx", colours, waves, waves)
+    return basis.reshape(COEFFICIENTS, 3, BLOCK, BLOCK).float()
+
+
+class PatchAnalysis(nn.Module):
+    """g_a of the compact preset: a correction of the picture, then the KLT of 16x16 patches, each
+    channel divided by its spread.
+
+    x (B, 3, 16h, 16w) in [-1/2, 1/2] -> y (B, M, h, w).
     """
 
     spread: Tensor
 
     def __init__(self, config: ImageCnnConfig):
         super().__init__()
+        self.correction = Correction(config, config.blocks[0])
         self.klt = nn.Conv2d(3, config.latent, PATCH, stride=PATCH)
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
 
     def forward(self, x: Tensor, quality: Tensor) -> Tensor:
+        x, _ = self.correction(x.float(), quality)
         with without_autocast(x.device):  # flat areas need more than bfloat16
-            y: Tensor = self.klt(x.float()) / self.spread
+            y: Tensor = self.klt(x) / self.spread
         return y
 
 
 class PatchSynthesis(nn.Module):
-    """g_s of the compact preset: the inverse KLT, then a residual network that restores.
+    """g_s of the compact preset: the inverse KLT, then a correction.
 
-    The network sees the linear reconstruction at 1/8, where the seams of the patches and the
-    ringing of the basis lie open before it; its last layer is zero at the start. What it adds is
-    measured in steps of the quantiser (`log_amplitude`), as the errors are that it removes.
+    The network sees the linear reconstruction, where the seams of the patches and the ringing of
+    the basis lie open before it.
     y (B, M, h, w) -> x (B, 3, 16h, 16w), and features (B, N, 2h, 2w) for the refinement.
     """
 
@@ -106,25 +167,16 @@ class PatchSynthesis(nn.Module):
 
     def __init__(self, config: ImageCnnConfig, analysis: PatchAnalysis):
         super().__init__()
-        n = config.width
         self.klt = nn.ConvTranspose2d(config.latent, 3, PATCH, stride=PATCH)
         self.klt.weight = analysis.klt.weight  # orthonormal at the start, tied ever after
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
-        self.stem = nn.Conv2d(192, n, 3, padding=1)
-        self.modulation = Modulation(n)
-        self.blocks = nn.Sequential(
-            attention(config.attention, n), *[ResidualBlock(n) for _ in range(config.blocks)]
-        )
-        self.out = zero_start(nn.Conv2d(n, 192, 3, padding=1))
-        self.log_amplitude = PerQuality(1)
+        self.correction = Correction(config, config.blocks[1])
 
     def forward(self, y: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
         with without_autocast(y.device):
             linear = self.klt(y.float() * self.spread)
-        stem = self.stem(F.pixel_unshuffle(linear, 8))
-        features = self.blocks(self.modulation(stem, quality))
-        correction = F.pixel_shuffle(self.out(features), 8)
-        return linear + correction * torch.exp2(self.log_amplitude(quality)), features
+        x, features = self.correction(linear, quality)
+        return x, features
 
 
 class HyperAnalysis(nn.Module):

@@ -1,0 +1,189 @@
+"""The patch transform in NumPy: the pixel path of a decoder that never imports torch.
+
+Twin of `flowcodec.models.image_cnn.transforms` for networks without attention and refinement,
+which `compact` is. Maps are (h, w, C) float32.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowcodec.codecs.weights import Weights
+from flowcodec.errors import WeightsError
+from flowcodec.models.image_cnn.config import BLOCK, PATCH, WINDOWS, ImageCnnConfig
+
+Map = NDArray[np.float32]
+Tensors = Mapping[str, Map]
+
+HYPER_STRIDE = 4
+RESIDUAL_SLOPE = HYPER_SLOPE = 0.1
+
+
+def fits(config: ImageCnnConfig) -> bool:
+    """Whether networks of this kind run here."""
+    plain = config.attention == "none" and not config.refinement
+    return config.transform == "patch" and plain
+
+
+class NumpyTransforms:
+    """g_a, h_a and g_s of a weight file."""
+
+    def __init__(self, weights: Weights):
+        tensors = {name: value.astype(np.float32) for name, value in weights.transforms.items()}
+        try:
+            before = Correction(tensors, "g_a.correction.", weights.config.blocks[0])
+            after = Correction(tensors, "g_s.correction.", weights.config.blocks[1])
+            self.before, self.after = before, after
+            klt = tensors["g_a.klt.weight"].transpose(0, 2, 3, 1).reshape(-1, 3 * PATCH**2)
+            self.analysis = klt.T / tensors["g_a.spread"].reshape(-1)
+            self.analysis_bias = tensors["g_a.klt.bias"] / tensors["g_a.spread"].reshape(-1)
+            self.synthesis = klt * tensors["g_s.spread"].reshape(-1, 1)
+            self.synthesis_bias = np.tile(tensors["g_s.klt.bias"], PATCH**2)
+            self.log_inverse_gain = tensors["log_inverse_gain.table"]
+            self.hyper = [
+                (taps(tensors[f"h_a.{name}.weight"]), tensors[f"h_a.{name}.bias"], stride)
+                for name, stride in (("first", 1), ("layers.1", 2), ("layers.4", 2))
+            ]
+            self.log_gain = weights.prior["log_gain"].astype(np.float32) / 256
+            self.hyper_log_gain = weights.prior["hyper_log_gain"].astype(np.float32) / 256
+        except (KeyError, ValueError) as error:
+            raise WeightsError(f"{weights.path}: the tensors do not fit: {error!r}") from error
+
+    def analyse(
+        self, pixels: NDArray[np.uint8], quality: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """As `Transforms.analyse`."""
+        x = pixels.astype(np.float32) / 255 - 0.5
+        y = blocks(self.before(x, quality), PATCH) @ self.analysis + self.analysis_bias
+        gain = np.exp2(at_quality(self.log_gain, quality))
+        return np.ascontiguousarray(y.transpose(2, 0, 1)), gain[:, None, None]
+
+    def hyper_analyse(self, y: NDArray[np.float32], quality: int) -> NDArray[np.int64]:
+        """As `Transforms.hyper_analyse`."""
+        x = y.transpose(1, 2, 0)
+        height, width = x.shape[:2]
+        x = np.pad(x, ((0, -height % HYPER_STRIDE), (0, -width % HYPER_STRIDE), (0, 0)), "edge")
+        for index, (weight, bias, stride) in enumerate(self.hyper):
+            x = leaky(x, HYPER_SLOPE) if index else x
+            x = strided_convolution(x, weight, bias, stride)
+        z = np.rint(x * np.exp2(at_quality(self.hyper_log_gain, quality)))
+        return np.ascontiguousarray(z.transpose(2, 0, 1)).astype(np.int64)
+
+    def synthesise(self, y: NDArray[np.integer], quality: int) -> NDArray[np.uint8]:
+        """As `Transforms.synthesise`."""
+        inverse_gain = np.exp2(-at_quality(self.log_inverse_gain, quality))
+        latents = y.transpose(1, 2, 0).astype(np.float32) * inverse_gain
+        x = unblock(latents @ self.synthesis + self.synthesis_bias, PATCH)
+        x = self.after(x, quality)
+        return np.clip(np.rint((x + 0.5) * 255), 0, 255).astype(np.uint8)
+
+
+class Correction:
+    """x plus what a residual network adds to it in the coefficients of an 8x8 DCT."""
+
+    def __init__(self, tensors: Tensors, prefix: str, count: int):
+        """The tensors whose names begin with `prefix`; `count` residual blocks."""
+        self.basis = dct_basis()
+        self.spread = tensors[f"{prefix}spread"].reshape(-1)
+        self.log_error = tensors[f"{prefix}log_error.table"]
+        self.stem = taps(tensors[f"{prefix}stem.weight"])[0, 0]
+        self.stem_bias = tensors[f"{prefix}stem.bias"]
+        self.log_scale = tensors[f"{prefix}modulation.log_scale.table"]
+        self.shift = tensors[f"{prefix}modulation.shift.table"]
+        layers = [f"blocks.{1 + i}.{part}" for i in range(count) for part in ("first", "second")]
+        self.layers = [
+            (taps(tensors[f"{prefix}{name}.weight"]), tensors[f"{prefix}{name}.bias"])
+            for name in (*layers, "out")
+        ]
+
+    def __call__(self, x: Map, quality: int) -> Map:
+        """(8h, 8w, 3) around zero -> the same."""
+        error = np.exp2(at_quality(self.log_error, quality))
+        coefficients = blocks(x, BLOCK) @ self.basis
+        seen = [coefficients / (self.spread + error)]
+        seen += [np.tanh(coefficients / (window * error)) for window in WINDOWS]
+        features = np.concatenate(seen, axis=2) @ self.stem + self.stem_bias
+        features *= np.exp(at_quality(self.log_scale, quality))
+        features += at_quality(self.shift, quality)
+        for first, second in zip(self.layers[:-1:2], self.layers[1:-1:2], strict=True):
+            features += convolution(leaky(convolution(features, *first), RESIDUAL_SLOPE), *second)
+        added = convolution(features, *self.layers[-1]) * error
+        return x + unblock(added @ self.basis.T, BLOCK)
+
+
+def dct_basis() -> Map:
+    """Columns are the basis functions over the samples (row, column, colour) of a block."""
+    at = np.arange(BLOCK)
+    waves = np.cos(math.pi / BLOCK * at[:, None] * (at[None, :] + 0.5)) * math.sqrt(2 / BLOCK)
+    waves[0] /= math.sqrt(2)
+    colours = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
+    basis = np.einsum("cd,iy,jx->yxdcij", colours, waves, waves)
+    return basis.reshape(3 * BLOCK**2, 3 * BLOCK**2).astype(np.float32)
+
+
+def at_quality(table: Map, quality: int) -> Map:
+    """The row of an (8, C) table at a quality in thousandths, between two rows linearly."""
+    low = min(quality // 1000, 7) - 1
+    fraction = np.float32(quality / 1000 - 1 - low)
+    return table[low] * (1 - fraction) + table[low + 1] * fraction
+
+
+def blocks(x: Map, side: int) -> Map:
+    """(h * side, w * side, C) -> (h, w, side * side * C)."""
+    height, width, channels = x.shape[0] // side, x.shape[1] // side, x.shape[2]
+    x = x.reshape(height, side, width, side, channels).transpose(0, 2, 1, 3, 4)
+    return x.reshape(height, width, -1)
+
+
+def unblock(x: Map, side: int) -> Map:
+    """The inverse of `blocks`, for three colours."""
+    height, width = x.shape[:2]
+    x = x.reshape(height, width, side, side, 3).transpose(0, 2, 1, 3, 4)
+    return x.reshape(height * side, width * side, 3)
+
+
+def leaky(x: Map, slope: float) -> Map:
+    """LeakyReLU."""
+    return np.maximum(x, x * np.float32(slope))
+
+
+def taps(weight: Map) -> Map:
+    """A convolution's weight (O, I, k, k) as k x k matrices (k, k, I, O)."""
+    return np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
+
+
+def convolution(x: Map, weight: Map, bias: Map) -> Map:
+    """A 3x3 convolution with zero padding: (h, w, I) -> (h, w, O).
+
+    The padded map is taken as one long list of positions. A tap then looks a constant number of
+    positions ahead, which makes it a single matrix product without a copy; the two products at the
+    end of every row that straddle two rows are dropped.
+    """
+    height, width, _ = x.shape
+    step = width + 2
+    padded = np.pad(x, ((1, 2), (1, 1), (0, 0))).reshape(-1, x.shape[2])
+    out = np.empty((height * step, weight.shape[3]), np.float32)
+    product = np.empty_like(out)
+    out[:] = bias
+    for row in range(3):
+        for column in range(3):
+            start = row * step + column
+            np.matmul(padded[start : start + len(out)], weight[row, column], out=product)
+            out += product
+    return out.reshape(height, step, -1)[:, :width]
+
+
+def strided_convolution(x: Map, weight: Map, bias: Map, stride: int) -> Map:
+    """A convolution of any odd kernel with zero padding, for small maps."""
+    kernel = weight.shape[0]
+    reach = kernel // 2
+    padded = np.pad(x, ((reach, reach), (reach, reach), (0, 0)))
+    view = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), (0, 1))
+    view = view[::stride, ::stride].transpose(0, 1, 3, 4, 2)
+    height, width = view.shape[:2]
+    rows = view.reshape(height * width, -1) @ weight.reshape(-1, weight.shape[3])
+    return (rows + bias).reshape(height, width, -1)
