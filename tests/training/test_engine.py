@@ -56,7 +56,7 @@ def test_random_weights_learn(pictures: Path, tmp_path: Path) -> None:
 
 
 def test_the_prior_learns_alone_and_then_everything_does(tmp_path: Path) -> None:
-    prior = Stage(steps=200, crop=64, batch=4, lr=1e-2, lr_end=2e-3, part="prior")
+    prior = Stage(steps=200, crop=64, batch=4, lr=2e-3, lr_end=4e-4, part="prior")
     recipe = msgspec.structs.replace(tiny_recipe(201), stages=[prior, tiny_recipe(1).stages[0]])
     training = Training(recipe, tmp_path)
     scenes = [draw(seed) for seed in range(10)]
@@ -87,7 +87,8 @@ def test_the_synthesis_learns_alone(tmp_path: Path) -> None:
         training.train_step(crops)
     after = training.evaluate(scenes[:2])
     assert after["bpp"] == before["bpp"]
-    assert np.all(np.array(after["psnr"][:6]) > np.array(before["psnr"][:6]) + 0.05)
+    assert np.all(np.array(after["psnr"][:6]) > np.array(before["psnr"][:6]))
+    assert np.all(np.array(after["psnr"][:3]) > np.array(before["psnr"][:3]) + 0.03)
 
 
 def test_the_klt_start_begins_below_where_random_weights_arrive(tmp_path: Path) -> None:
@@ -274,7 +275,7 @@ def test_an_exploded_network_goes_back_to_its_average(tmp_path: Path) -> None:
     crops = Crops(scenes, 1, 0.0)
     healthy = training.train_step(crops)
     with torch.no_grad():
-        training.model.g_s.out.bias.fill_(1e3)
+        training.model.g_s.correction.out.bias.fill_(1e6)
     for _ in range(10):
         assert training.train_step(crops) > 3 * healthy
     assert training.train_step(crops) < 3 * healthy

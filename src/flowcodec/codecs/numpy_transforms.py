@@ -48,8 +48,8 @@ class NumpyTransforms:
                 (taps(tensors[f"h_a.{name}.weight"]), tensors[f"h_a.{name}.bias"], stride)
                 for name, stride in (("first", 1), ("layers.1", 2), ("layers.4", 2))
             ]
-            self.log_gain = weights.prior["log_gain"].astype(np.float32) / 256
-            self.hyper_log_gain = weights.prior["hyper_log_gain"].astype(np.float32) / 256
+            self.log_gain = octaves(weights.prior["log_gain"])
+            self.hyper_log_gain = octaves(weights.prior["hyper_log_gain"])
         except (KeyError, ValueError) as error:
             raise WeightsError(f"{weights.path}: the tensors do not fit: {error!r}") from error
 
@@ -57,7 +57,7 @@ class NumpyTransforms:
         self, pixels: NDArray[np.uint8], quality: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """As `Transforms.analyse`."""
-        x = pixels.astype(np.float32) / 255 - 0.5
+        x = pixels.astype(np.float32) / np.float32(255) - np.float32(0.5)
         y = blocks(self.before(x, quality), PATCH) @ self.analysis + self.analysis_bias
         gain = np.exp2(at_quality(self.log_gain, quality))
         return np.ascontiguousarray(y.transpose(2, 0, 1)), gain[:, None, None]
@@ -123,6 +123,11 @@ def dct_basis() -> Map:
     colours = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
     basis = np.einsum("cd,iy,jx->yxdcij", colours, waves, waves)
     return basis.reshape(3 * BLOCK**2, 3 * BLOCK**2).astype(np.float32)
+
+
+def octaves(gains: NDArray[np.integer]) -> Map:
+    """log2 of gains, which the prior holds in units of 2^-8."""
+    return gains.astype(np.float32) * np.float32(2**-8)
 
 
 def at_quality(table: Map, quality: int) -> Map:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import cache
 from typing import Any
 
 
@@ -10,7 +11,12 @@ def limited_threads(threads: int | None) -> contextlib.AbstractContextManager[An
     """A block in which BLAS takes at most `threads` threads; None changes nothing."""
     if threads is None:
         return contextlib.nullcontext()
-    from threadpoolctl import threadpool_limits
-
-    limits: contextlib.AbstractContextManager[Any] = threadpool_limits(threads, user_api="blas")
+    limits: contextlib.AbstractContextManager[Any] = _blas().limit(limits=threads, user_api="blas")
     return limits
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()  # looks through all loaded libraries, which takes its time
