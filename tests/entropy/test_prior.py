@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowcodec.entropy.coder import Encoder, model_of
 from flowcodec.entropy.prior import ExactPrior, latent_hash, prior_hash
 from flowcodec.errors import FormatError, WeightsError
 from tests.entropy.samples import CONFIGS, exact, random_latents, random_prior
@@ -75,3 +76,16 @@ def test_latent_hash_tells_small_changes():
     before = latent_hash(z, y)
     y[0, 0, 0] += 1
     assert latent_hash(z, y) != before
+
+
+def test_an_encoder_notices_a_code_that_reads_back_wrong():
+    encoder = Encoder()
+    model = model_of(np.full(4, 2**22))
+    encoder.symbols(np.array([0, 3, 1, 2] * 20), [(model, 80)])
+    encoder.integers(np.array([-5, 70]), 2)
+    code = encoder.bytes()
+    assert encoder.reads_back(code)
+    for place in range(0, len(code) - 4, 3):
+        damaged = bytearray(code)
+        damaged[place] ^= 16
+        assert not encoder.reads_back(bytes(damaged))

@@ -104,11 +104,13 @@ class Correction:
         """(8h, 8w, 3) around zero -> the same."""
         error = np.exp2(at_quality(self.log_error, quality))
         coefficients = blocks(x, BLOCK) @ self.basis
-        seen = [coefficients / (self.spread + error)]
-        seen += [np.tanh(coefficients / (window * error)) for window in WINDOWS]
-        features = np.concatenate(seen, axis=2) @ self.stem + self.stem_bias
-        features *= np.exp(at_quality(self.log_scale, quality))
-        features += at_quality(self.shift, quality)
+        scales = [1 / (self.spread + error), *(1 / (window * error) for window in WINDOWS)]
+        seen = np.multiply(coefficients[:, :, None], np.stack(scales))
+        np.tanh(seen[:, :, 1:], out=seen[:, :, 1:])
+        features = seen.reshape(*seen.shape[:2], -1) @ self.stem
+        scale = np.exp(at_quality(self.log_scale, quality))
+        features *= scale
+        features += self.stem_bias * scale + at_quality(self.shift, quality)
         for first, second in zip(self.layers[:-1:2], self.layers[1:-1:2], strict=True):
             features += convolution(leaky(convolution(features, *first), RESIDUAL_SLOPE), *second)
         added = convolution(features, *self.layers[-1]) * error
@@ -168,17 +170,22 @@ def convolution(x: Map, weight: Map, bias: Map) -> Map:
     positions ahead, which makes it a single matrix product without a copy; the two products at the
     end of every row that straddle two rows are dropped.
     """
-    height, width, _ = x.shape
+    height, width, channels = x.shape
     step = width + 2
-    padded = np.pad(x, ((1, 2), (1, 1), (0, 0))).reshape(-1, x.shape[2])
-    out = np.empty((height * step, weight.shape[3]), np.float32)
+    padded = np.zeros((height + 3, step, channels), np.float32)
+    padded[1 : height + 1, 1 : width + 1] = x
+    padded = padded.reshape(-1, channels)
+    count = height * step
+    triples = np.empty((count + 2 * step, 3, channels), np.float32)
+    for column in range(3):
+        triples[:, column] = padded[column : column + len(triples)]
+    triples = triples.reshape(len(triples), -1)
+    out = np.empty((count, weight.shape[3]), np.float32)
     product = np.empty_like(out)
-    out[:] = bias
     for row in range(3):
-        for column in range(3):
-            start = row * step + column
-            np.matmul(padded[start : start + len(out)], weight[row, column], out=product)
-            out += product
+        rows = triples[row * step : row * step + count]
+        np.matmul(rows, weight[row].reshape(3 * channels, -1), out=product if row else out)
+        np.add(out, product if row else bias, out=out)
     return out.reshape(height, step, -1)[:, :width]
 
 

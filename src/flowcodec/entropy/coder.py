@@ -7,7 +7,7 @@ states the coder in integers; tests/entropy holds a second decoder without const
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -45,10 +45,15 @@ class Coder(Protocol):
 
 
 class Encoder:
-    """Writes symbols; `bytes()` gives the code."""
+    """Writes symbols; `bytes()` gives the code.
+
+    It remembers the calls of `symbols` and `integers`, so that `reads_back` can repeat them. Those
+    of `rows` are too large for that.
+    """
 
     def __init__(self) -> None:
         self._coder = constriction.stream.queue.RangeEncoder()
+        self._calls: list[Callable[[Decoder], bool]] = []
 
     def symbols(self, symbols: Ints | None, models: list[tuple[Model, int]]) -> Ints:
         """Code symbols in order, the first `n` with the first model, and so on."""
@@ -58,6 +63,7 @@ class Encoder:
         for model, count in models:
             self._coder.encode(narrow[start : start + count], model)
             start += count
+        self._calls.append(lambda d: np.array_equal(d.symbols(None, models), symbols))
         return symbols
 
     def rows(self, symbols: Ints | None, counts: Ints) -> Ints:
@@ -74,7 +80,16 @@ class Encoder:
             length = code.bit_length()
             pattern = [0] * (length - 1) + [code >> i & 1 for i in range(length - 1, -1, -1)]
             self._coder.encode(np.array(pattern, np.int32), BIT)
+        self._calls.append(lambda d: np.array_equal(d.integers(None, count), values))
         return values
+
+    def reads_back(self, code: bytes) -> bool:
+        """Whether a decoder that makes the same calls gets from `code` what was written."""
+        decoder = Decoder(code)
+        try:
+            return all(call(decoder) for call in self._calls)
+        except FormatError:
+            return False
 
     def bytes(self) -> bytes:
         code: bytes = self._coder.get_compressed().astype("<u4").tobytes()

@@ -47,8 +47,9 @@ class Conv:
         if reach.max() >= 2.0**53:
             raise WeightsError("a layer of the prior could leave the range of exact arithmetic")
         columns = weight.astype(np.float64).transpose(2, 3, 1, 0)
-        self.matrix = np.ascontiguousarray(columns.reshape(-1, self.outputs))
-        self.bias = bias.astype(np.float64)
+        # A power of two moves no digit: the sums stay as exact as those of the integers.
+        self.matrix = np.ascontiguousarray(columns.reshape(-1, self.outputs)) * 2.0**-WEIGHT_BITS
+        self.bias = (bias.astype(np.float64) + 2.0 ** (WEIGHT_BITS - 1)) * 2.0**-WEIGHT_BITS
 
     def __call__(self, x: Map) -> Map:
         """(h, w, I) -> (h, w, O), rescaled to activations and clamped."""
@@ -59,8 +60,7 @@ class Conv:
     def at(self, rows: Map) -> Map:
         """(n, k*k*I) gathered inputs -> (n, O)."""
         total = rows @ self.matrix
-        total += self.bias + 2.0 ** (WEIGHT_BITS - 1)
-        total *= 2.0**-WEIGHT_BITS
+        total += self.bias
         np.floor(total, out=total)
         return np.clip(total, -LIMIT, LIMIT, out=total)
 

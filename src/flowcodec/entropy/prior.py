@@ -44,7 +44,7 @@ from flowcodec.entropy.gaussian import (
     reach,
     tables_of,
 )
-from flowcodec.errors import FormatError, WeightsError
+from flowcodec.errors import FlowcodecError, FormatError, WeightsError
 
 Ints = NDArray[np.int64]
 GAIN_TO_ACTIVATION = 2  # gains are in units of 2^-8, activations of 2^-10
@@ -96,13 +96,23 @@ class ExactPrior:
     def encode(self, z: Ints, y: Ints, quality: int) -> bytes:
         """z (N, ceil(h/4), ceil(w/4)) and y (M, h, w) -> code; quality in thousandths.
 
+        The code is decoded again before this returns. A walk over what was decoded asks for the
+        same models as long as it is what was coded, so the models of this walk serve.
         WeightsError where a latent is beyond +-2^24: only broken transforms give such.
         """
         if max(z.max(), y.max()) > LARGEST_LATENT or min(z.min(), y.min()) < -LARGEST_LATENT:
             raise WeightsError("the weights give latents beyond 2^24, which cannot be coded")
         encoder = Encoder()
         self._walk(encoder, y.shape[1], y.shape[2], quality, z, y)
-        return encoder.bytes()
+        code = encoder.bytes()
+        if self.layout.components == 1:
+            right = encoder.reads_back(code)
+        else:
+            found = self.decode(code, y.shape[1], y.shape[2], quality)
+            right = all(map(np.array_equal, found, (z, y)))
+        if not right:
+            raise FlowcodecError("latents do not decode to what was coded: a bug")
+        return code
 
     def decode(self, data: bytes, height: int, width: int, quality: int) -> tuple[Ints, Ints]:
         """Code -> z, y of a tile with height x width latent positions."""

@@ -29,7 +29,7 @@ class Work:
 
     @property
     def encode(self) -> float:
-        """Pixels to code. Checking the code and measuring the result cost a decoding more."""
+        """Pixels to code. Measuring the result costs a synthesis more."""
         return self.analysis + self.prior
 
     @property

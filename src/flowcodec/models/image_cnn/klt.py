@@ -13,6 +13,7 @@ from flowcodec.models.image_cnn.config import BLOCK, PATCH
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.models.image_cnn.transforms import PatchAnalysis, PatchSynthesis, dct_basis
 
+ERROR_PATCHES = 4096  # enough for the spread of 192 coefficients
 SMALLEST_SPREAD = 2.0**-12  # a sixteenth of a 255th; below 2^-14, 16-bit floats lose digits
 
 
@@ -47,9 +48,11 @@ def start_from_klt(model: ImageCnn, patches: np.ndarray, rate_weights: list[floa
     variances = np.maximum(variances[:latent], SMALLEST_SPREAD**2)  # gray pictures leave zeros
     spread = torch.from_numpy(np.sqrt(variances)).float()
     start_gains(model, rate_weights, torch.log2(spread))
-    pictures = torch.from_numpy(patches).float().view(-1, 3, PATCH, PATCH)
-    coefficient_spread = spread_of(dct(pictures))
-    errors = [left_by(quantiser_step(weight) / 255, pictures, basis) for weight in rate_weights]
+    some = torch.from_numpy(patches[:: max(1, len(patches) // ERROR_PATCHES)]).float()
+    coefficient_spread = spread_of(dct(some))
+    errors = [
+        left_by(quantiser_step(weight) / 255, some, basis.flatten(1)) for weight in rate_weights
+    ]
     with torch.no_grad():
         for transform in (model.g_a, model.g_s):
             transform.klt.weight.copy_(basis)
@@ -59,15 +62,15 @@ def start_from_klt(model: ImageCnn, patches: np.ndarray, rate_weights: list[floa
             transform.correction.log_error.table.copy_(torch.log2(torch.stack(errors)))
 
 
-def left_by(step: float, pictures: Tensor, basis: Tensor) -> Tensor:
+def left_by(step: float, patches: Tensor, basis: Tensor) -> Tensor:
     """Root mean square, by coefficient of the corrections, of the error of quantised patches."""
-    y = torch.round(F.conv2d(pictures, basis, stride=PATCH) / step) * step
-    return spread_of(dct(pictures - F.conv_transpose2d(y, basis, stride=PATCH)))
+    y = torch.round(patches @ basis.T / step) * step
+    return spread_of(dct(patches - y @ basis))
 
 
-def dct(pictures: Tensor) -> Tensor:
-    """Coefficients of pictures (n, 3, H, W) in which corrections are made, (n, 192, H/8, W/8)."""
-    return F.conv2d(pictures, dct_basis(), stride=BLOCK)
+def dct(patches: Tensor) -> Tensor:
+    """Coefficients of patches (n, 3*16*16) in which corrections are made, (n, 192, 2, 2)."""
+    return F.conv2d(patches.view(-1, 3, PATCH, PATCH), dct_basis(), stride=BLOCK)
 
 
 def spread_of(coefficients: Tensor) -> Tensor:
