@@ -1,6 +1,7 @@
 """Muon: momentum whose every update is turned into the nearest orthogonal matrix.
 
-After Jordan et al. 2024. At 660 steps of a restoration network it was as far as Adam at 1,000.
+After Jordan et al. 2024. After 660 steps of a restoration network it was ahead of Adam after 890,
+which took as long.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class Correction(nn.Module):
     The network sees every coefficient four times: divided by its spread, and through tanh in 1, 4
     and 16 times the error that quantisation leaves in it (`log_error`, by quality). What it adds
     is measured in those errors too. So all its inputs and outputs are of the order of one; without
-    that it learned a quarter as fast. Zero at the start.
+    that it gained a quarter as much in the same time. Zero at the start.
     x (B, 3, 8h, 8w) around zero -> the same, and features (B, N, h, w).
     """
 
