@@ -26,7 +26,7 @@ def device_options(command: Command) -> Command:
     """Where a codec runs: the keyword arguments `device` and `threads` of `flowcodec.load`."""
     for option in (
         click.option(
-            "--threads", type=click.IntRange(1), help="CPU threads of our codec. Default: torch's."
+            "--threads", type=click.IntRange(1), help="CPU threads of our codec. Default: all."
         ),
         click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ..."),
     ):

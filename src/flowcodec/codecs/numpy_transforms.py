@@ -6,7 +6,6 @@ which `compact` is. Maps are (h, w, C) float32.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from flowcodec.codecs.weights import Weights
 from flowcodec.errors import WeightsError
 from flowcodec.models.image_cnn.config import BLOCK, PATCH, WINDOWS, ImageCnnConfig
+from flowcodec.models.image_cnn.dct import dct_basis
 
 Map = NDArray[np.float32]
 Tensors = Mapping[str, Map]
@@ -35,10 +35,10 @@ class NumpyTransforms:
     def __init__(self, weights: Weights):
         tensors = {name: value.astype(np.float32) for name, value in weights.transforms.items()}
         try:
-            before = Correction(tensors, "g_a.correction.", weights.config.blocks[0])
-            after = Correction(tensors, "g_s.correction.", weights.config.blocks[1])
-            self.before, self.after = before, after
-            klt = tensors["g_a.klt.weight"].transpose(0, 2, 3, 1).reshape(-1, 3 * PATCH**2)
+            count_before, count_after = weights.config.blocks
+            self.before = Correction(tensors, "g_a.correction.", count_before)
+            self.after = Correction(tensors, "g_s.correction.", count_after)
+            klt = patch_matrix(tensors["g_a.klt.weight"])
             self.analysis = klt.T / tensors["g_a.spread"].reshape(-1)
             self.analysis_bias = tensors["g_a.klt.bias"] / tensors["g_a.spread"].reshape(-1)
             self.synthesis = klt * tensors["g_s.spread"].reshape(-1, 1)
@@ -87,7 +87,7 @@ class Correction:
 
     def __init__(self, tensors: Tensors, prefix: str, count: int):
         """The tensors whose names begin with `prefix`; `count` residual blocks."""
-        self.basis = dct_basis()
+        self.basis = patch_matrix(dct_basis()).T
         self.spread = tensors[f"{prefix}spread"].reshape(-1)
         self.log_error = tensors[f"{prefix}log_error.table"]
         self.stem = taps(tensors[f"{prefix}stem.weight"])[0, 0]
@@ -117,14 +117,9 @@ class Correction:
         return x + unblock(added @ self.basis.T, BLOCK)
 
 
-def dct_basis() -> Map:
-    """Columns are the basis functions over the samples (row, column, colour) of a block."""
-    at = np.arange(BLOCK)
-    waves = np.cos(math.pi / BLOCK * at[:, None] * (at[None, :] + 0.5)) * math.sqrt(2 / BLOCK)
-    waves[0] /= math.sqrt(2)
-    colours = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
-    basis = np.einsum("cd,iy,jx->yxdcij", colours, waves, waves)
-    return basis.reshape(3 * BLOCK**2, 3 * BLOCK**2).astype(np.float32)
+def patch_matrix(basis: Map) -> Map:
+    """Basis functions (n, 3, s, s) as rows over the samples that `blocks` lists, (n, s*s*3)."""
+    return basis.transpose(0, 2, 3, 1).reshape(len(basis), -1)
 
 
 def octaves(gains: NDArray[np.integer]) -> Map:
@@ -166,9 +161,9 @@ def taps(weight: Map) -> Map:
 def convolution(x: Map, weight: Map, bias: Map) -> Map:
     """A 3x3 convolution with zero padding: (h, w, I) -> (h, w, O).
 
-    The padded map is taken as one long list of positions. A tap then looks a constant number of
-    positions ahead, which makes it a single matrix product without a copy; the two products at the
-    end of every row that straddle two rows are dropped.
+    The padded map is taken as one long list of positions, each beside its next two. A row of taps
+    then looks a constant number of positions ahead, which makes it a single matrix product; the two
+    results at the end of every row that straddle two rows are dropped.
     """
     height, width, channels = x.shape
     step = width + 2

@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -33,7 +33,7 @@ from flowcodec.nn.gains import ANCHORS
 from flowcodec.training.data import Crops, hold_out, load_pictures, patches
 from flowcodec.training.losses import distortion
 from flowcodec.training.muon import Muon, is_matrix
-from flowcodec.training.recipe import MSE_LAMBDAS, Recipe, Stage
+from flowcodec.training.recipe import MSE_LAMBDAS, Part, Recipe, Stage
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
@@ -190,9 +190,7 @@ class Training:
         with atomic_write(path) as file:
             file.write("".join(kept).encode())
 
-    def losses(
-        self, x: Tensor, quality: Tensor, part: Literal["all", "prior", "synthesis"]
-    ) -> tuple[Tensor, Tensor]:
+    def losses(self, x: Tensor, quality: Tensor, part: Part) -> tuple[Tensor, Tensor]:
         """Bits per pixel and distortion of each crop; what `part` does not train counts zero."""
         model, noise = self.model, self.recipe.rate == "noise"
         nothing = x.new_zeros(len(x))

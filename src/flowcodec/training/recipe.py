@@ -12,6 +12,8 @@ from flowcodec.errors import UsageError
 MSE_LAMBDAS = [0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483, 0.0932, 0.1800]
 MS_SSIM_LAMBDAS = [2.40, 4.58, 8.73, 16.64, 31.73, 60.50, 115.37, 220.0]
 
+Part = Literal["all", "prior", "synthesis"]
+
 
 class Stage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One part of the schedule. The learning rate follows a cosine from `lr` to `lr_end`."""
@@ -21,7 +23,7 @@ class Stage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     batch: int
     lr: float
     lr_end: float
-    part: Literal["all", "prior", "synthesis"] = "all"  # the others: rate or distortion alone
+    part: Part = "all"  # the others: rate or distortion alone
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, "steps", self.steps, "at least 1")

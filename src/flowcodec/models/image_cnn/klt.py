@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flowcodec.models.image_cnn.config import BLOCK, PATCH
+from flowcodec.models.image_cnn.dct import dct_basis
 from flowcodec.models.image_cnn.model import ImageCnn
-from flowcodec.models.image_cnn.transforms import PatchAnalysis, PatchSynthesis, dct_basis
+from flowcodec.models.image_cnn.transforms import PatchAnalysis, PatchSynthesis
 
 ERROR_PATCHES = 4096  # enough for the spread of 192 coefficients
 SMALLEST_SPREAD = 2.0**-12  # a sixteenth of a 255th; below 2^-14, 16-bit floats lose digits
@@ -70,7 +71,8 @@ def left_by(step: float, patches: Tensor, basis: Tensor) -> Tensor:
 
 def dct(patches: Tensor) -> Tensor:
     """Coefficients of patches (n, 3*16*16) in which corrections are made, (n, 192, 2, 2)."""
-    return F.conv2d(patches.view(-1, 3, PATCH, PATCH), dct_basis(), stride=BLOCK)
+    basis = torch.from_numpy(dct_basis())
+    return F.conv2d(patches.view(-1, 3, PATCH, PATCH), basis, stride=BLOCK)
 
 
 def spread_of(coefficients: Tensor) -> Tensor:

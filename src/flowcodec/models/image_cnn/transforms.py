@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,6 +13,7 @@ from flowcodec.models.image_cnn.config import (
     WINDOWS,
     ImageCnnConfig,
 )
+from flowcodec.models.image_cnn.dct import dct_basis
 from flowcodec.nn.attention import attention
 from flowcodec.nn.blocks import ResidualBlock, zero_start
 from flowcodec.nn.gains import Modulation, PerQuality
@@ -95,7 +94,7 @@ class Correction(nn.Module):
     def __init__(self, config: ImageCnnConfig, blocks: int):
         super().__init__()
         n = config.width
-        self.register_buffer("basis", dct_basis(), persistent=False)
+        self.register_buffer("basis", torch.from_numpy(dct_basis()), persistent=False)
         self.register_buffer("spread", torch.ones(COEFFICIENTS, 1, 1))
         self.log_error = PerQuality(COEFFICIENTS)
         self.stem = nn.Conv2d((1 + len(WINDOWS)) * COEFFICIENTS, n, 1)
@@ -117,20 +116,6 @@ class Correction(nn.Module):
         with without_autocast(x.device):
             corrected = F.conv_transpose2d(added.float() * error, self.basis, stride=BLOCK)
         return x + corrected, features
-
-
-def dct_basis() -> Tensor:
-    """The orthonormal DCT of 8x8 blocks of one luma-like and two colour differences.
-
-    (192, 3, 8, 8): convolution with stride 8 analyses, the transposed one synthesises.
-    """
-    at = torch.arange(BLOCK, dtype=torch.float64)
-    waves = torch.cos(math.pi / BLOCK * at[:, None] * (at[None, :] + 0.5)) * math.sqrt(2 / BLOCK)
-    waves[0] /= math.sqrt(2)
-    colours = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
-    colours /= colours.square().sum(1, keepdim=True).sqrt()
-    basis = torch.einsum("cd,iy,jx->cijdyx", colours, waves, waves)
-    return basis.reshape(COEFFICIENTS, 3, BLOCK, BLOCK).float()
 
 
 class PatchAnalysis(nn.Module):
