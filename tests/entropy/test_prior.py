@@ -25,7 +25,8 @@ def integers(name: str, height: int, width: int, scale: float, seed: int):
 def test_latents_come_back(name, height, width, quality, scale, seed):
     prior = PRIORS[name]
     z, y = integers(name, height, width, scale, seed)
-    decoded = prior.decode(prior.encode(z, y, quality), height, width, quality)
+    code, _ = prior.encode(z, y, quality)
+    decoded = prior.decode(code, height, width, quality)
     assert np.array_equal(decoded[0], z)
     assert np.array_equal(decoded[1], y)
 
@@ -89,3 +90,22 @@ def test_an_encoder_notices_a_code_that_reads_back_wrong():
         damaged = bytearray(code)
         damaged[place] ^= 16
         assert not encoder.reads_back(bytes(damaged))
+
+
+def test_a_price_of_bits_saves_them_for_a_bounded_error():
+    config = CONFIGS["context"]
+    real, z = random_latents(config, 24, 32, 5)
+    real = 2 * real
+    z = np.rint(z).astype(np.int64)
+    plain, nearest = PRIORS["context"].encode(z, real, 4000)
+    prices = np.full(config.latent, 0.1)
+    prices[:4] = 0
+    code, chosen = PRIORS["context"].encode(z, real, 4000, prices)
+    assert np.array_equal(nearest, np.rint(real))
+    assert np.array_equal(chosen[:4], nearest[:4])
+    assert 0 < np.abs(chosen - nearest).sum() == np.count_nonzero(chosen != nearest)
+    decoded_z, decoded = PRIORS["context"].decode(code, 24, 32, 4000)
+    assert np.array_equal(decoded, chosen) and np.array_equal(decoded_z, z)
+    saved = 8 * (len(plain) - len(code))
+    lost = np.square(chosen - real).sum() - np.square(nearest - real).sum()
+    assert 0 < lost < 0.1 * saved

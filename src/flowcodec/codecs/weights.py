@@ -44,7 +44,7 @@ class Weights:
 
     def exact_prior(self) -> ExactPrior:
         """The integer prior; WeightsError if its arrays do not fit together."""
-        layout = Layout(self.config.groups, self.config.components, WINDOW)
+        layout = Layout(self.config.coded_groups, self.config.components, WINDOW)
         try:
             return ExactPrior(self.prior, layout)
         except (KeyError, ValueError, IndexError) as error:
