@@ -99,8 +99,9 @@ class Head(nn.Module):
 class Mixture:
     """What a head expects of gained latents: G Gaussians each, (B, G, C, h, w)."""
 
-    def __init__(self, mean: Tensor, log_scale: Tensor, logit: Tensor | None, log_gain: Tensor):
+    def __init__(self, found: tuple[Tensor, Tensor, Tensor | None], log_gain: Tensor):
         """What `Head` gives, for latents before the gain, and log2 of the gain (B, C, 1, 1)."""
+        mean, log_scale, logit = found
         gain = log_gain[:, None]
         self.mean, self.log_scale = mean * torch.exp2(gain), log_scale + gain
         self.weight = None if logit is None else torch.softmax(logit, dim=1)
@@ -228,12 +229,12 @@ class Prior(nn.Module):
             if index < len(self.contexts):
                 context = self.contexts[index]
                 with torch.no_grad():  # which integers the first half takes
-                    expected = None if cost is None else Mixture(*head(features), gain)
+                    expected = None if cost is None else Mixture(head(features), gain)
                 half = quantise(real, expected, cost)
                 known = torch.cat(context_input(half, gain), 1) * anchors
                 first = activation(features + context(known) + self.half_bias[index])
                 base = torch.where(anchors, features, first)
-            expected = Mixture(*head(base), gain)
+            expected = Mixture(head(base), gain)
             rounded = quantise(real, expected, cost)
             quantised.append(rounded)
             if index < len(self.contexts):

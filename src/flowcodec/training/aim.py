@@ -16,6 +16,7 @@ from flowcodec.models.image_cnn.config import PATCH
 from flowcodec.models.image_cnn.klt import dct
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.models.image_cnn.transforms import PatchAnalysis, PatchSynthesis
+from flowcodec.nn.blocks import zero_start
 from flowcodec.training.losses import distortion
 
 PROBE = 4 / 255  # error of a channel, in pixels, whose cost is measured
@@ -33,9 +34,8 @@ def start_masking(model: ImageCnn) -> None:
     """
     assert isinstance(model.g_a, PatchAnalysis) and model.g_a.masking is not None
     mix = model.g_a.masking.mix
-    mix.weight.zero_()
+    zero_start(mix)
     mix.weight[:, -1, 1, 1] = STRENGTH
-    mix.bias.zero_()
 
 
 @torch.no_grad()
@@ -83,4 +83,4 @@ def change_aim(
     shares = dct(basis.flatten(1)).square().sum((2, 3))  # (M, 192)
     error, after_error = ((s.square() @ shares) for s in (steps, steps * torch.exp2(-finer)))
     for transform in (model.g_a, model.g_s):
-        transform.correction.log_error.table += 0.5 * torch.log2(after_error / error)
+        transform.correction.log_error.table.add_(0.5 * torch.log2(after_error / error))
