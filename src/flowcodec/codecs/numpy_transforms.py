@@ -41,7 +41,7 @@ class NumpyTransforms:
     """g_a, h_a and g_s of a weight file."""
 
     def __init__(self, weights: Weights):
-        tensors = {name: value.astype(np.float32) for name, value in weights.transforms.items()}
+        tensors = weights.transforms
         try:
             count_before, count_after = weights.config.blocks
             self.before = Correction(tensors, "g_a.correction.", count_before)
