@@ -32,6 +32,38 @@ def test_latents_come_back(name, height, width, quality, scale, seed):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
+@given(SIDES, SIDES, QUALITIES, st.sampled_from([0, 1, 30, 1e4]), st.integers(0, 99))
+def test_costs_add_up_to_the_code(name, height, width, quality, scale, seed):
+    z, y = integers(name, height, width, scale, seed)
+    costs = PRIORS[name].cost(z, y, quality)
+    assert [cost.shape for cost in costs] == [z.shape, y.shape]
+    assert min(cost.min() for cost in costs) > 0
+    size = 8 * len(PRIORS[name].encode(z, y, quality))
+    assert -64 <= sum(cost.sum() for cost in costs) - size <= 0.01
+
+
+@pytest.mark.parametrize("value", [-3, 2**20])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_cost_stands_where_its_symbol_stands(name, value):
+    """No table of a symbol hangs on another of its own step: z, or half of a group of y."""
+    prior, groups = PRIORS[name], CONFIGS[name].groups
+    z, y = integers(name, 7, 6, 1, 0)
+    costs = prior.cost(z, y, 4000)
+
+    def changes(index, place):
+        changed = [z.copy(), y.copy()]
+        changed[index][place] = value
+        return costs[index] != prior.cost(*changed, 4000)[index]
+
+    assert np.argwhere(changes(0, (1, 0, 1))).tolist() == [[1, 0, 1]]
+    for row, column in ((0, 0), (3, 2), (6, 5)):  # the last group is one step
+        place = (CONFIGS[name].latent - 1, row, column)
+        assert np.argwhere(changes(1, place)).tolist() == [list(place)]
+    odd = np.indices((7, 6)).sum(0) % 2 == 1
+    assert np.argwhere(changes(1, (1, 2, 3))[: groups[0]] & odd).tolist() == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
 @given(st.binary(max_size=64), SIDES, SIDES, QUALITIES)
 def test_any_bytes_give_latents_or_a_format_error(name, data, height, width, quality):
     try:

@@ -31,6 +31,7 @@ BUNDLED = Path(flowcodec.__file__).parent / "weights"
 PRIOR = "prior."
 CORRECTION = ".correction."
 SCALE = ".scale"
+REFINEMENT = "refinement."
 WINDOW = 8  # positions of a line of attention in h_s
 
 
@@ -147,6 +148,13 @@ def bundled_weights(model: str, metric: str) -> Weights:
         known = ", ".join(sorted(p.stem for p in BUNDLED.glob("*.safetensors")))
         raise UsageError(f"no bundled weights {model}-{metric}; there are: {known or 'none'}")
     return load_weights(path)
+
+
+def without_refinement(weights: Weights) -> Weights:
+    """The same weights, for the same files, with the decoded image refinement (DIRB) left out."""
+    kept = {n: t for n, t in weights.transforms.items() if not n.startswith(REFINEMENT)}
+    config = dataclasses.replace(weights.config, refinement=False)
+    return dataclasses.replace(weights, config=config, transforms=kept)
 
 
 def find_weights(wanted: bytes, own: Path | None) -> Weights:

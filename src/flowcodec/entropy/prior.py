@@ -46,6 +46,7 @@ from flowcodec.entropy.gaussian import (
     reach,
     tables_of,
 )
+from flowcodec.entropy.meter import Bits, Meter
 from flowcodec.errors import FlowcodecError, FormatError, WeightsError
 
 Ints = NDArray[np.int64]
@@ -110,8 +111,7 @@ class ExactPrior:
         if max(z.max(), y.max()) > LARGEST_LATENT or min(z.min(), y.min()) < -LARGEST_LATENT:
             raise WeightsError("the weights give latents beyond 2^24, which cannot be coded")
         encoder = Encoder()
-        flat = y.reshape(len(y), -1)
-        _, y = self._walk(encoder, y.shape[1], y.shape[2], quality, z, flat, price)
+        _, y = self._walk(encoder, y.shape[1], y.shape[2], quality, z, y, price)
         code = encoder.bytes()
         if self.layout.components == 1:
             right = encoder.reads_back(code)
@@ -126,6 +126,17 @@ class ExactPrior:
         """Code -> z, y of a tile with height x width latent positions."""
         return self._walk(Decoder(data), height, width, quality, None, None)
 
+    def cost(self, z: Ints, y: Ints, quality: int) -> tuple[Bits, Bits]:
+        """Bits that each of the symbols takes, in the shapes of z and y as `encode` takes them.
+
+        For people to look at: these are floats, and nothing is coded by them.
+        """
+        places = np.arange(z.size + y.size)
+        of_z, of_y = np.split(places, [z.size])
+        meter = Meter(np.zeros(len(places)), {"z": of_z, "y": of_y.reshape(len(y), -1)})
+        self._walk(meter, y.shape[1], y.shape[2], quality, z, y)
+        return meter.bits[of_z].reshape(z.shape), meter.bits[of_y].reshape(y.shape)
+
     def _walk(
         self,
         coder: Coder,
@@ -136,11 +147,12 @@ class ExactPrior:
         real_y: NDArray[Any] | None,
         price: NDArray[np.floating] | None = None,
     ) -> tuple[Ints, Ints]:
-        z = self._code_z(coder, height, width, quality, known_z)
+        z = self._code_z(coder.at("z"), height, width, quality, known_z)
         gain = interpolate(self.log_gain, quality)
         features = self._features(z, height, width, quality)
         even = (np.arange(height)[:, None] + np.arange(width)[None, :]) % 2 == 0
         even = even.reshape(-1)
+        flat = None if real_y is None else real_y.reshape(len(real_y), -1)
         y = np.zeros((len(gain), height * width), np.int64)
         start = 0
         for index, group in enumerate(self.layout.groups):
@@ -158,10 +170,11 @@ class ExactPrior:
                         context = self.contexts[index]
                         found = context.at(neighbourhoods(seen, context.kernel)[step])
                         base = clamp(base + found + self.half_bias[index])
-                real = None if real_y is None else real_y[part][:, _all(step)]
+                here = part, _all(step)
+                real = None if flat is None else flat[part][:, here[1]]
                 cost = None if price is None else price[part, None]
-                y[part, _all(step)] = self._code_step(
-                    coder, base, self.heads[index], gain[part], real, cost
+                y[here] = self._code_step(
+                    coder.at("y", *here), base, self.heads[index], gain[part], real, cost
                 )
                 if not last:
                     seen = context_input(y[part], gain[part]).reshape(height, width, -1)
@@ -301,6 +314,7 @@ def _code_gaussian(coder: Coder, mean: Ints, scale: Ints, wanted: Ints | None) -
     mean = mean.reshape(-1)
     table = (scale.reshape(-1) << MEAN_BITS | mean & 15).astype(np.int16)
     order = np.argsort(table, kind="stable")
+    coder = coder.at(order)
     counts = np.bincount(table, minlength=SCALES << MEAN_BITS)
     used = np.flatnonzero(counts)
     models = [(_gaussian_model(int(t)), int(counts[t])) for t in used]
@@ -339,8 +353,9 @@ def _code_mixture(
     for chosen in _runs(order, size):
         counts = mixture_counts(low[chosen], int(size[chosen[0]]), *(p[chosen] for p in flat))
         known = None if values is None else values[chosen]
-        code = partial(coder.rows, counts=counts)
-        coded[chosen] = _code(coder, known, low[chosen], size[chosen], code)
+        run_coder = coder.at(chosen)
+        code = partial(run_coder.rows, counts=counts)
+        coded[chosen] = _code(run_coder, known, low[chosen], size[chosen], code)
     return coded.reshape(shape)
 
 
@@ -373,7 +388,7 @@ def _code(
     where = np.flatnonzero(coded == size)
     result = coded + offset
     if len(where):
-        folded = coder.integers(escaped, len(where))
+        folded = coder.at(where).integers(escaped, len(where))
         result[where] = offset[where] + _unfold(folded, size[where])
         if np.abs(result[where]).max() > 2 * LARGEST_LATENT:
             raise FormatError("the entropy-coded part is damaged: a latent is out of range")
