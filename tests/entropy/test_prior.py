@@ -38,7 +38,7 @@ def test_costs_add_up_to_the_code(name, height, width, quality, scale, seed):
     costs = PRIORS[name].cost(z, y, quality)
     assert [cost.shape for cost in costs] == [z.shape, y.shape]
     assert min(cost.min() for cost in costs) > 0
-    size = 8 * len(PRIORS[name].encode(z, y, quality))
+    size = 8 * len(PRIORS[name].encode(z, y, quality)[0])
     assert -64 <= sum(cost.sum() for cost in costs) - size <= 0.01
 
 
