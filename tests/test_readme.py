@@ -52,6 +52,8 @@ def test_the_commands_of_the_readme_run(folder: Path) -> None:
         assert (folder / name).stat().st_size > 0
     assert (folder / "fits.fci").stat().st_size <= 20_000
     assert sorted(path.name for path in (folder / "coded").iterdir()) == ["a.fci", "b.fci"]
+    for name in ("latents.png", "comparison.png"):
+        assert (folder / "figures" / name).stat().st_size > 0
 
 
 def test_the_python_of_the_readme_runs(folder: Path) -> None:

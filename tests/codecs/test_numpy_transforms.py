@@ -2,17 +2,22 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from flowcodec.bitstream.picture_file import parse_picture
 from flowcodec.codecs.numpy_transforms import NumpyTransforms, fits
+from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.torch_transforms import TorchTransforms
 from flowcodec.codecs.transforms import open_transforms
 from flowcodec.codecs.weights import load_weights
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.models.image_cnn.config import PRESETS
+from flowcodec.training.export import export
 from tests.golden import make
+from tests.models.networks import fine, shake, small
 
 PLAIN = make.FOLDER / "plain.safetensors"
 WITHOUT_TORCH = """
@@ -23,10 +28,25 @@ main()
 """
 
 
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a small network with masking."""
+    model = fine(small("patch", "none", 1, False, masking=True))
+    shake(model)
+    for table in (model.prior.log_gain.table, model.log_inverse_gain.table):
+        table.data[:, 0] = 2  # masking's quarter octaves
+    path = tmp_path_factory.mktemp("weights") / "masked.safetensors"
+    export(model, "ms-ssim", path)
+    return path
+
+
+@pytest.mark.parametrize("masking", [False, True])
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (48, 80), (96, 32)])
 @pytest.mark.parametrize("quality", [1000, 4300, 8000])
-def test_both_paths_agree(height: int, width: int, quality: int) -> None:
-    weights = load_weights(PLAIN)
+def test_both_paths_agree(
+    height: int, width: int, quality: int, masking: bool, masked: Path
+) -> None:
+    weights = load_weights(masked if masking else PLAIN)
     ours, torchs = NumpyTransforms(weights), TorchTransforms(weights, threads=1)
     pixels = make.draw(height, width, seed=5)
     (y, gain), (y_torch, gain_torch) = (t.analyse(pixels, quality) for t in (ours, torchs))
@@ -39,6 +59,19 @@ def test_both_paths_agree(height: int, width: int, quality: int) -> None:
     assert shown.dtype == np.uint8 and shown.shape == (height, width, 3)
     assert np.abs(shown.astype(int) - shown_torch).max() <= 1
     assert (shown != shown_torch).mean() < 1e-3
+
+
+def test_masking_is_coded_as_it_was_decided(masked: Path) -> None:
+    """A price of bits moves other latents, but not the octaves by which those were divided."""
+    weights = load_weights(masked)
+    codec = PictureCodec(weights)
+    pixels = make.draw(48, 80, seed=5)
+    y, gain = codec.transforms.analyse(pixels, 4000)
+    octaves = y[0] * gain[0]
+    assert np.array_equal(octaves, np.rint(octaves)) and octaves.std() > 0
+    file = parse_picture(codec.encode(pixels, 4.0).data)
+    _, coded = codec.prior.decode(file.tiles[0].data, 3, 5, 4000)
+    assert np.array_equal(coded[0], octaves)
 
 
 def test_attention_and_refinement_are_left_to_torch() -> None:

@@ -25,9 +25,42 @@ def integers(name: str, height: int, width: int, scale: float, seed: int):
 def test_latents_come_back(name, height, width, quality, scale, seed):
     prior = PRIORS[name]
     z, y = integers(name, height, width, scale, seed)
-    decoded = prior.decode(prior.encode(z, y, quality), height, width, quality)
+    code, _ = prior.encode(z, y, quality)
+    decoded = prior.decode(code, height, width, quality)
     assert np.array_equal(decoded[0], z)
     assert np.array_equal(decoded[1], y)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@given(SIDES, SIDES, QUALITIES, st.sampled_from([0, 1, 30, 1e4]), st.integers(0, 99))
+def test_costs_add_up_to_the_code(name, height, width, quality, scale, seed):
+    z, y = integers(name, height, width, scale, seed)
+    costs = PRIORS[name].cost(z, y, quality)
+    assert [cost.shape for cost in costs] == [z.shape, y.shape]
+    assert min(cost.min() for cost in costs) > 0
+    size = 8 * len(PRIORS[name].encode(z, y, quality)[0])
+    assert -64 <= sum(cost.sum() for cost in costs) - size <= 0.01
+
+
+@pytest.mark.parametrize("value", [-3, 2**20])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_cost_stands_where_its_symbol_stands(name, value):
+    """No table of a symbol hangs on another of its own step: z, or half of a group of y."""
+    prior, groups = PRIORS[name], CONFIGS[name].groups
+    z, y = integers(name, 7, 6, 1, 0)
+    costs = prior.cost(z, y, 4000)
+
+    def changes(index, place):
+        changed = [z.copy(), y.copy()]
+        changed[index][place] = value
+        return costs[index] != prior.cost(*changed, 4000)[index]
+
+    assert np.argwhere(changes(0, (1, 0, 1))).tolist() == [[1, 0, 1]]
+    for row, column in ((0, 0), (3, 2), (6, 5)):  # the last group is one step
+        place = (CONFIGS[name].latent - 1, row, column)
+        assert np.argwhere(changes(1, place)).tolist() == [list(place)]
+    odd = np.indices((7, 6)).sum(0) % 2 == 1
+    assert np.argwhere(changes(1, (1, 2, 3))[: groups[0]] & odd).tolist() == [[1, 2, 3]]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -89,3 +122,22 @@ def test_an_encoder_notices_a_code_that_reads_back_wrong():
         damaged = bytearray(code)
         damaged[place] ^= 16
         assert not encoder.reads_back(bytes(damaged))
+
+
+def test_a_price_of_bits_saves_them_for_a_bounded_error():
+    config = CONFIGS["context"]
+    real, z = random_latents(config, 24, 32, 5)
+    real = 2 * real
+    z = np.rint(z).astype(np.int64)
+    plain, nearest = PRIORS["context"].encode(z, real, 4000)
+    prices = np.full(config.latent, 0.1)
+    prices[:4] = 0
+    code, chosen = PRIORS["context"].encode(z, real, 4000, prices)
+    assert np.array_equal(nearest, np.rint(real))
+    assert np.array_equal(chosen[:4], nearest[:4])
+    assert 0 < np.abs(chosen - nearest).sum() == np.count_nonzero(chosen != nearest)
+    decoded_z, decoded = PRIORS["context"].decode(code, 24, 32, 4000)
+    assert np.array_equal(decoded, chosen) and np.array_equal(decoded_z, z)
+    saved = 8 * (len(plain) - len(code))
+    lost = np.square(chosen - real).sum() - np.square(nearest - real).sum()
+    assert 0 < lost < 0.1 * saved

@@ -41,7 +41,7 @@ def test_reads_escapes_of_every_length(model):
     y[0, 0, :2] = 2**24, -(2**24)
     z, y = z.astype(np.int64), y.astype(np.int64)
 
-    code = prior.encode(z, y, 3333)
+    code, _ = prior.encode(z, y, 3333)
     decoded = TileDecoder(weights, code, 3, 5, 3333).decode()
     for own, other in zip((z, y), decoded, strict=True):
         places = list(np.ndindex(own.shape[1:]))

@@ -140,11 +140,10 @@ def test_demo_makes_small_real_files_and_one_picture(tmp_path, loaded, monkeypat
     assert str(folder / "comparison.png") in printed
 
 
-def test_demo_says_so_where_a_codec_cannot_be_that_small(tmp_path, monkeypatch):
+def test_demo_says_so_where_a_codec_cannot_be_that_small(tmp_path):
     photograph = save_photograph(tmp_path / "hill.png", 64, 64)
     codec = AnchorCodec()
-    monkeypatch.setattr(demo, "QUALITY", 1)
-    shots = list(demo.code_photograph(codec, "ours", photograph, tmp_path))
+    shots = list(demo.code_photograph(codec, "ours", photograph, tmp_path, 1))
     assert [shot.codec for shot in shots] == ["ours", "JPEG", "WebP", "AVIF"]
     for shot in shots:
         assert shot.file_bytes == shot.file.stat().st_size

@@ -2,6 +2,7 @@ import pytest
 from PIL import Image
 
 from flowcodec.errors import UsageError
+from flowcodec.evaluation import plot
 from flowcodec.evaluation.anchors import published_curves
 from flowcodec.evaluation.plot import plot_curves
 
@@ -33,3 +34,9 @@ def test_unknown_formats_are_refused(tmp_path):
     with pytest.raises(UsageError, match=r"plot\.bmp.*\.png"):
         plot_curves(CURVES, tmp_path / "plot.bmp", "Kodak", first="JPEG")
     assert not list(tmp_path.iterdir())
+
+
+def test_without_matplotlib_the_error_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(plot, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"flowcodec\[bench\]"):
+        plot_curves(CURVES, tmp_path / "plot.png", "Kodak", first="JPEG")

@@ -35,8 +35,9 @@ def test_the_sheet_shows_each_pixel_of_the_crops_as_a_square():
     ours, other = original.copy(), original.copy()
     ours[100:110, 90:130] = TEAL
     other[100:110, 90:130] = 250
-    cells = (Cell(ours, ("30 dB",)), Cell(other, ("20 dB",)))
-    sheet = np.asarray(draw_sheet("Title", "note", ("A", "B"), [Row(original, ("x",), cells)]))
+    cells = (Cell("A", ours, ("30 dB",)), Cell("B", other, ("20 dB",)))
+    row = Row(original, ("x",), (60, 80), cells)
+    sheet = np.asarray(draw_sheet("Title", "note", [row], ours="A", across=4))
     assert (sheet == TEAL).all(axis=2).sum() == 10 * 40 * ZOOM**2
     rows, columns = np.nonzero((sheet == TEAL).all(axis=2))
     assert np.ptp(rows) + 1 == 10 * ZOOM
@@ -46,9 +47,19 @@ def test_the_sheet_shows_each_pixel_of_the_crops_as_a_square():
 def test_the_sheet_grows_with_rows_and_columns_and_takes_small_pictures():
     small, tall = gray(CROP // 2, 40), gray(400, 150)
 
-    def size(rows, columns):
-        drawn = [Row(p, ("name", "size"), (Cell(p, ("a", "b", "c")),) * columns) for p in rows]
-        return draw_sheet("Title", "note", ["codec"] * columns, drawn).size
+    def size(pictures, cells, across):
+        cell = Cell("codec", small, ("a", "b", "c"))
+        rows = [Row(p, ("name", "size"), (0, 0), (cell,) * cells) for p in pictures]
+        return draw_sheet("Title", "note", rows, ours="codec", across=across).size
 
-    assert size([small], 2)[0] > size([small], 1)[0] > 3 * CROP * ZOOM
-    assert size([small, tall], 1)[1] > size([small], 1)[1] > CROP * ZOOM
+    assert size([small], 2, 4)[0] > size([small], 1, 3)[0] > 3 * CROP * ZOOM
+    assert size([small, tall], 1, 3)[1] > size([small], 1, 3)[1] > CROP * ZOOM
+    width, height = size([small], 4, 3)
+    assert width == size([small], 1, 3)[0]
+    assert height == size([small, tall], 1, 3)[1]
+
+
+def test_a_line_of_a_picture_has_a_sheet_too():
+    line = gray(1, 5000)
+    row = Row(line, ("line",), (0, 4872), (Cell("codec", line, ("a",)),))
+    assert draw_sheet("Title", "note " * 60, [row], ours="codec", across=3).width > CROP * ZOOM

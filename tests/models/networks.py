@@ -12,8 +12,10 @@ SMALL = {
 }
 
 
-def small(transform: str, attention: str, components: int, refinement: bool) -> ImageCnn:
-    """A network of a few thousand parameters, seeded."""
+def small(
+    transform: str, attention: str, components: int, refinement: bool, **other: object
+) -> ImageCnn:
+    """A network of a few thousand parameters, seeded; `other` fields of its config replaced."""
     torch.manual_seed(7)
     fixed = {"latent": 12, "hyper": 3, "features": 5, "hidden": (6, 6)}
 
@@ -22,8 +24,7 @@ def small(transform: str, attention: str, components: int, refinement: bool) -> 
         attention=attention,  # type: ignore[arg-type]
         components=components,
         refinement=refinement,
-        **SMALL[transform],  # type: ignore[arg-type]
-        **fixed,  # type: ignore[arg-type]
+        **{**SMALL[transform], **fixed, **other},  # type: ignore[arg-type]
     )
     return ImageCnn(config)
 

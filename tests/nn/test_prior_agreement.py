@@ -23,7 +23,7 @@ def test_real_size_is_the_estimated_one_within_one_percent(name, quality):
     coded = prior(torch.from_numpy(y)[None], torch.from_numpy(z)[None], at)
     rounded_z = torch.round(torch.from_numpy(z) * torch.exp2(prior.hyper_log_gain(at))[0])
 
-    code = exact(prior).encode(
+    code, _ = exact(prior).encode(
         rounded_z.long().numpy(), coded.y[0].round().long().numpy(), round(quality * 1000)
     )
     estimated = float(coded.y_bits + coded.z_bits)
@@ -77,3 +77,20 @@ def test_restoring_an_export_changes_nothing():
     other = random_prior(CONFIGS["paper"], 2)
     other.restore(arrays)
     assert all(np.array_equal(arrays[name], array) for name, array in other.export().items())
+
+
+@torch.no_grad()
+def test_both_choose_the_same_integers_at_a_price():
+    config = CONFIGS["context"]
+    prior = random_prior(config, 1)
+    y, z = random_latents(config, HEIGHT, WIDTH, 2)
+    at = torch.tensor([4.0])
+    price = torch.full((config.latent, 1, 1), 0.1)
+    ours = prior(torch.from_numpy(y)[None], torch.from_numpy(z)[None], at, price=price).y[0]
+    rounded_z = torch.round(torch.from_numpy(z) * torch.exp2(prior.hyper_log_gain(at))[0])
+    gained = y * torch.exp2(prior.log_gain(at))[0].numpy()
+    _, other = exact(prior).encode(
+        rounded_z.long().numpy(), gained, 4000, np.full(config.latent, 0.1)
+    )
+    assert (ours.numpy() != np.rint(gained)).mean() > 0.01
+    assert (ours.numpy() != other).mean() < 0.002

@@ -26,11 +26,12 @@ def command(folder: Path) -> None:
     import flowcodec
     from flowcodec.evaluation.demo import (
         CODECS,
+        QUALITY,
         code_photograph,
         comparison_sheet,
         find_photographs,
     )
-    from flowcodec.media.files import atomic_write
+    from flowcodec.evaluation.sheet import save_png
 
     photographs = find_photographs()
     codec = flowcodec.load("image-cnn")
@@ -39,13 +40,12 @@ def command(folder: Path) -> None:
     with progress_bar(CODECS * len(photographs), "coding") as advance:
         for photograph in photographs:
             row = []
-            for shot in code_photograph(codec, "flowcodec", photograph, folder):
+            for shot in code_photograph(codec, "flowcodec", photograph, folder, QUALITY):
                 row.append(shot)
                 advance()
             shots.append(row)
     sheet = folder / "comparison.png"
-    with atomic_write(sheet) as output:
-        comparison_sheet(photographs, shots).save(output, "PNG")
+    save_png(comparison_sheet(photographs, shots), sheet)
 
     from rich.console import Console
     from rich.table import Table

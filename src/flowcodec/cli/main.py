@@ -25,6 +25,7 @@ COMMANDS = {
     "train": "Train or adapt a model as a recipe says.",
     "eval": "Measure rate and quality over a folder of pictures.",
     "bench": "Compare with other codecs.",
+    "figures": "Draw what a picture costs and how it looks.",
     "demo": "Compress three photographs and show them beside other codecs.",
 }
 

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from flowcodec.codecs.weights import Weights
 from flowcodec.errors import WeightsError
-from flowcodec.models.image_cnn.config import BLOCK, PATCH, WINDOWS, ImageCnnConfig
+from flowcodec.models.image_cnn.config import (
+    BLOCK,
+    CONTRAST,
+    LARGEST_MASK,
+    MASK_STEPS,
+    PATCH,
+    WINDOWS,
+    ImageCnnConfig,
+)
 from flowcodec.models.image_cnn.dct import dct_basis
 
 Map = NDArray[np.float32]
@@ -33,7 +41,7 @@ class NumpyTransforms:
     """g_a, h_a and g_s of a weight file."""
 
     def __init__(self, weights: Weights):
-        tensors = {name: value.astype(np.float32) for name, value in weights.transforms.items()}
+        tensors = weights.transforms
         try:
             count_before, count_after = weights.config.blocks
             self.before = Correction(tensors, "g_a.correction.", count_before)
@@ -44,6 +52,10 @@ class NumpyTransforms:
             self.synthesis = klt * tensors["g_s.spread"].reshape(-1, 1)
             self.synthesis_bias = np.tile(tensors["g_s.klt.bias"], PATCH**2)
             self.log_inverse_gain = tensors["log_inverse_gain.table"]
+            self.masking = None
+            if weights.config.masking:
+                mix = taps(tensors["g_a.masking.mix.weight"])
+                self.masking = mix, tensors["g_a.masking.mix.bias"]
             self.hyper = [
                 (taps(tensors[f"h_a.{name}.weight"]), tensors[f"h_a.{name}.bias"], stride)
                 for name, stride in (("first", 1), ("layers.1", 2), ("layers.4", 2))
@@ -58,7 +70,10 @@ class NumpyTransforms:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """As `Transforms.analyse`."""
         x = pixels.astype(np.float32) / np.float32(255) - np.float32(0.5)
-        y = blocks(self.before(x, quality), PATCH) @ self.analysis + self.analysis_bias
+        octaves = None if self.masking is None else mask_octaves(x, *self.masking)
+        y = blocks(self.before(x, quality, octaves), PATCH) @ self.analysis + self.analysis_bias
+        if octaves is not None:
+            y = np.concatenate([octaves, y * np.exp2(-octaves)], axis=2)
         gain = np.exp2(at_quality(self.log_gain, quality))
         return np.ascontiguousarray(y.transpose(2, 0, 1)), gain[:, None, None]
 
@@ -77,8 +92,12 @@ class NumpyTransforms:
         """As `Transforms.synthesise`."""
         inverse_gain = np.exp2(-at_quality(self.log_inverse_gain, quality))
         latents = y.transpose(1, 2, 0).astype(np.float32) * inverse_gain
+        octaves = None
+        if self.masking is not None:
+            octaves = np.clip(latents[:, :, :1], -LARGEST_MASK, LARGEST_MASK)
+            latents = latents[:, :, 1:] * np.exp2(octaves)
         x = unblock(latents @ self.synthesis + self.synthesis_bias, PATCH)
-        x = self.after(x, quality)
+        x = self.after(x, quality, octaves)
         return np.clip(np.rint((x + 0.5) * 255), 0, 255).astype(np.uint8)
 
 
@@ -96,16 +115,18 @@ class Correction:
         self.shift = tensors[f"{prefix}modulation.shift.table"]
         layers = [f"blocks.{1 + i}.{part}" for i in range(count) for part in ("first", "second")]
         self.layers = [
-            (taps(tensors[f"{prefix}{name}.weight"]), tensors[f"{prefix}{name}.bias"])
+            (winograd(tensors[f"{prefix}{name}.weight"]), tensors[f"{prefix}{name}.bias"])
             for name in (*layers, "out")
         ]
 
-    def __call__(self, x: Map, quality: int) -> Map:
-        """(8h, 8w, 3) around zero -> the same."""
-        error = np.exp2(at_quality(self.log_error, quality))
+    def __call__(self, x: Map, quality: int, octaves: Map | None) -> Map:
+        """(8h, 8w, 3) around zero -> the same; octaves of masking (h/2, w/2, 1)."""
+        error = np.exp2(at_quality(self.log_error, quality))[None, None]
+        if octaves is not None:
+            error = error * np.exp2(octaves).repeat(2, axis=0).repeat(2, axis=1)
         coefficients = blocks(x, BLOCK) @ self.basis
         scales = [1 / (self.spread + error), *(1 / (window * error) for window in WINDOWS)]
-        seen = np.multiply(coefficients[:, :, None], np.stack(scales))
+        seen = np.multiply(coefficients[:, :, None], np.stack(scales, axis=2))
         np.tanh(seen[:, :, 1:], out=seen[:, :, 1:])
         features = seen.reshape(*seen.shape[:2], -1) @ self.stem
         scale = np.exp(at_quality(self.log_scale, quality))
@@ -115,6 +136,19 @@ class Correction:
             features += convolution(leaky(convolution(features, *first), RESIDUAL_SLOPE), *second)
         added = convolution(features, *self.layers[-1]) * error
         return x + unblock(added @ self.basis.T, BLOCK)
+
+
+def mask_octaves(x: Map, weight: Map, bias: Map) -> Map:
+    """Masking of (16h, 16w, 3) pixels around zero: whole quarters of octaves (h, w, 1)."""
+    light = blocks(x.mean(axis=2, keepdims=True), BLOCK)
+    variance = np.maximum(np.square(light).mean(2) - np.square(light.mean(2)), 0)
+    octaves = 0.5 * np.log2(1 + np.float32(CONTRAST) * variance)
+    cells = blocks(octaves[:, :, None], PATCH // BLOCK)
+    cells = np.concatenate([cells, cells.min(axis=2, keepdims=True)], axis=2)
+    padded = np.pad(cells, ((1, 1), (1, 1), (0, 0)), "edge")
+    mixed = strided_convolution(padded, weight, bias, 1)[1:-1, 1:-1]
+    steps = np.rint(np.clip(mixed, -LARGEST_MASK, LARGEST_MASK) * MASK_STEPS)
+    return steps.astype(np.float32) / np.float32(MASK_STEPS)
 
 
 def patch_matrix(basis: Map) -> Map:
@@ -158,30 +192,46 @@ def taps(weight: Map) -> Map:
     return np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
 
 
-def convolution(x: Map, weight: Map, bias: Map) -> Map:
-    """A 3x3 convolution with zero padding: (h, w, I) -> (h, w, O).
+# Winograd's F(4x4, 3x3) (Lavin and Gray 2016): a 6x6 input tile gives 4x4 outputs with 36
+# multiplications instead of 144. Rows of the transforms of input, kernel and output.
+TILE, REACH = 4, 6
+OF_INPUT = np.array(
+    [
+        [4, 0, -5, 0, 1, 0],
+        [0, -4, -4, 1, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+    ]
+)
+OF_KERNEL = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
+OF_OUTPUT = np.array(
+    [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
+)
+FROM_TILE, TO_TILE = (np.kron(m, m).astype(np.float32) for m in (OF_INPUT, OF_OUTPUT))
 
-    The padded map is taken as one long list of positions, each beside its next two. A row of taps
-    then looks a constant number of positions ahead, which makes it a single matrix product; the two
-    results at the end of every row that straddle two rows are dropped.
-    """
+
+def winograd(weight: Map) -> Map:
+    """A 3x3 convolution's weight (O, I, 3, 3) as matrices for `convolution`, (36, I, O)."""
+    outputs, inputs = weight.shape[:2]
+    kernels = weight.transpose(2, 3, 1, 0).reshape(9, -1)
+    matrices = np.kron(OF_KERNEL, OF_KERNEL) @ kernels
+    return matrices.reshape(REACH**2, inputs, outputs).astype(np.float32)
+
+
+def convolution(x: Map, weight: Map, bias: Map) -> Map:
+    """A 3x3 convolution with zero padding: (h, w, I) -> (h, w, O); weight as `winograd` gives."""
     height, width, channels = x.shape
-    step = width + 2
-    padded = np.zeros((height + 3, step, channels), np.float32)
+    rows, columns = -(-height // TILE), -(-width // TILE)
+    padded = np.zeros((TILE * rows + 2, TILE * columns + 2, channels), np.float32)
     padded[1 : height + 1, 1 : width + 1] = x
-    padded = padded.reshape(-1, channels)
-    count = height * step
-    triples = np.empty((count + 2 * step, 3, channels), np.float32)
-    for column in range(3):
-        triples[:, column] = padded[column : column + len(triples)]
-    triples = triples.reshape(len(triples), -1)
-    out = np.empty((count, weight.shape[3]), np.float32)
-    product = np.empty_like(out)
-    for row in range(3):
-        rows = triples[row * step : row * step + count]
-        np.matmul(rows, weight[row].reshape(3 * channels, -1), out=product if row else out)
-        np.add(out, product if row else bias, out=out)
-    return out.reshape(height, step, -1)[:, :width]
+    tiles = np.lib.stride_tricks.sliding_window_view(padded, (REACH, REACH), (0, 1))
+    tiles = tiles[::TILE, ::TILE].transpose(3, 4, 0, 1, 2).reshape(REACH**2, -1)
+    seen = (FROM_TILE @ tiles).reshape(REACH**2, rows * columns, channels)
+    out = TO_TILE @ (seen @ weight).reshape(REACH**2, -1)
+    out = out.reshape(TILE, TILE, rows, columns, -1).transpose(2, 0, 3, 1, 4)
+    return out.reshape(TILE * rows, TILE * columns, -1)[:height, :width] + bias
 
 
 def strided_convolution(x: Map, weight: Map, bias: Map, stride: int) -> Map:

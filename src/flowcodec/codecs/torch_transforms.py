@@ -27,7 +27,7 @@ class TorchTransforms:
         # Not on the meta device: its initialisers import torch._dynamo, two seconds' worth.
         with torch.random.fork_rng(devices=[]):
             model = ImageCnn(weights.config)
-        state = {n: torch.from_numpy(t.astype(np.float32)) for n, t in weights.transforms.items()}
+        state = {n: torch.from_numpy(t) for n, t in weights.transforms.items()}
         if "g_a.klt.weight" in state:  # one tensor for both transforms, stored once
             state["g_s.klt.weight"] = state["g_a.klt.weight"]
         if set(state) != {n for n in model.state_dict() if not n.startswith("prior.")}:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import constriction
 import numpy as np
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from flowcodec.errors import FormatError
 
 Ints = NDArray[np.int64]
-Model = Any  # what `model_of` gives: constriction's classes have no types
 Categorical = constriction.stream.model.Categorical
 
 ROWS = Categorical(perfect=False)
@@ -26,16 +25,35 @@ BIT = Categorical(np.array([2**23 - 1, 2**23 - 1], np.float32), perfect=False)
 LARGEST_LATENT = 1 << 24
 
 
+class Model(NamedTuple):
+    """Counts of symbols that sum to 2^24, and constriction's model of them, which has no type."""
+
+    counts: Ints
+    categorical: Any
+
+
 def model_of(counts: Ints) -> Model:
     """A coding model from counts that sum to 2^24."""
-    return Categorical((counts - 1).astype(np.float32), perfect=False)
+    return Model(counts, Categorical((counts - 1).astype(np.float32), perfect=False))
+
+
+def exp_golomb(value: int) -> list[int]:
+    """The bits of a signed integer, each of which is as probable as not."""
+    code = (2 * value if value >= 0 else -2 * value - 1) + 1
+    length = code.bit_length()
+    return [0] * (length - 1) + [code >> i & 1 for i in range(length - 1, -1, -1)]
 
 
 class Coder(Protocol):
     """Encodes or decodes the same sequence of calls.
 
-    `symbols` passes through what it is given when encoding, and ignores it when decoding.
+    `symbols` passes through what it is given when encoding, and ignores it when decoding. `at`
+    says which symbols the next calls are about, for a coder that tells them apart: those of "z",
+    those of "y" in certain channels and positions, or certain ones of what `at` has given before.
     """
+
+    def at(self, *chosen: Any) -> Coder:
+        return self
 
     def symbols(self, symbols: Ints | None, models: list[tuple[Model, int]]) -> Ints: ...
 
@@ -44,7 +62,7 @@ class Coder(Protocol):
     def integers(self, values: Ints | None, count: int) -> Ints: ...
 
 
-class Encoder:
+class Encoder(Coder):
     """Writes symbols; `bytes()` gives the code.
 
     It remembers the calls of `symbols` and `integers`, so that `reads_back` can repeat them. Those
@@ -61,7 +79,7 @@ class Encoder:
         narrow = symbols.astype(np.int32)
         start = 0
         for model, count in models:
-            self._coder.encode(narrow[start : start + count], model)
+            self._coder.encode(narrow[start : start + count], model.categorical)
             start += count
         self._calls.append(lambda d: np.array_equal(d.symbols(None, models), symbols))
         return symbols
@@ -76,10 +94,7 @@ class Encoder:
         """Code signed integers (escapes) in Exp-Golomb code, a bit at a time."""
         assert values is not None
         for value in values.tolist():
-            code = (2 * value if value >= 0 else -2 * value - 1) + 1
-            length = code.bit_length()
-            pattern = [0] * (length - 1) + [code >> i & 1 for i in range(length - 1, -1, -1)]
-            self._coder.encode(np.array(pattern, np.int32), BIT)
+            self._coder.encode(np.array(exp_golomb(value), np.int32), BIT)
         self._calls.append(lambda d: np.array_equal(d.integers(None, count), values))
         return values
 
@@ -96,7 +111,7 @@ class Encoder:
         return code
 
 
-class Decoder:
+class Decoder(Coder):
     """Reads symbols; never fails on damaged input, whose symbols are then arbitrary."""
 
     def __init__(self, data: bytes):
@@ -107,7 +122,7 @@ class Decoder:
 
     def symbols(self, symbols: Ints | None, models: list[tuple[Model, int]]) -> Ints:
         with _damage():
-            parts = [self._coder.decode(model, count) for model, count in models]
+            parts = [self._coder.decode(model.categorical, count) for model, count in models]
             return np.concatenate(parts).astype(np.int64)
 
     def rows(self, symbols: Ints | None, counts: Ints) -> Ints:

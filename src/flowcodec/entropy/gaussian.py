@@ -24,6 +24,7 @@ MASS_BITS = 32
 STEP_BITS = 7  # the normal distribution function is tabulated at steps of 2^-7 ...
 FINE_BITS = 8  # ... and interpolated linearly at steps of 2^-15
 LARGEST = 8  # standard deviations
+NEARBY = 15  # distances of which an encoder compares the costs
 
 
 @lru_cache(maxsize=1)
@@ -107,6 +108,17 @@ def tables_of(scale: int) -> Ints:
     edges = 16 * np.arange(-r, r + 3)[None, :] - 8 - np.arange(16)[:, None]
     cumulative = distribution(edges, scale_table()[scale])
     return to_counts(np.diff(cumulative, axis=1))
+
+
+@lru_cache(maxsize=1)
+def nearby_bits() -> NDArray[np.float64]:
+    """About what symbols cost, in bits: (83 * 16, 2 * NEARBY + 2), distances -NEARBY .. NEARBY + 1
+    from the integer part of the mean, for every table. For choices of an encoder alone.
+    """
+    edges = 16 * np.arange(-NEARBY, NEARBY + 3)[None, :] - 8 - np.arange(16)[:, None]
+    mass = np.diff(distribution(edges, scale_table()[:, None, None]), axis=-1)
+    bits: NDArray[np.float64] = MASS_BITS - np.log2(np.maximum(mass, 1 << (MASS_BITS - PRECISION)))
+    return bits.reshape(SCALES << MEAN_BITS, -1)
 
 
 def mixture_counts(low: Ints, size: int, means: Ints, scales: Ints, weights: Ints) -> Ints:

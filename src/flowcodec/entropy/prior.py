@@ -38,12 +38,15 @@ from flowcodec.entropy.fixed_point import (
 )
 from flowcodec.entropy.gaussian import (
     MEAN_BITS,
+    NEARBY,
     SCALE_OFFSET,
     SCALES,
     mixture_counts,
+    nearby_bits,
     reach,
     tables_of,
 )
+from flowcodec.entropy.meter import Bits, Meter
 from flowcodec.errors import FlowcodecError, FormatError, WeightsError
 
 Ints = NDArray[np.int64]
@@ -93,17 +96,22 @@ class ExactPrior:
         self.heads = [[conv(f"heads.{g}.layers.{i}") for i in range(3)] for g in range(count)]
         self.contexts = [conv(f"contexts.{g}") for g in range(count - 1)]
 
-    def encode(self, z: Ints, y: Ints, quality: int) -> bytes:
-        """z (N, ceil(h/4), ceil(w/4)) and y (M, h, w) -> code; quality in thousandths.
+    def encode(
+        self, z: Ints, y: NDArray[Any], quality: int, price: NDArray[np.floating] | None = None
+    ) -> tuple[bytes, Ints]:
+        """z (N, ceil(h/4), ceil(w/4)) and y (M, h, w), times its gain and real or integer, -> the
+        code and the integers that stand in it for y; quality in thousandths.
 
-        The code is decoded again before this returns. A walk over what was decoded asks for the
-        same models as long as it is what was coded, so the models of this walk serve.
+        Integers are the nearest, or those that `cheaper` chooses at a price for each channel (M,).
+        The code is decoded again before this returns. A walk over
+        what was decoded asks for the same models as long as it is what was coded, so the models of
+        this walk serve.
         WeightsError where a latent is beyond +-2^24: only broken transforms give such.
         """
         if max(z.max(), y.max()) > LARGEST_LATENT or min(z.min(), y.min()) < -LARGEST_LATENT:
             raise WeightsError("the weights give latents beyond 2^24, which cannot be coded")
         encoder = Encoder()
-        self._walk(encoder, y.shape[1], y.shape[2], quality, z, y)
+        _, y = self._walk(encoder, y.shape[1], y.shape[2], quality, z, y, price)
         code = encoder.bytes()
         if self.layout.components == 1:
             right = encoder.reads_back(code)
@@ -112,11 +120,22 @@ class ExactPrior:
             right = all(map(np.array_equal, found, (z, y)))
         if not right:
             raise FlowcodecError("latents do not decode to what was coded: a bug")
-        return code
+        return code, y
 
     def decode(self, data: bytes, height: int, width: int, quality: int) -> tuple[Ints, Ints]:
         """Code -> z, y of a tile with height x width latent positions."""
         return self._walk(Decoder(data), height, width, quality, None, None)
+
+    def cost(self, z: Ints, y: Ints, quality: int) -> tuple[Bits, Bits]:
+        """Bits that each of the symbols takes, in the shapes of z and y as `encode` takes them.
+
+        For people to look at: these are floats, and nothing is coded by them.
+        """
+        places = np.arange(z.size + y.size)
+        of_z, of_y = np.split(places, [z.size])
+        meter = Meter(np.zeros(len(places)), {"z": of_z, "y": of_y.reshape(len(y), -1)})
+        self._walk(meter, y.shape[1], y.shape[2], quality, z, y)
+        return meter.bits[of_z].reshape(z.shape), meter.bits[of_y].reshape(y.shape)
 
     def _walk(
         self,
@@ -125,14 +144,15 @@ class ExactPrior:
         width: int,
         quality: int,
         known_z: Ints | None,
-        known_y: Ints | None,
+        real_y: NDArray[Any] | None,
+        price: NDArray[np.floating] | None = None,
     ) -> tuple[Ints, Ints]:
-        z = self._code_z(coder, height, width, quality, known_z)
+        z = self._code_z(coder.at("z"), height, width, quality, known_z)
         gain = interpolate(self.log_gain, quality)
         features = self._features(z, height, width, quality)
         even = (np.arange(height)[:, None] + np.arange(width)[None, :]) % 2 == 0
         even = even.reshape(-1)
-        flat = None if known_y is None else known_y.reshape(len(known_y), -1)
+        flat = None if real_y is None else real_y.reshape(len(real_y), -1)
         y = np.zeros((len(gain), height * width), np.int64)
         start = 0
         for index, group in enumerate(self.layout.groups):
@@ -150,9 +170,11 @@ class ExactPrior:
                         context = self.contexts[index]
                         found = context.at(neighbourhoods(seen, context.kernel)[step])
                         base = clamp(base + found + self.half_bias[index])
-                wanted = None if flat is None else flat[part][:, _all(step)]
-                y[part, _all(step)] = self._code_step(
-                    coder, base, self.heads[index], gain[part], wanted
+                here = part, _all(step)
+                real = None if flat is None else flat[part][:, here[1]]
+                cost = None if price is None else price[part, None]
+                y[here] = self._code_step(
+                    coder.at("y", *here), base, self.heads[index], gain[part], real, cost
                 )
                 if not last:
                     seen = context_input(y[part], gain[part]).reshape(height, width, -1)
@@ -201,7 +223,13 @@ class ExactPrior:
         return clamp(self.out(x) + bias)[:height, :width]
 
     def _code_step(
-        self, coder: Coder, base: Map, head: list[Conv], gain: Ints, wanted: Ints | None
+        self,
+        coder: Coder,
+        base: Map,
+        head: list[Conv],
+        gain: Ints,
+        real: NDArray[Any] | None,
+        price: NDArray[np.floating] | None,
     ) -> Ints:
         """Code the (channels, n) latents of n positions, given their features (n, C)."""
         x = base
@@ -211,10 +239,34 @@ class ExactPrior:
         parts = x.T.astype(np.int64).reshape(-1, components, len(gain), len(base))
         means = _gained_mean(parts[0], gain[None, :, None])
         scales = _scale_index(parts[1], gain[None, :, None])
+        wanted = None if real is None else np.rint(real).astype(np.int64)
         if components == 1:
+            if real is not None and wanted is not None and price is not None:
+                wanted = cheaper(real, wanted, means[0], scales[0], price)
             return _code_gaussian(coder, means[0], scales[0], wanted)
         weights = softmax_weights(parts[2], 16)
         return _code_mixture(coder, means, scales, weights, wanted)
+
+
+def cheaper(
+    y: NDArray[Any], nearest: Ints, mean: Ints, scale: Ints, price: NDArray[np.floating]
+) -> Ints:
+    """The integers that an encoder codes for gained latents, under one Gaussian each (C, n).
+
+    Either the nearest one, or the next towards the mean where the bits that this saves are worth
+    it: `price` (C, 1) is the squared error that one bit is worth. Any choice decodes.
+    """
+    whole = mean >> MEAN_BITS
+    middle = (mean + (1 << (MEAN_BITS - 1))) >> MEAN_BITS
+    where = np.nonzero((nearest != middle) & (np.abs(nearest - whole) <= NEARBY))
+    one, step = nearest[where], np.sign(middle - nearest)[where]
+    table = scale[where] << MEAN_BITS | mean[where] & 15
+    at = one - whole[where] + NEARBY
+    saved = nearby_bits()[table, at] - nearby_bits()[table, at + step]
+    error = 1 + 2 * step * (one - y[where])  # (one + step - y)^2 - (one - y)^2
+    chosen = nearest.copy()
+    chosen[where] += np.where(price[where[0], 0] * saved > error, step, 0)
+    return chosen
 
 
 def _all(step: NDArray[np.bool_] | None) -> Any:
@@ -262,6 +314,7 @@ def _code_gaussian(coder: Coder, mean: Ints, scale: Ints, wanted: Ints | None) -
     mean = mean.reshape(-1)
     table = (scale.reshape(-1) << MEAN_BITS | mean & 15).astype(np.int16)
     order = np.argsort(table, kind="stable")
+    coder = coder.at(order)
     counts = np.bincount(table, minlength=SCALES << MEAN_BITS)
     used = np.flatnonzero(counts)
     models = [(_gaussian_model(int(t)), int(counts[t])) for t in used]
@@ -300,8 +353,9 @@ def _code_mixture(
     for chosen in _runs(order, size):
         counts = mixture_counts(low[chosen], int(size[chosen[0]]), *(p[chosen] for p in flat))
         known = None if values is None else values[chosen]
-        code = partial(coder.rows, counts=counts)
-        coded[chosen] = _code(coder, known, low[chosen], size[chosen], code)
+        run_coder = coder.at(chosen)
+        code = partial(run_coder.rows, counts=counts)
+        coded[chosen] = _code(run_coder, known, low[chosen], size[chosen], code)
     return coded.reshape(shape)
 
 
@@ -334,7 +388,7 @@ def _code(
     where = np.flatnonzero(coded == size)
     result = coded + offset
     if len(where):
-        folded = coder.integers(escaped, len(where))
+        folded = coder.at(where).integers(escaped, len(where))
         result[where] = offset[where] + _unfold(folded, size[where])
         if np.abs(result[where]).max() > 2 * LARGEST_LATENT:
             raise FormatError("the entropy-coded part is damaged: a latent is out of range")

@@ -11,9 +11,9 @@ from flowcodec.errors import UsageError
 from flowcodec.evaluation.anchors import anchor_named, fit_bytes
 from flowcodec.evaluation.metrics import Pixels, psnr
 from flowcodec.evaluation.run import Codec, rgb_pixels
-from flowcodec.evaluation.sheet import CROP, Cell, Row, draw_sheet
+from flowcodec.evaluation.sheet import CROP, Cell, Row, differing_window, draw_sheet
 from flowcodec.media.files import atomic_write
-from flowcodec.media.picture import read_picture, write_picture
+from flowcodec.media.picture import Picture, read_picture, write_picture
 
 PHOTOGRAPHS = ("astronaut", "coffee", "chelsea")
 ANCHOR_NAMES = ("jpeg", "webp", "avif")
@@ -52,24 +52,26 @@ def find_photographs() -> list[Path]:
     return paths
 
 
-def code_photograph(codec: Codec, title: str, photograph: Path, folder: Path) -> Iterator[Shot]:
-    """Code a photograph with `codec` at QUALITY, then with each anchor at that size or below.
+def code_photograph(
+    codec: Codec, title: str, photograph: Path, folder: Path, quality: float
+) -> Iterator[Shot]:
+    """Code a photograph with `codec` at `quality`, then with each anchor at that size or below.
 
-    Writes NAME.fci and what was decoded from it as NAME.fci.png, and the anchors' files beside
-    them; yields a Shot after each, ours first, CODECS in all.
+    Colour alone is coded, without alpha and metadata. Writes NAME.fci and what was decoded from it
+    as NAME.fci.png, and the anchors' files beside them; yields a Shot after each, ours first,
+    CODECS in all.
     """
-    picture = read_picture(photograph)
-    original = rgb_pixels(picture)
+    original = rgb_pixels(read_picture(photograph))
     pixel_count = original.shape[0] * original.shape[1]
 
     def shot(codec_title: str, file: Path, pixels: Pixels, fits: bool) -> Shot:
         size = file.stat().st_size
-        quality = psnr(original, pixels)
-        return Shot(codec_title, file, size, pixels, size * 8 / pixel_count, quality, fits)
+        decibels = psnr(original, pixels)
+        return Shot(codec_title, file, size, pixels, size * 8 / pixel_count, decibels, fits)
 
     file = folder / f"{photograph.stem}.fci"
     with atomic_write(file) as output:
-        output.write(codec.encode(picture, QUALITY).data)
+        output.write(codec.encode(Picture(original), quality).data)
     decoded = codec.decode(file.read_bytes())
     write_picture(decoded, folder / f"{file.name}.png")
     ours = shot(title, file, rgb_pixels(decoded), True)
@@ -83,24 +85,30 @@ def code_photograph(codec: Codec, title: str, photograph: Path, folder: Path) ->
         yield shot(anchor.title, file, coded.pixels, coded.fits)
 
 
-def comparison_sheet(photographs: Sequence[Path], shots: Sequence[Sequence[Shot]]) -> Image.Image:
-    """Draw the comparison as one RGB picture; `shots[i]` are those of photograph i, ours first."""
-    titles = [shot.codec for shot in shots[0]]
-    ours = titles[0]
+def comparison_sheet(
+    photographs: Sequence[Path], shots: Sequence[Sequence[Shot]], across: int = 2 + CODECS
+) -> Image.Image:
+    """Draw the comparison as one RGB picture; `shots[i]` are those of photograph i, ours first.
+
+    `across` is the number of crops side by side.
+    """
+    ours = shots[0][0].codec
     rows = []
     for photograph, row in zip(photographs, shots, strict=True):
         original = rgb_pixels(read_picture(photograph))
         height, width = original.shape[:2]
-        png = f"{photograph.stat().st_size:,} bytes as {photograph.suffix[1:].upper()}"
-        about = (photograph.stem, f"{width} x {height} pixels", png)
-        cells = tuple(Cell(shot.pixels, _caption(shot)) for shot in row)
-        rows.append(Row(original, about, cells))
+        source = f"{photograph.stat().st_size:,} bytes as {photograph.suffix[1:].upper()}"
+        about = (photograph.stem, f"{width} x {height} pixels", source)
+        corner = differing_window(original, [shot.pixels for shot in row], CROP)
+        cells = tuple(Cell(shot.codec, shot.pixels, _caption(shot)) for shot in row)
+        rows.append(Row(original, about, corner, cells))
     return draw_sheet(
         "One photograph, one file size, four codecs",
         f"Crops of {CROP} x {CROP} pixels where the codecs err most, each decoded from the file "
         f"beside this picture; no file is larger than {ours}'s unless the caption says so.",
-        titles,
         rows,
+        ours=ours,
+        across=across,
     )
 
 

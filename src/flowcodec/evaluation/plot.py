@@ -1,6 +1,7 @@
 """Rate-distortion plots: PSNR and MS-SSIM over bits a pixel."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from flowcodec.errors import UsageError
@@ -18,6 +19,12 @@ def check_plot_path(path: Path) -> None:
         raise UsageError(f"cannot plot to {path}: name it .png or .svg")
 
 
+def check_matplotlib() -> None:
+    """Raise UsageError when matplotlib is absent."""
+    if find_spec("matplotlib") is None:
+        raise UsageError("a plot needs matplotlib: pip install 'flowcodec[bench]'")
+
+
 def plot_curves(curves: Mapping[str, Results], path: Path, title: str, first: str) -> None:
     """Draw curves (name -> lists of `evaluation.results`) side by side, one panel a measure.
 
@@ -27,11 +34,10 @@ def plot_curves(curves: Mapping[str, Results], path: Path, title: str, first: st
     Raises UsageError for an unknown suffix or when matplotlib is absent.
     """
     check_plot_path(path)
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise UsageError("a plot needs matplotlib: pip install 'flowcodec[bench]'") from None
+    check_matplotlib()
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     with mpl.rc_context({"svg.hashsalt": "flowcodec", "axes.spines.top": False}):
         figure = Figure(figsize=(12, 5), layout="constrained", dpi=150)
         figure.suptitle(title)

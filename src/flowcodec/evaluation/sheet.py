@@ -1,12 +1,15 @@
-"""One picture that compares codecs: a row a photograph, a column a codec, crops pixel by pixel."""
+"""One picture that compares decoded pictures: crops of a photograph, pixel by pixel."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from flowcodec.evaluation.metrics import Pixels
+from flowcodec.media.files import atomic_write
 
 CROP = 128  # pixels of the photograph shown in a cell
 ZOOM = 3  # each drawn as a square of 3 x 3
@@ -17,48 +20,74 @@ _MARGIN = 56
 _PAPER, _INK, _FAINT, _ACCENT = "#ffffff", "#1a1d21", "#6b7280", "#c2410c"
 _HEADING, _LABEL, _TEXT = 44, 30, 24  # font sizes in pixels
 _LINE = 34
+_LETTER = _TEXT / 2  # width of a letter, on average a little less
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A decoded picture, uint8 (H, W, 3), and the lines under its crop."""
+    """A decoded picture, uint8 (H, W, 3), its title and the lines under its crop."""
 
+    title: str
     pixels: Pixels
     lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One photograph and the lines under it, then a cell for each codec, in column order."""
+    """One photograph and the lines under it, the corner (top, left) of the crop, and the cells."""
 
     original: Pixels
     lines: tuple[str, ...]
+    corner: tuple[int, int]
     cells: tuple[Cell, ...]
 
 
-def draw_sheet(heading: str, note: str, columns: Sequence[str], rows: Sequence[Row]) -> Image.Image:
-    """Draw the sheet, RGB: each row has the whole photograph, its crop, and each codec's crop.
+def draw_sheet(
+    heading: str, note: str, rows: Sequence[Row], *, ours: str, across: int
+) -> Image.Image:
+    """Draw the sheet, RGB: each row has the whole photograph, its crop, and each cell's crop.
 
-    `columns` titles the codecs; the first of them is ours and is set off by colour. The crop is
-    the window where the codecs together differ most from the original.
+    The title `ours` is set off by colour. `across` cells stand side by side, the others of a row
+    below.
     """
-    width = 2 * _MARGIN + (len(columns) + 2) * (_CELL + _GAP) - _GAP
-    top = _MARGIN + _HEADING + _LINE + 2 * _GAP
+    width = 2 * _MARGIN + across * (_CELL + _GAP) - _GAP
+    notes = textwrap.wrap(note, int((width - 2 * _MARGIN) / _LETTER))
     captions = [caption for row in rows for caption in (row.lines, *(c.lines for c in row.cells))]
-    depth = max(map(len, captions))
-    row_height = _CELL + _GAP // 2 + depth * _LINE + 2 * _GAP
-    height = top + _LABEL + _GAP + len(rows) * row_height + _MARGIN - 2 * _GAP
+    cell_height = _LABEL + _GAP + _CELL + _GAP // 2 + max(map(len, captions)) * _LINE + _GAP
+    heights = [-(-(2 + len(row.cells)) // across) * cell_height for row in rows]
+    top = _MARGIN + _HEADING + _GAP + len(notes) * _LINE + _GAP
 
-    sheet = Image.new("RGB", (width, height), _PAPER)
+    sheet = Image.new("RGB", (width, top + sum(heights) + _MARGIN - _GAP), _PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((_MARGIN, _MARGIN), heading, _INK, _font(_HEADING), anchor="la")
-    draw.text((_MARGIN, _MARGIN + _HEADING + _GAP), note, _FAINT, _font(_TEXT), anchor="la")
-    for index, title in enumerate(("whole picture", "original", *columns)):
-        colour = _ACCENT if index == 2 else _INK
-        draw.text((_left(index), top), title, colour, _font(_LABEL), anchor="la")
-    for index, row in enumerate(rows):
-        _draw_row(sheet, draw, row, top + _LABEL + _GAP + index * row_height)
+    draw.text(
+        (_MARGIN, _MARGIN + _HEADING + _GAP),
+        "\n".join(notes),
+        _FAINT,
+        _font(_TEXT),
+        anchor="la",
+        spacing=_LINE - _TEXT,
+    )
+    for row, height in zip(rows, heights, strict=True):
+        original = Cell("original", row.original, ())
+        for index, cell in enumerate((None, original, *row.cells)):
+            line, column = divmod(index, across)
+            x, y = _MARGIN + column * (_CELL + _GAP), top + line * cell_height
+            title = cell.title if cell else "whole picture"
+            colour = _ACCENT if title == ours else _INK
+            draw.text((x, y), title, colour, _font(_LABEL), anchor="la")
+            if cell:
+                _draw_crop(sheet, draw, cell, row.corner, x, y + _LABEL + _GAP)
+            else:
+                _draw_whole(sheet, draw, row, x, y + _LABEL + _GAP)
+        top += height
     return sheet
+
+
+def save_png(image: Image.Image, path: Path) -> None:
+    """Write a sheet; the file appears whole or not at all."""
+    with atomic_write(path) as output:
+        image.save(output, "PNG")
 
 
 def differing_window(original: Pixels, decoded: Sequence[Pixels], side: int) -> tuple[int, int]:
@@ -78,23 +107,33 @@ def differing_window(original: Pixels, decoded: Sequence[Pixels], side: int) -> 
     return int(top), int(left)
 
 
-def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: Row, y: int) -> None:
-    top, left = differing_window(row.original, [cell.pixels for cell in row.cells], CROP)
-    for index, cell in enumerate((Cell(row.original, ()), *row.cells), start=1):
-        crop = Image.fromarray(cell.pixels[top : top + CROP, left : left + CROP])
-        large = crop.resize((crop.width * ZOOM, crop.height * ZOOM), Image.Resampling.NEAREST)
-        sheet.paste(large, (_left(index), y))
-        _write(draw, cell.lines, _left(index), y + _CELL + _GAP // 2)
+def _draw_crop(
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    cell: Cell,
+    corner: tuple[int, int],
+    x: int,
+    y: int,
+) -> None:
+    top, left = corner
+    crop = Image.fromarray(cell.pixels[top : top + CROP, left : left + CROP])
+    large = crop.resize((crop.width * ZOOM, crop.height * ZOOM), Image.Resampling.NEAREST)
+    sheet.paste(large, (x, y))
+    _write(draw, cell.lines, x, y + large.height + _GAP // 2)
 
+
+def _draw_whole(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: Row, x: int, y: int) -> None:
+    """The photograph with a frame around what the crops show."""
     whole = Image.fromarray(row.original)
     scale = _CELL / max(whole.size)
-    small = whole.resize((round(whole.width * scale), round(whole.height * scale)))
-    sheet.paste(small, (_left(0), y))
-    x0, y0 = _left(0) + left * scale, y + top * scale
-    x1, y1 = x0 + crop.width * scale, y0 + crop.height * scale
-    draw.rectangle((x0 - 2, y0 - 2, x1 + 2, y1 + 2), outline=_PAPER, width=6)
-    draw.rectangle((x0, y0, x1, y1), outline=_ACCENT, width=3)
-    _write(draw, row.lines, _left(0), y + small.height + _GAP // 2)
+    small = whole.resize((max(1, round(whole.width * scale)), max(1, round(whole.height * scale))))
+    sheet.paste(small, (x, y))
+    top, left = row.corner
+    bottom, right = min(top + CROP, whole.height), min(left + CROP, whole.width)
+    box = (x + left * scale, y + top * scale, x + right * scale, y + bottom * scale)
+    draw.rectangle((box[0] - 2, box[1] - 2, box[2] + 2, box[3] + 2), outline=_PAPER, width=6)
+    draw.rectangle(box, outline=_ACCENT, width=3)
+    _write(draw, row.lines, x, y + small.height + _GAP // 2)
 
 
 def _write(draw: ImageDraw.ImageDraw, lines: Sequence[str], x: int, y: int) -> None:
@@ -102,10 +141,6 @@ def _write(draw: ImageDraw.ImageDraw, lines: Sequence[str], x: int, y: int) -> N
     for index, line in enumerate(lines):
         colour = _FAINT if index else _INK
         draw.text((x, y + index * _LINE), line, colour, _font(_TEXT), anchor="la")
-
-
-def _left(column: int) -> int:
-    return _MARGIN + column * (_CELL + _GAP)
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

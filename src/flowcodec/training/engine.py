@@ -22,27 +22,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowcodec.codecs.torch_transforms import TorchTransforms
-from flowcodec.codecs.weights import BUNDLED, load_weights
+from flowcodec.codecs.weights import Weights
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.files import atomic_write
 from flowcodec.models.image_cnn.config import PATCH, PRESETS, ImageCnnConfig
 from flowcodec.models.image_cnn.klt import start_from_klt, start_gains
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.nn.gains import ANCHORS
+from flowcodec.training.aim import change_aim, start_masking
 from flowcodec.training.data import Crops, hold_out, load_pictures, patches
+from flowcodec.training.growth import continue_from
 from flowcodec.training.losses import distortion
 from flowcodec.training.muon import Muon, is_matrix
-from flowcodec.training.recipe import MSE_LAMBDAS, Part, Recipe, Stage
+from flowcodec.training.recipe import MSE_LAMBDAS, Part, Recipe, Stage, lambdas_of
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 RECIPE = "recipe.json"
 KLT_PATCHES = 60_000
+AIM_CROPS, AIM_CROP = 6, 192
 FROZEN = {
     "prior": "prior.log_gain.table",  # a smaller gain is the cheapest rate, and the worst
     "synthesis": "g_a.klt.weight",  # which g_s shares
 }
+GAINS = ("log_gain.table", "log_inverse_gain.table", "log_error.table")
 MUON_SCALE = 10.0  # learning rate, in the recipe's
 EXPLODED = 3.0  # times the usual loss
 SKIPPED_BEFORE_RETURN = 10  # steps in a row
@@ -109,11 +112,13 @@ class Training:
         slow = {"g_a.klt.weight"} if recipe.start == "klt" else set()
         named = list(self.model.named_parameters())
         muon = {n for n, p in named if recipe.optimiser == "muon" and is_matrix(p)} - slow
-        adam = [p for n, p in named if n not in slow | muon]
+        gains = {n for n, _ in named if n.endswith(GAINS)}
+        adam = [p for n, p in named if n not in slow | muon | gains]
         self.optimisers: list[torch.optim.Optimizer] = [
             torch.optim.Adam(
                 [
                     {"params": adam, "scale": 1.0},
+                    {"params": [p for n, p in named if n in gains], "scale": recipe.gains},
                     {"params": [p for n, p in named if n in slow], "scale": recipe.slow},
                 ],
                 lr=1e-4,
@@ -132,13 +137,24 @@ class Training:
         recipe = self.recipe
         # Steps of the quantiser follow the MSE anchors whatever the metric: 1-8 mean the same.
         if recipe.init is not None:
-            continue_from(self.model, recipe.init)
+            weights = continue_from(self.model, recipe.init)
+            if weights.metric != recipe.metric:
+                self.change_aim(pictures, weights)
         elif recipe.start == "klt":
             sample = patches(pictures, PATCH, KLT_PATCHES, recipe.seed)
             start_from_klt(self.model, sample, MSE_LAMBDAS)
         else:
             start_gains(self.model, MSE_LAMBDAS)
         self.average.load_state_dict(self.model.state_dict())
+
+    def change_aim(self, pictures: list[np.ndarray], weights: Weights) -> None:
+        """Turn a network of one metric into the start of one for another."""
+        if self.recipe.switches.get("masking") and not weights.config.masking:
+            start_masking(self.model)
+        some = Crops(pictures, self.recipe.seed, 0.0).batch(0, AIM_CROPS, AIM_CROP)
+        x = torch.from_numpy(some).to(self.device).float() / 255
+        metrics = weights.metric, self.recipe.metric
+        change_aim(self.model, x, *((metric, lambdas_of(metric)) for metric in metrics))
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -192,21 +208,20 @@ class Training:
 
     def losses(self, x: Tensor, quality: Tensor, part: Part) -> tuple[Tensor, Tensor]:
         """Bits per pixel and distortion of each crop; what `part` does not train counts zero."""
-        model, noise = self.model, self.recipe.rate == "noise"
+        model, price, noise = self.model, self.recipe.price, self.recipe.rate == "noise"
         nothing = x.new_zeros(len(x))
         with self.autocast():
             if part == "prior":
                 with torch.no_grad():
                     y = model.g_a(x - 0.5, quality)
-                coded = model.code(y, quality, noise)
+                coded = model.code(y, quality, noise, price)
                 return (coded.y_bits + coded.z_bits) / x[0, 0].numel(), nothing
             if part == "synthesis":
                 with torch.no_grad():
-                    y, gain = model.analyse(x, quality)
-                    y = torch.round(y * gain)
+                    y = model.code(model.g_a(x - 0.5, quality), quality, price=price).y
                 x_hat = model.synthesise(y, quality)
                 return nothing, distortion(self.recipe.metric, x, x_hat.float())
-            out = model(x, quality, noise)
+            out = model(x, quality, noise, price)
         bpp = out.bits.sum(1) / x[0, 0].numel()
         return bpp, distortion(self.recipe.metric, x, out.x_hat.float())
 
@@ -291,7 +306,8 @@ class Training:
                 height, width = (side // 64 * 64 for side in picture.shape[:2])
                 cut = np.ascontiguousarray(picture[:height, :width].transpose(2, 0, 1))
                 x = torch.from_numpy(cut).to(self.device)[None].float() / 255
-                out = self.average(x, torch.full((1,), value, device=self.device))
+                at = torch.full((1,), value, device=self.device)
+                out = self.average(x, at, price=self.recipe.price)
                 decoded = (out.x_hat.clamp(0, 1) * 255).round() / 255
                 rates.append(float(out.bits.sum()) / (height * width))
                 errors.append(-10 * math.log10(float((decoded - x).square().mean()) + 1e-10))
@@ -303,15 +319,6 @@ class Training:
                 decibels = -10 * math.log10(float(np.mean(distances)) + 1e-10)
                 result.setdefault("ms-ssim-db", []).append(decibels)
         return result
-
-
-def continue_from(network: ImageCnn, name: str) -> None:
-    """Take the weights of a file, or the bundled ones of that name ("image-cnn-mse")."""
-    bundled = BUNDLED / f"{name}.safetensors"
-    weights = load_weights(bundled if bundled.exists() else Path(name))
-    if weights.config != network.config:
-        raise UsageError(f"init = {name!r}: these weights are of another preset or switches")
-    network.load_state_dict(TorchTransforms(weights).model.state_dict())
 
 
 def train(

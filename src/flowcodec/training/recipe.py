@@ -44,9 +44,11 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     init: str | None = None  # weights to begin with instead: a file, or the name of bundled ones
     quality: float | None = None  # one anchor quality (the thesis) instead of all in one model
     rate: Literal["rounded", "noise"] = "rounded"  # `nn.prior.Prior.forward` says which is which
+    price: float = 0.0  # of a bit in squared steps, when latents are rounded; 0: to the nearest
     balance: float = 0.5  # loss of each quality times lambda^-balance
     optimiser: Literal["muon", "adam"] = "muon"  # "muon": for the weights of convolutions
     seed: int = 1
+    gains: float = 1.0  # learning rate of gains and expected errors, as a multiple
     slow: float = 0.01  # learning rate of the KLT, as a fraction: 0.1 blurs it by its noise
     warm_up: int = 200
     clip: float = 1.0
@@ -61,6 +63,8 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         require(bool(self.stages), "stages", "[]", "at least one")
         quality = self.quality
         require(quality is None or 1 <= quality <= 8, "quality", quality, "from 1 to 8")
+        require(self.gains > 0, "gains", self.gains, "above 0")
+        require(self.price >= 0, "price", self.price, "0 or above")
         require(self.warm_up >= 1, "warm_up", self.warm_up, "at least 1")
         require(0 <= self.average < 1, "average", self.average, "from 0 to below 1")
         require(0 <= self.halve <= 1, "halve", self.halve, "from 0 to 1")
@@ -76,10 +80,14 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     @property
     def lambdas(self) -> list[float]:
-        """lambda of the eight anchor qualities, for a distortion on the scale of [0, 1]."""
-        if self.metric == "mse":
-            return [value * 255**2 for value in MSE_LAMBDAS]
-        return MS_SSIM_LAMBDAS
+        return lambdas_of(self.metric)
+
+
+def lambdas_of(metric: str) -> list[float]:
+    """lambda of the eight anchor qualities, for a distortion on the scale of [0, 1]."""
+    if metric == "mse":
+        return [value * 255**2 for value in MSE_LAMBDAS]
+    return MS_SSIM_LAMBDAS
 
 
 def require(condition: bool, key: str, value: object, wanted: str) -> None:

@@ -8,6 +8,9 @@ from typing import Literal
 PATCH = 16  # side of the patch transform
 BLOCK = 8  # side of the blocks in which it is corrected
 COEFFICIENTS = 3 * BLOCK**2
+MASK_STEPS = 4  # of masking's channel in an octave
+LARGEST_MASK = 6.0  # octaves
+CONTRAST = 2 / 0.03**2  # of variances of pixels in [0, 1]: 2 sigma^2 over SSIM's second constant
 WINDOWS = (1.0, 4.0, 16.0)  # of tanh, in errors: what a correction sees of a coefficient
 
 
@@ -17,7 +20,7 @@ class ImageCnnConfig:
 
     transform: "strided" is the thesis's four 5x5 convolutions of stride 2 with GDN; "patch" is a
     16x16 linear transform (KLT start) and its inverse between two residual networks at 1/8.
-    width: channels inside the transforms (N); latent: channels of y at 1/16 (M); hyper: channels
+    width: channels inside the transforms (N); latent: channels of g_a at 1/16 (M); hyper: channels
     of z at 1/64; attention: block in g_a, g_s, h_a and h_s; components: Gaussians per latent
     element (GMB above 1); refinement: DIRB after g_s; features, hidden, groups: the prior
     (`nn.prior.PriorConfig`).
@@ -34,6 +37,17 @@ class ImageCnnConfig:
     components: int
     refinement: bool
     blocks: tuple[int, int] = (0, 0)  # patch transform only: residual blocks of g_a and g_s
+    masking: bool = False  # patch transform only: one channel more, the steps' octaves
+
+    @property
+    def coded(self) -> int:
+        """Channels of y: those of g_a and, before them, that of masking."""
+        return self.latent + self.masking
+
+    @property
+    def coded_groups(self) -> tuple[int, ...]:
+        """Channels of each group of y in coding order."""
+        return ((1,) if self.masking else ()) + self.groups
 
 
 PRESETS = {
@@ -51,7 +65,7 @@ PRESETS = {
     ),
     "compact": ImageCnnConfig(
         transform="patch",
-        width=96,
+        width=128,
         latent=320,
         hyper=48,
         features=128,
@@ -60,7 +74,7 @@ PRESETS = {
         attention="none",
         components=1,
         refinement=False,
-        blocks=(2, 4),
+        blocks=(3, 5),
     ),
     "tiny": ImageCnnConfig(
         transform="patch",

@@ -92,7 +92,9 @@ def start_gains(
         for index, weight in enumerate(rate_weights):
             gain = math.log2(255 / quantiser_step(weight))
             for table in (model.prior.log_gain.table, model.log_inverse_gain.table):
-                table[index] = gain if log_spread is None else log_spread + gain
+                table[index, -model.config.latent :] = (
+                    gain if log_spread is None else log_spread + gain
+                )
             if isinstance(model.g_a, PatchAnalysis) and isinstance(model.g_s, PatchSynthesis):
                 for transform in (model.g_a, model.g_s):
                     transform.correction.log_error.table[index] = -gain

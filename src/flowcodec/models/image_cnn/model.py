@@ -7,13 +7,14 @@ x ─g_a─► y ─round(gain)─► ŷ ─g_s─► (DIRB) ─► x̂
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowcodec.models.image_cnn.config import ImageCnnConfig
+from flowcodec.models.image_cnn.config import MASK_STEPS, ImageCnnConfig
 from flowcodec.models.image_cnn.refinement import Refinement
 from flowcodec.models.image_cnn.transforms import (
     HyperAnalysis,
@@ -55,35 +56,45 @@ class ImageCnn(nn.Module):
         self.h_a = HyperAnalysis(config)
         self.prior = Prior(
             PriorConfig(
-                latent=config.latent,
+                latent=config.coded,
                 hyper=config.hyper,
                 features=config.features,
                 hidden=config.hidden,
-                groups=config.groups,
+                groups=config.coded_groups,
                 components=config.components,
                 attention=config.attention == "aab",
             )
         )
-        self.log_inverse_gain = PerQuality(config.latent)
+        self.log_inverse_gain = PerQuality(config.coded)
         self.refinement = Refinement(config, patch) if config.refinement else None
+        if config.masking:
+            for table in (self.prior.log_gain.table, self.log_inverse_gain.table):
+                fix_mask_gain(table)
 
-    def forward(self, x: Tensor, quality: Tensor, noise: bool = False) -> Output:
-        """Training pass; H and W multiples of 64; `noise` as in `Prior.forward`."""
+    def forward(
+        self, x: Tensor, quality: Tensor, noise: bool = False, price: float = 0.0
+    ) -> Output:
+        """Training pass; H and W multiples of 64; `noise` and `price` as in `code`."""
         y = self.g_a(x - 0.5, quality)
-        coded = self.code(y, quality, noise)
+        coded = self.code(y, quality, noise, price)
         return Output(
             self.synthesise(coded.y, quality), torch.stack([coded.z_bits, coded.y_bits], 1)
         )
 
-    def code(self, y: Tensor, quality: Tensor, noise: bool = False) -> Coded:
+    def code(self, y: Tensor, quality: Tensor, noise: bool = False, price: float = 0.0) -> Coded:
         """Latents before their gain through h_a and the prior.
+
+        `noise` as in `Prior.forward`; price: squared error, in steps of the quantiser, that a bit
+        is worth when y is rounded. Masking's channel is a decision already.
 
         The prior imitates integers of up to 18 bits and latents reach into the hundreds: both are
         beyond bfloat16, so autocast ends here.
         """
         z = self.h_a(y)
         with without_autocast(y.device):
-            return self.prior(y.float(), z.float(), quality, noise)
+            prices = y.new_full((self.config.coded, 1, 1), price, dtype=torch.float32)
+            prices[: self.config.masking] = 0
+            return self.prior(y.float(), z.float(), quality, noise, prices if price else None)
 
     def analyse(self, x: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
         """x with H, W multiples of 16 -> latents y before their gain, (B, M, H/16, W/16), and
@@ -103,3 +114,12 @@ class ImageCnn(nn.Module):
             x = x + self.refinement(x, features, quality)
         picture: Tensor = x + 0.5
         return picture
+
+
+def fix_mask_gain(table: nn.Parameter) -> None:
+    """Set the first channel's gain, masking's, to its steps in an octave, and keep it there."""
+    with torch.no_grad():
+        table[:, 0] = math.log2(MASK_STEPS)
+    free = torch.ones(table.shape[1])
+    free[0] = 0
+    table.register_hook(lambda gradient: gradient * free.to(gradient.device))

@@ -9,11 +9,13 @@ from torch import Tensor, nn
 from flowcodec.models.image_cnn.config import (
     BLOCK,
     COEFFICIENTS,
+    LARGEST_MASK,
     PATCH,
     WINDOWS,
     ImageCnnConfig,
 )
 from flowcodec.models.image_cnn.dct import dct_basis
+from flowcodec.models.image_cnn.masking import Masking
 from flowcodec.nn.attention import attention
 from flowcodec.nn.blocks import ResidualBlock, zero_start
 from flowcodec.nn.gains import Modulation, PerQuality
@@ -85,7 +87,8 @@ class Correction(nn.Module):
     and 16 times the error that quantisation leaves in it (`log_error`, by quality). What it adds
     is measured in those errors too. So all its inputs and outputs are of the order of one; without
     that it gained a quarter as much in the same time. Zero at the start.
-    x (B, 3, 8h, 8w) around zero -> the same, and features (B, N, h, w).
+    x (B, 3, 8h, 8w) around zero -> the same, and features (B, N, h, w); octaves: by how much the
+    error is larger than that of the quality, (B, 1, h/2, w/2).
     """
 
     basis: Tensor
@@ -104,9 +107,14 @@ class Correction(nn.Module):
         )
         self.out = zero_start(nn.Conv2d(n, COEFFICIENTS, 3, padding=1))
 
-    def forward(self, x: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, quality: Tensor, octaves: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         with without_autocast(x.device):
-            error = torch.exp2(self.log_error(quality))
+            log_error = self.log_error(quality)
+            if octaves is not None:
+                log_error = log_error + F.interpolate(octaves, scale_factor=PATCH / BLOCK)
+            error = torch.exp2(log_error)
             coefficients = F.conv2d(x, self.basis, stride=BLOCK)
             seen = [coefficients / (self.spread + error)]
             seen += [torch.tanh(coefficients / (window * error)) for window in WINDOWS]
@@ -120,9 +128,9 @@ class Correction(nn.Module):
 
 class PatchAnalysis(nn.Module):
     """g_a of the compact preset: a correction of the picture, then the KLT of 16x16 patches, each
-    channel divided by its spread.
+    channel divided by its spread, and by what masking allows.
 
-    x (B, 3, 16h, 16w) in [-1/2, 1/2] -> y (B, M, h, w).
+    x (B, 3, 16h, 16w) in [-1/2, 1/2] -> y (B, M, h, w); with masking its octaves are put first.
     """
 
     spread: Tensor
@@ -132,11 +140,16 @@ class PatchAnalysis(nn.Module):
         self.correction = Correction(config, config.blocks[0])
         self.klt = nn.Conv2d(3, config.latent, PATCH, stride=PATCH)
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
+        self.masking = Masking() if config.masking else None
 
     def forward(self, x: Tensor, quality: Tensor) -> Tensor:
-        x, _ = self.correction(x.float(), quality)
+        with without_autocast(x.device):
+            octaves = None if self.masking is None else self.masking(x.float())
+        x, _ = self.correction(x.float(), quality, octaves)
         with without_autocast(x.device):  # flat areas need more than bfloat16
             y: Tensor = self.klt(x) / self.spread
+            if octaves is not None:
+                y = torch.cat([octaves, y * torch.exp2(-octaves)], 1)
         return y
 
 
@@ -155,12 +168,18 @@ class PatchSynthesis(nn.Module):
         self.klt = nn.ConvTranspose2d(config.latent, 3, PATCH, stride=PATCH)
         self.klt.weight = analysis.klt.weight  # orthonormal at the start, tied ever after
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
+        self.masking = config.masking
         self.correction = Correction(config, config.blocks[1])
 
     def forward(self, y: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
+        octaves = None
         with without_autocast(y.device):
-            linear = self.klt(y.float() * self.spread)
-        x, features = self.correction(linear, quality)
+            y = y.float()
+            if self.masking:
+                octaves = y[:, :1].clamp(-LARGEST_MASK, LARGEST_MASK)
+                y = y[:, 1:] * torch.exp2(octaves)
+            linear = self.klt(y * self.spread)
+        x, features = self.correction(linear, quality, octaves)
         return x, features
 
 
@@ -170,7 +189,7 @@ class HyperAnalysis(nn.Module):
     def __init__(self, config: ImageCnnConfig):
         super().__init__()
         n = config.hyper
-        self.first = nn.Conv2d(config.latent, n, 3, padding=1)
+        self.first = nn.Conv2d(config.coded, n, 3, padding=1)
         self.layers = nn.Sequential(
             nn.LeakyReLU(0.1),
             down(n, n),

@@ -1,0 +1,60 @@
+"""What symbols cost: a coder that writes nothing and adds up bits.
+
+It sees the calls that an encoder sees, with the same tables, so the sum is the size of the code up
+to the last words that a range coder writes. Its bits are floats, for people; nothing hangs on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowcodec.entropy.coder import Coder, Ints, Model, exp_golomb
+from flowcodec.entropy.gaussian import PRECISION
+
+Bits = NDArray[np.float64]
+
+
+class Meter(Coder):
+    """Adds the cost of each symbol to `bits`, in the place that `at` has chosen for it.
+
+    `places` are indices of `bits`: first by name, for `at` to choose from, then one a symbol.
+    """
+
+    def __init__(self, bits: Bits, places: Mapping[str, Ints] | Ints):
+        self.bits = bits
+        self._places: Any = places
+
+    def at(self, *chosen: Any) -> Meter:
+        """The meter of certain symbols, which are in a row from then on."""
+        first, *rest = chosen
+        return Meter(self.bits, self._places[first][tuple(rest)].reshape(-1))
+
+    def symbols(self, symbols: Ints | None, models: list[tuple[Model, int]]) -> Ints:
+        """Cost of symbols, the first `n` under the first model, and so on."""
+        assert symbols is not None
+        start = 0
+        for model, count in models:
+            part = slice(start, start + count)
+            self.bits[self._places[part]] += _cost(model.counts[symbols[part]])
+            start += count
+        return symbols
+
+    def rows(self, symbols: Ints | None, counts: Ints) -> Ints:
+        """Cost of each symbol under its own row of counts (n, K)."""
+        assert symbols is not None
+        self.bits[self._places] += _cost(counts[np.arange(len(symbols)), symbols])
+        return symbols
+
+    def integers(self, values: Ints | None, count: int) -> Ints:
+        """Cost of signed integers (escapes)."""
+        assert values is not None
+        self.bits[self._places] += [len(exp_golomb(value)) for value in values.tolist()]
+        return values
+
+
+def _cost(counts: Ints) -> Bits:
+    return np.asarray(PRECISION - np.log2(counts))

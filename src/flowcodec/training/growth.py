@@ -1,0 +1,79 @@
+"""Going on from weights, also from those of a smaller network, without losing what they do."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from flowcodec.codecs.torch_transforms import TorchTransforms
+from flowcodec.codecs.weights import BUNDLED, Weights, load_weights
+from flowcodec.errors import UsageError
+from flowcodec.models.image_cnn.config import ImageCnnConfig
+from flowcodec.models.image_cnn.model import ImageCnn
+
+GROWING = ("width", "blocks", "masking")  # in which a network may surpass its first weights
+OF_GROUPS = re.compile(r"(prior\.(?:heads|contexts)\.)(\d+)(.*)")
+BY_LATENT = {  # the dimension in which masking adds a channel, or a group, before the others
+    "h_a.first.weight": 1,
+    "log_inverse_gain.table": 1,
+    "prior.log_gain.table": 1,
+    "prior.half_bias": 0,
+}
+
+
+def continue_from(network: ImageCnn, name: str) -> Weights:
+    """Take the weights of a file, or the bundled ones of that name ("image-cnn-mse").
+
+    Where they are of a narrower or shallower network, or of one without masking, this one
+    computes the same at first. UsageError for weights of any other network.
+    """
+    bundled = BUNDLED / f"{name}.safetensors"
+    weights = load_weights(bundled if bundled.exists() else Path(name))
+    if not grows(weights.config, network.config):
+        raise UsageError(f"init = {name!r}: these weights are of another preset or switches")
+    small = TorchTransforms(weights).model.state_dict()
+    large = network.state_dict()
+    if network.config.masking and not weights.config.masking:
+        small = {with_group_before(key): value for key, value in small.items()}
+        for key, dimension in BY_LATENT.items():
+            first = large[key].narrow(dimension, 0, 1)
+            if not key.endswith("table"):  # of gains, which are right
+                first = torch.zeros_like(first)
+            small[key] = torch.cat([first, small[key]], dimension)
+    network.load_state_dict({key: grown(key, small.get(key), large[key]) for key in large})
+    return weights
+
+
+def grows(small: ImageCnnConfig, large: ImageCnnConfig) -> bool:
+    """Whether the two differ at most in `GROWING`, and there not downwards."""
+    same = {field: getattr(small, field) for field in GROWING}
+    up = small.width <= large.width and small.masking <= large.masking
+    deeper = all(a <= b for a, b in zip(small.blocks, large.blocks, strict=True))
+    return up and deeper and dataclasses.replace(large, **same) == small
+
+
+def with_group_before(key: str) -> str:
+    """The name of a tensor of the prior once another group is coded before all others."""
+    return OF_GROUPS.sub(lambda found: f"{found[1]}{int(found[2]) + 1}{found[3]}", key)
+
+
+def grown(key: str, small: Tensor | None, large: Tensor) -> Tensor:
+    """A tensor of the larger network: the smaller one's in its corner.
+
+    New channels are computed from random weights, but what reads them begins at zero; a new
+    residual block ends in zeros, and so does the context of a new group.
+    """
+    if small is None:
+        silent = ".second." in key or ".contexts." in key
+        return torch.zeros_like(large) if silent else large
+    if small.shape == large.shape:
+        return small
+    result = large.clone()
+    if small.ndim == 4:
+        result[: small.shape[0], small.shape[1] :] = 0
+    result[tuple(slice(0, length) for length in small.shape)] = small
+    return result
