@@ -31,8 +31,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import flowcodec
-from benchmarks.__main__ import cpu_name
 from benchmarks.curves import Curve, common, curve_of, psnr_gain, rate_change
+from benchmarks.machine import cpu_name
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
 from flowcodec.evaluation.work import work_of
@@ -431,7 +431,7 @@ def as_markdown(figures: Mapping[str, Any]) -> str:
                 ["attention", *GAIN_TITLES],
                 [[f"{a} against {b}", *gain_cells(pairs[a, b])] for a, b in attentions],
             ),
-            "Table 7.6: AAB x GMB x DIRB",
+            "Table 7.6: AAB x GMB x DIRB (the thesis names no rate)",
             table(
                 [*ours, "thesis, PSNR dB", "MS-SSIM dB"],
                 [cells(n) + more for n, more in zip(PRINTED_7_6, printed_7_6, strict=True)],

@@ -28,7 +28,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from flowcodec.bitstream.header import PictureHeader, pack_header
@@ -156,7 +156,9 @@ def stated(file: PictureFile, original: Original) -> Picture:
         z, y = original.latents[tile.latent_hash]
         box = header.tile_box(index)
         assert y.shape[1:] == (-(-box.height // 16), -(-box.width // 16))
-        tiles.append((tile.latent_hash, original.codec.prior.encode(z, y, header.quality)))
+        code, unchanged = original.codec.prior.encode(z, y, header.quality)
+        assert np.array_equal(unchanged, y)
+        tiles.append((tile.latent_hash, code))
     alpha = original.file.alpha if header.alpha else None
     return original.codec.decode(pack_picture(header, tiles, alpha, file.icc, file.exif))
 
@@ -235,6 +237,27 @@ def test_damaged_codes_with_right_checksums_give_an_error_or_the_picture(tally, 
     outcome = check(packed, original, mended=True)
     assert outcome in ("refused", "the original")
     tally["damaged code, written anew: " + outcome] += 1
+
+
+@SOME
+@given(KINDS, st.integers(-20, 20), st.integers(-20, 20), st.integers(-3, 3), st.data())
+def test_changed_headers_with_right_checksums_give_what_they_state(tally, kind, x, y, q, data):
+    """Another size, quality, colour, PSNR or side of tiles over the same codes."""
+    original = originals()[kind]
+    file = original.file
+    header = replace(
+        file.header,
+        width=max(1, file.header.width + x),
+        height=max(1, file.header.height + y),
+        quality=min(max(1000, file.header.quality + q), 8000),
+        gray=data.draw(st.booleans()),
+        psnr=data.draw(st.integers(0, 2**16 - 1)),
+        tile=data.draw(st.integers(1, 255)),
+    )
+    assume(header.tile_count == len(file.tiles))
+    tiles = [(tile.latent_hash, tile.data) for tile in file.tiles]
+    packed = pack_picture(header, tiles, file.alpha, file.icc, file.exif)
+    tally["changed header, written anew: " + check(packed, original, mended=True)] += 1
 
 
 EMPTY = (0, b"")
