@@ -34,8 +34,12 @@ lint: $(READY) ## check style, types and the rules between the rooms
 bench: $(READY) ## measure speed, memory and compression
 	.venv/bin/python -m benchmarks
 
-fuzz: $(READY) ## run the property tests with fresh random input and many more examples
-	.venv/bin/python -m pytest -q -m hypothesis --hypothesis-profile=fuzz
+FUZZ := .venv/bin/python -m pytest -q --hypothesis-profile=fuzz
+DAMAGED := tests/codecs/test_fuzz.py
+
+fuzz: $(READY) ## decode 20,000 damaged files, then run the property tests, all with fresh input
+	$(FUZZ) -s $(DAMAGED)
+	$(FUZZ) -m hypothesis --ignore=$(DAMAGED)
 
 clean: ## remove caches and build output; .venv, runs and weights stay
 	rm -rf build dist demo-out bench-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 import flowcodec
+from benchmarks.machine import cpu_name
 from flowcodec.errors import FlowcodecError
 from flowcodec.evaluation.metrics import Pixels
 
@@ -112,16 +113,6 @@ def picture(data: Path | None) -> tuple[str, Pixels]:
     if not files:
         raise FlowcodecError(f"no pictures in {data}")
     return files[0].name, rgb_pixels(read_picture(files[0]))
-
-
-def cpu_name() -> str:
-    """The processor as Linux names it, else its architecture."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def show(figures: dict[str, Any]) -> None:

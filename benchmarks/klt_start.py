@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 import flowcodec
+from benchmarks.curves import common, curve_of, psnr_gain, rate_change
 from flowcodec.errors import FlowcodecError, UsageError
-from flowcodec.evaluation.bd_rate import bd_rate
 from flowcodec.evaluation.results import write_json
 from flowcodec.training.data import Crops, hold_out, load_pictures
 from flowcodec.training.engine import Training
@@ -135,7 +135,7 @@ def run(
     training.start(pictures)
     ready = time.perf_counter() - begin
     crops = Crops(pictures, seed, recipe.halve)
-    curve = [point(training, held_out)]
+    curve = [curve_of(training, held_out)]
     spent = 0.0
     stops = [round(steps * index / POINTS) for index in range(1, POINTS + 1)]
     for stop in stops:
@@ -143,7 +143,7 @@ def run(
         while training.step < stop:
             training.train_step(crops)
         spent += time.perf_counter() - begin
-        curve.append(point(training, held_out))
+        curve.append(curve_of(training, held_out))
     return {
         "start": start,
         "seed": seed,
@@ -153,39 +153,17 @@ def run(
     }
 
 
-def point(training: Training, held_out: list[np.ndarray]) -> dict[str, Any]:
-    """Where a training stands: bpp and PSNR at the eight qualities."""
-    result = training.evaluate(held_out)
-    return {
-        "step": training.step,
-        "bpp": [round(value, 4) for value in result["bpp"]],
-        "psnr": [round(value, 3) for value in result["psnr"]],
-    }
-
-
 def between(klt: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """What one start is worth at the ends of two runs: BD-rate, and PSNR at equal rate."""
-    ours, theirs = klt["curve"][-1], other["curve"][-1]
-    low = max(min(ours["psnr"]), min(theirs["psnr"]))
-    high = min(max(ours["psnr"]), max(theirs["psnr"]))
-    found: dict[str, Any] = {"seed": klt["seed"], "psnr_gain_db": psnr_gain(ours, theirs)}
-    if low >= high:
-        return {**found, "bd_rate_percent": None, "reason": "no PSNR is reached by both"}
-    found |= {"low_db": low, "high_db": high}
+    ends = [klt["curve"][-1], other["curve"][-1]]
+    found: dict[str, Any] = {"seed": klt["seed"], "psnr_gain_db": None, "bd_rate_percent": None}
     try:
-        rate = bd_rate(ours["bpp"], ours["psnr"], theirs["bpp"], theirs["psnr"], low, high)
-        return {**found, "bd_rate_percent": round(rate, 2)}
+        found["psnr_gain_db"] = psnr_gain(*ends, *common(ends, "bpp"))
+        found["low_db"], found["high_db"] = common(ends, "psnr")
+        found["bd_rate_percent"] = rate_change(*ends, found["low_db"], found["high_db"])
     except UsageError as error:
-        return {**found, "bd_rate_percent": None, "reason": str(error)}
-
-
-def psnr_gain(ours: dict[str, Any], theirs: dict[str, Any]) -> float:
-    """Mean difference of PSNR at equal rate, in dB, over the log rates that both reach."""
-    curves = [(np.log(one["bpp"]), one["psnr"]) for one in (ours, theirs)]
-    low, high = max(x.min() for x, _ in curves), min(x.max() for x, _ in curves)
-    at = np.linspace(low, high, 100)
-    mine, other = (np.interp(at, x, y) for x, y in curves)
-    return round(float(np.mean(mine - other)), 2)
+        found["reason"] = str(error)
+    return found
 
 
 def show(figures: dict[str, Any]) -> None:
@@ -201,14 +179,15 @@ def show(figures: dict[str, Any]) -> None:
             table.add_row(one["start"], str(one["seed"]), str(at["step"]), *cells)
     console.print(table)
     for gain in figures["klt_against_random"]:
-        rate = (
-            f"{gain['bd_rate_percent']:+.1f} %"
-            if gain["bd_rate_percent"] is not None
+        parts = [
+            f"{gain[key]:+.{digits}f} {unit}"
+            if gain[key] is not None
             else f"none: {gain['reason']}"
-        )
+            for key, digits, unit in (("psnr_gain_db", 2, "dB"), ("bd_rate_percent", 1, "%"))
+        ]
         console.print(
-            f"seed {gain['seed']}: the KLT start has {gain['psnr_gain_db']:+.2f} dB at equal rate,"
-            f" BD-rate {rate}",
+            f"seed {gain['seed']}: gain of the KLT start at equal rate {parts[0]},"
+            f" BD-rate {parts[1]}",
             highlight=False,
         )
 

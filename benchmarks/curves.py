@@ -1,0 +1,51 @@
+"""Rate-distortion curves of networks in training, and how two of them differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypedDict
+
+import numpy as np
+
+from flowcodec.errors import UsageError
+from flowcodec.evaluation.bd_rate import bd_rate
+from flowcodec.training.engine import Training
+
+
+class Curve(TypedDict):
+    """Where a training stands: estimated bpp and PSNR at the eight qualities."""
+
+    step: int
+    bpp: list[float]
+    psnr: list[float]
+
+
+def curve_of(training: Training, held_out: list[np.ndarray]) -> Curve:
+    """The curve of the averaged network on pictures (H, W, 3)."""
+    result = training.evaluate(held_out)
+    return {
+        "step": training.step,
+        "bpp": [round(value, 4) for value in result["bpp"]],
+        "psnr": [round(value, 3) for value in result["psnr"]],
+    }
+
+
+def common(curves: Sequence[Curve], key: Literal["bpp", "psnr"]) -> tuple[float, float]:
+    """The range that every curve reaches; UsageError where there is none."""
+    low, high = max(min(c[key]) for c in curves), min(max(c[key]) for c in curves)
+    if low >= high:
+        raise UsageError(f"no {key} is reached by all curves")
+    return low, high
+
+
+def psnr_gain(ours: Curve, theirs: Curve, low: float, high: float) -> float:
+    """Mean difference of PSNR at equal rate, in dB, over the log rates from `low` to `high` bpp."""
+    at = np.linspace(np.log(low), np.log(high), 100)
+    mine, other = (np.interp(at, np.log(one["bpp"]), one["psnr"]) for one in (ours, theirs))
+    return round(float(np.mean(mine - other)), 3)
+
+
+def rate_change(ours: Curve, theirs: Curve, low: float, high: float) -> float:
+    """BD-rate from `low` to `high` dB in percent; UsageError as `bd_rate`."""
+    rate = bd_rate(ours["bpp"], ours["psnr"], theirs["bpp"], theirs["psnr"], low, high)
+    return round(rate, 2)
