@@ -42,12 +42,14 @@ LOG = "log.jsonl"
 RECIPE = "recipe.json"
 KLT_PATCHES = 60_000
 AIM_CROPS, AIM_CROP = 6, 192
-CALIBRATION_CROPS, CALIBRATION_CROP = 8, 192
+CALIBRATION_CROPS, CALIBRATION_CROP = 24, 192
 GAIN = "prior.log_gain.table"
+KLT = "g_a.klt.weight"  # which g_s shares
 FROZEN = {
     "all": (),
     "prior": (GAIN,),  # a smaller gain is the cheapest rate, and the worst
-    "synthesis": ("g_a.klt.weight",),  # which g_s shares
+    "synthesis": (KLT,),
+    "decoder": (GAIN, KLT),
 }
 GAINS = ("log_gain.table", "log_inverse_gain.table", "log_error.table")
 MUON_SCALE = 10.0  # learning rate, in the recipe's
@@ -249,7 +251,12 @@ class Training:
                     y = model.code(model.g_a(x - 0.5, quality), quality, price=price).y
                 x_hat = model.synthesise(y, quality)
                 return nothing, distortion(self.recipe.metric, x, x_hat.float())
-            out = model(x, quality, noise, price)
+            if part == "decoder":
+                with torch.no_grad():
+                    y = model.g_a(x - 0.5, quality)
+                out = model.decode(y, quality, noise, price)
+            else:
+                out = model(x, quality, noise, price)
         bpp = out.bits.sum(1) / x[0, 0].numel()
         return bpp, distortion(self.recipe.metric, x, out.x_hat.float())
 

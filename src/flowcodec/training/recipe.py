@@ -12,7 +12,7 @@ from flowcodec.errors import UsageError
 MSE_LAMBDAS = [0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483, 0.0932, 0.1800]
 MS_SSIM_LAMBDAS = [2.40, 4.58, 8.73, 16.64, 31.73, 60.50, 115.37, 220.0]
 
-Part = Literal["all", "prior", "synthesis"]
+Part = Literal["all", "prior", "synthesis", "decoder"]
 
 
 class Stage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -75,7 +75,12 @@ class ImageCnn(nn.Module):
         self, x: Tensor, quality: Tensor, noise: bool = False, price: float = 0.0
     ) -> Output:
         """Training pass; H and W multiples of 64; `noise` and `price` as in `code`."""
-        y = self.g_a(x - 0.5, quality)
+        return self.decode(self.g_a(x - 0.5, quality), quality, noise, price)
+
+    def decode(
+        self, y: Tensor, quality: Tensor, noise: bool = False, price: float = 0.0
+    ) -> Output:
+        """The training pass from latents before their gain on."""
         coded = self.code(y, quality, noise, price)
         return Output(
             self.synthesise(coded.y, quality), torch.stack([coded.z_bits, coded.y_bits], 1)
