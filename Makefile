@@ -16,7 +16,7 @@ help: ## show this list
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install -q $(TORCH)
-	.venv/bin/python -m pip install -q -e '.[bench,dev]'
+	.venv/bin/python -m pip install -q -e '.[bench,ssimulacra2,dev]'
 	@touch $@
 
 demo: $(READY) ## compress three photographs and show them beside JPEG, WebP and AVIF
@@ -42,6 +42,6 @@ fuzz: $(READY) ## decode 20,000 damaged files, then run the property tests, all 
 	$(FUZZ) -m hypothesis --ignore=$(DAMAGED)
 
 clean: ## remove caches and build output; .venv, runs and weights stay
-	rm -rf build dist demo-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist demo-out bench-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -rf src/*.egg-info
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from flowcodec.errors import UsageError
-from flowcodec.evaluation.anchors import ANCHORS, anchor_named, fit_bytes
+from flowcodec.evaluation.anchors import ANCHORS, anchor_named, fit_bytes, still
 from flowcodec.evaluation.metrics import psnr
 from tests.evaluation.fakes import save_photograph
 
@@ -17,8 +17,10 @@ def pixels(tmp_path_factory):
 
 
 def available(name):
-    if name == "jxl":
-        pytest.importorskip("imagecodecs")
+    """The anchor, where its package is installed; skips where it is not."""
+    package = {"jxl": "imagecodecs", "heic": "pillow_heif"}.get(name)
+    if package is not None:
+        pytest.importorskip(package)
     return anchor_named(name)
 
 
@@ -65,6 +67,20 @@ def test_jpeg_keeps_full_chroma(pixels):
         assert [component[1:3] for component in image.layer] == [(1, 1)] * 3
 
 
+def test_heic_is_tuned_for_psnr_and_keeps_full_chroma(pixels):
+    anchor = available("heic")
+    import pillow_heif
+
+    untuned = io.BytesIO()
+    image = pillow_heif.from_bytes("RGB", pixels.shape[1::-1], pixels.tobytes())
+    image.save(untuned, quality=50, chroma="420")
+    fitted = fit_bytes(anchor, pixels, len(untuned.getvalue()))
+    assert psnr(pixels, fitted.pixels) > psnr(pixels, anchor.decode(untuned.getvalue())) + 0.5
+    saturated = np.zeros((64, 64, 3), np.uint8)
+    saturated[:, ::2] = (255, 0, 0)
+    assert psnr(saturated, anchor.decode(anchor.encode(saturated, 90))) > 35
+
+
 @pytest.mark.parametrize("name", ["jpeg", "webp", "avif"])
 def test_fit_bytes_finds_the_best_file_that_is_not_larger(name, pixels):
     anchor = anchor_named(name)
@@ -87,3 +103,10 @@ def test_fit_bytes_beyond_either_end(pixels):
 def test_unknown_codecs_are_refused_by_name():
     with pytest.raises(UsageError, match=r"'bpg'.*jpeg, webp, avif"):
         anchor_named("bpg")
+
+
+@pytest.mark.parametrize(("name", "package"), [("jxl", "imagecodecs"), ("heic", "pillow-heif")])
+def test_an_absent_package_is_told_with_what_to_install(name, package, monkeypatch):
+    monkeypatch.setattr(still, "find_spec", lambda _: None)
+    with pytest.raises(UsageError, match=rf"needs {package}: pip install 'flowcodec\[bench\]'$"):
+        anchor_named(name)

@@ -85,10 +85,10 @@ def test_an_empty_folder_is_told_before_weights_are_loaded(tmp_path, loaded, cap
 
 
 def test_bench_writes_curves_bd_rates_and_a_plot(tmp_path, pictures, loaded, capsys):
-    out, plot = tmp_path / "bench.json", tmp_path / "bench.png"
+    out, plot, second = (tmp_path / f"bench.{suffix}" for suffix in ("json", "png", "svg"))
     status = main(
         ["bench", "--data", str(pictures), "--against", "jpeg,webp", "--qualities", "1-8"]
-        + ["--json", str(out), "--plot", str(plot)]
+        + ["--json", str(out), "--plot", str(plot), "--plot", str(second)]
     )
     printed = capsys.readouterr()
     assert status == 0, printed.err
@@ -103,6 +103,54 @@ def test_bench_writes_curves_bd_rates_and_a_plot(tmp_path, pictures, loaded, cap
     assert written["bd_rate"]["jpeg"]["psnr"]["mean"] < 0  # JPEG 2000 stands in for ours
     with Image.open(plot) as image:
         assert image.width > image.height > 500
+    assert "<svg" in second.read_text("utf-8")
+
+
+def test_bench_without_outputs_writes_everything(tmp_path, pictures, loaded, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    status = main(["bench", "--data", str(pictures), "--against", "jpeg", "--qualities", "2,5"])
+    printed = capsys.readouterr()
+    assert status == 0, printed.err
+    folder = tmp_path / "bench-out"
+    names = ["curves.png", "curves.svg", "figures.json", "report.html"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert all(f"bench-out/{name}" in printed.out for name in names)
+    assert "libjpeg-turbo" in (folder / "report.html").read_text("utf-8")
+
+
+def test_bench_measures_ssimulacra2_where_it_is_installed(
+    tmp_path, pictures, loaded, monkeypatch, capsys
+):
+    pytest.importorskip("ssimulacra2")
+    monkeypatch.setenv("COLUMNS", "120")
+    out = tmp_path / "bench.json"
+    base = ["bench", "--data", str(pictures), "--against", "jpeg", "--qualities", "2,5"]
+    assert main([*base, "--json", str(out)]) == 0
+    assert "SSIMULACRA2" in capsys.readouterr().out
+    curves = json.loads(out.read_text("utf-8"))["curves"]
+    for curve in curves.values():
+        assert len(curve["results"]["ssimulacra2"]) == len(curve["qualities"])
+    assert main([*base, "--json", str(out), "--no-ssimulacra2"]) == 0
+    assert "ssimulacra2" not in out.read_text("utf-8")
+
+
+def test_bench_draws_published_curves_of_kodak(tmp_path, monkeypatch, capsys):
+    bpg = published_curves()["BPG 4:4:4"].results
+    points = list(zip(bpg["bpp"], bpg["psnr-rgb"], strict=True))
+    monkeypatch.setitem(vars(flowcodec), "load", lambda *_, **__: ExactCodec(points))
+    for number in range(1, 25):
+        Image.new("RGB", (120, 160), (128, 128, 128)).save(tmp_path / f"kodim{number:02}.png")
+    out, plot = tmp_path / "out.json", tmp_path / "out.svg"
+    base = ["bench", "--data", str(tmp_path), "--against", "", "--no-ssimulacra2"]
+    assert main([*base, "--published", "vtm,bpg", "--json", str(out), "--plot", str(plot)]) == 0
+    written = json.loads(out.read_text("utf-8"))
+    assert list(written["bd_rate"]) == ["VTM 9.1 (published)", "BPG 4:4:4 (published)"]
+    assert written["bd_rate"]["VTM 9.1 (published)"]["psnr"]["mean"] > 20
+    assert "vtm.json" in written["curves"]["VTM 9.1 (published)"]["description"]
+    assert main([*base, "--published", "--json", str(out), "--qualities", "1,2"]) == 0
+    assert len(json.loads(out.read_text("utf-8"))["bd_rate"]) == len(published_curves())
+    assert main([*base, "--published", "bpgg"]) == 2
+    assert "'bpgg': choose from jpeg," in capsys.readouterr().err
 
 
 def test_bench_refuses_what_it_cannot_do_before_any_work(tmp_path, pictures, loaded, capsys):
@@ -113,6 +161,8 @@ def test_bench_refuses_what_it_cannot_do_before_any_work(tmp_path, pictures, loa
     assert ".png" in capsys.readouterr().err
     assert main([*base, "--published"]) == 2
     assert "kodim01" in capsys.readouterr().err
+    assert main([*base, "--report", str(tmp_path / "absent" / "r.html")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
     assert not loaded and not (tmp_path / "o.json").exists()
 
 
@@ -146,8 +196,8 @@ def test_demo_says_so_where_a_codec_cannot_be_that_small(tmp_path):
     shots = list(demo.code_photograph(codec, "ours", photograph, tmp_path, 1))
     assert [shot.codec for shot in shots] == ["ours", "JPEG", "WebP", "AVIF"]
     for shot in shots:
-        assert shot.file_bytes == shot.file.stat().st_size
-        assert shot.fits == (shot.file_bytes <= shots[0].file_bytes)
+        assert shot.data == (tmp_path / f"hill{shot.suffix}").read_bytes()
+        assert shot.fits == (len(shot.data) <= len(shots[0].data))
     jpeg = shots[1]
     assert not jpeg.fits  # its tables alone are larger
 

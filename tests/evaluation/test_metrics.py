@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from flowcodec.errors import UsageError
-from flowcodec.evaluation.metrics import MS_SSIM_MIN_SIDE, ms_ssim, ms_ssim_db, psnr
+from flowcodec.evaluation.metrics import (
+    MS_SSIM_MIN_SIDE,
+    ms_ssim,
+    ms_ssim_db,
+    psnr,
+    ssimulacra2_score,
+)
 
 
 def picture(height: int, width: int) -> np.ndarray:
@@ -35,6 +41,18 @@ def test_ms_ssim_needs_five_scales():
     assert ms_ssim(picture(side, side), picture(side, side)) is not None
     assert ms_ssim(picture(side - 1, 300), picture(side - 1, 300)) is None
     assert ms_ssim(picture(1, 1), picture(1, 1)) is None
+
+
+def test_ssimulacra2_falls_with_noise_from_100():
+    pytest.importorskip("ssimulacra2")
+    clean = picture(60, 80)
+    noise = np.random.default_rng(2).normal(0, 1, clean.shape)
+    little, much = (np.clip(clean + s * noise, 0, 255).astype(np.uint8) for s in (3, 40))
+    assert ssimulacra2_score(clean, clean) == 100
+    assert 100 > ssimulacra2_score(clean, little) > ssimulacra2_score(clean, much)
+    assert ssimulacra2_score(clean[:7], clean[:7]) is None
+    with pytest.raises(UsageError, match="one shape"):
+        ssimulacra2_score(clean, clean[:30])
 
 
 def test_ms_ssim_db():

@@ -59,6 +59,21 @@ def test_means_are_of_decibels_for_psnr_and_linear_for_ms_ssim(tmp_path):
         assert results["ms-ssim-db-rgb"][index] == pytest.approx(decibels, abs=1e-3)
 
 
+def test_ssimulacra2_is_one_more_list_where_asked_for(tmp_path):
+    pytest.importorskip("ssimulacra2")
+    paths = [
+        save_photograph(tmp_path / "a.png", 60, 70),
+        save_photograph(tmp_path / "b.png", 50, 90),
+        save_photograph(tmp_path / "tiny.png", 7, 40),
+    ]
+    evaluation = evaluate_anchor(anchor_named("jpeg"), paths, [30, 90], ssimulacra2=True)
+    assert list(evaluation["results"]) == [*KEYS, "ssimulacra2"]
+    *known, tiny = (lists["ssimulacra2"] for lists in evaluation["per_image"].values())
+    assert tiny == [None, None]
+    for mean, *scores in zip(evaluation["results"]["ssimulacra2"], *known, strict=True):
+        assert mean == pytest.approx(sum(scores) / 2, abs=2e-6)
+
+
 def test_gray_is_coded_as_rgb_and_alpha_is_left_out(tmp_path):
     gray = save_photograph(tmp_path / "gray.png", 40, 50, mode="L")
     alpha = save_photograph(tmp_path / "alpha.png", 40, 50, mode="RGBA")

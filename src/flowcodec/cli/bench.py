@@ -1,12 +1,13 @@
 """`flowcodec bench`: our codec against others over the same pictures, as curves and BD-rates."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from flowcodec.cli.measuring import (
-    PUBLISHED_ANCHOR,
     Qualities,
     codec_options,
     describe_codec,
@@ -17,16 +18,47 @@ from flowcodec.cli.measuring import (
     progress_bar,
 )
 from flowcodec.errors import UsageError
+from flowcodec.evaluation.anchors import (
+    ANCHORS,
+    PUBLISHED,
+    Anchor,
+    PublishedCurve,
+    anchor_named,
+    curves_named,
+    is_kodak,
+)
+
+if TYPE_CHECKING:
+    from flowcodec.evaluation.comparison import Comparison
+    from flowcodec.evaluation.run import Codec
+
+EXAMPLES = """\b
+Examples:
+  flowcodec bench --data kodak/
+  flowcodec bench --data kodak/ --against jpeg,webp,avif,jpeg2000,jxl,heic
+  flowcodec bench --data kodak/ --published bpg,vtm,cheng2020 --plot rd.png --plot rd.svg
+  flowcodec bench --data photos/ --qualities 1,3,5,7 --report report.html --json figures.json
+"""
+FOLDER = Path("bench-out")
 
 
-@click.command()
+@dataclass(frozen=True)
+class Outputs:
+    """The files to write."""
+
+    json: Path | None
+    plots: Sequence[Path]
+    report: Path | None
+
+
+@click.command(epilog=EXAMPLES)
 @codec_options
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of pictures.")
 @click.option(
     "--against",
     default="jpeg,webp,avif",
     show_default=True,
-    help="Codecs to compare with: jpeg, webp, avif, jpeg2000, jxl.",
+    help=f"Codecs to run for comparison: {', '.join(ANCHORS)}.",
 )
 @click.option(
     "--qualities",
@@ -37,21 +69,37 @@ from flowcodec.errors import UsageError
 )
 @click.option(
     "--published",
+    metavar="NAMES",
+    is_flag=False,
+    flag_value="all",
+    default="",
+    help="Published curves to compare with as well, for the 24 Kodak pictures only: "
+    f"{', '.join(PUBLISHED)}; without names, all of them.",
+)
+@click.option(
+    "--no-ssimulacra2",
     is_flag=True,
-    help="Compare with the published BPG 4:4:4 curve as well (24 Kodak pictures only).",
+    help="Leave SSIMULACRA2 out. It is measured where its package is installed "
+    "(pip install 'flowcodec[ssimulacra2]') and takes about a second a picture and quality.",
 )
 @click.option(
     "--json",
     "json_path",
     type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="Write all curves and BD-rates to this file.",
+    help="Write all figures, curves and BD-rates, to this file.",
 )
 @click.option(
     "--plot",
-    "plot_path",
+    "plot_paths",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Draw the curves to this .png or .svg.",
+    multiple=True,
+    help="Draw the curves to this .png or .svg. May be given several times.",
+)
+@click.option(
+    "--report",
+    "report_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write one HTML file with plots, tables, and pictures under a slider.",
 )
 def command(
     model: str,
@@ -62,69 +110,112 @@ def command(
     data: Path,
     against: str,
     qualities: list[float],
-    published: bool,
-    json_path: Path,
-    plot_path: Path | None,
+    published: str,
+    no_ssimulacra2: bool,
+    json_path: Path | None,
+    plot_paths: tuple[Path, ...],
+    report_path: Path | None,
 ) -> None:
-    """Compare our codec with others: rate-distortion curves and BD-rates, from real files."""
+    """Compare our codec with others: rate-distortion curves and BD-rates, from real files.
+
+    Without --json, --plot and --report, all of these go into the folder bench-out.
+    """
     paths = pictures_in(data)
+    anchors = [anchor_named(name) for name in names_in(against)]
+    curves = _published(published, paths, data)
+    outputs = _outputs(json_path, plot_paths, report_path)
 
     import flowcodec
-    from flowcodec.evaluation.anchors import anchor_named, is_kodak, published_curves
-    from flowcodec.evaluation.bd_rate import MEASURES, compare
-    from flowcodec.evaluation.plot import check_plot_path, plot_curves
-    from flowcodec.evaluation.results import write_json
+    from flowcodec.evaluation.comparison import Comparison
+    from flowcodec.evaluation.metrics import has_ssimulacra2
     from flowcodec.evaluation.run import evaluate, evaluate_anchor
 
-    anchors = [anchor_named(name) for name in names_in(against)]
-    if plot_path is not None:
-        check_plot_path(plot_path)
-    if published and not is_kodak(paths):
-        raise UsageError(f"--published compares on kodim01 to kodim24, which {data} is not")
-
+    score = has_ssimulacra2() and not no_ssimulacra2
     codec = flowcodec.load(model, metric=metric, weights=weights, device=device, threads=threads)
-    description = describe_codec(metric, weights, device, threads)
+    about = describe_codec(metric, weights, device, threads)
     with progress_bar(len(paths) * len(qualities), model) as advance:
-        ours = evaluate(codec, paths, qualities, advance, name=model, description=description)
-    curves: dict[str, Any] = {model: ours}
+        ours = evaluate(
+            codec, paths, qualities, advance, name=model, description=about, ssimulacra2=score
+        )
+    measured = {}
     for anchor in anchors:
         with progress_bar(len(paths) * len(anchor.sweep), anchor.title) as advance:
-            curves[anchor.name] = evaluate_anchor(anchor, paths, anchor.sweep, advance)
-    if published:
-        curve = published_curves()[PUBLISHED_ANCHOR]
-        title = f"{PUBLISHED_ANCHOR} (published)"
-        curves[title] = {
-            "name": title,
-            "description": "{repo}, {path}, {snapshot}".format(**curve.source),
-            "results": curve.results,
-        }
-    rates = {
-        name: compare(ours["results"], curve["results"])
-        for name, curve in curves.items()
-        if name != model
-    }
-    write_json(
-        json_path,
-        {
-            "name": f"{model} against {', '.join(rates)}",
-            "description": f"BD-rates of {model} in percent over {len(paths)} pictures of "
-            f"{data.resolve().name}; below 0, {model} needs fewer bytes",
-            "bd_rate_range_db": {name: [what.low, what.high] for name, what in MEASURES.items()},
-            "bd_rate": rates,
-            "curves": curves,
-        },
-    )
-    if plot_path is not None:
-        title = f"{data.resolve().name}: mean of {len(paths)} pictures"
-        named = {curve["name"]: curve["results"] for curve in curves.values()}
-        plot_curves(named, plot_path, title, first=model)
+            measured[anchor.name] = evaluate_anchor(
+                anchor, paths, anchor.sweep, advance, ssimulacra2=score
+            )
+    comparison = Comparison(ours, measured, curves, data.resolve().name)
+    _write_figures(outputs, comparison)
+    if outputs.report is not None:
+        _write_report(outputs.report, comparison, codec, paths, anchors)
+    _print(comparison, outputs)
 
+
+def _published(names: str, paths: Sequence[Path], data: Path) -> dict[str, PublishedCurve]:
+    """The published curves asked for. Raises UsageError where they do not compare."""
+    curves = curves_named(names_in(names))
+    if curves and not is_kodak(paths):
+        raise UsageError(f"--published compares on kodim01 to kodim24, which {data} is not")
+    return curves
+
+
+def _outputs(json: Path | None, plots: Sequence[Path], report: Path | None) -> Outputs:
+    """What to write: the files asked for, or everything. Raises UsageError where that cannot be."""
+    from flowcodec.evaluation.plot import check_plot_path
+    from flowcodec.evaluation.report import check_can_report
+
+    if not (json or plots or report):
+        json, report = FOLDER / "figures.json", FOLDER / "report.html"
+        plots = [FOLDER / "curves.png", FOLDER / "curves.svg"]
+        FOLDER.mkdir(exist_ok=True)
+    for path in filter(None, (json, *plots, report)):
+        if not path.parent.is_dir():
+            raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
+    for plot in plots:
+        check_plot_path(plot)
+    if report is not None:
+        check_can_report()
+    return Outputs(json, plots, report)
+
+
+def _write_figures(outputs: Outputs, comparison: "Comparison") -> None:
+    """The JSON and the plots."""
+    from flowcodec.evaluation.plot import plot_curves
+    from flowcodec.evaluation.results import write_json
+
+    if outputs.json is not None:
+        write_json(outputs.json, comparison.as_json())
+    title = f"Mean of {comparison.pictures}"
+    for path in outputs.plots:
+        first = comparison.ours["name"]
+        plot_curves(comparison.curves, path, title, first, comparison.published)
+
+
+def _write_report(
+    path: Path,
+    comparison: "Comparison",
+    codec: "Codec",
+    paths: Sequence[Path],
+    anchors: Sequence[Anchor],
+) -> None:
+    """Code some pictures at equal bytes, and write the page."""
+    from flowcodec.evaluation.report import code_pictures, pictures_to_show, write_report
+
+    shown = pictures_to_show(paths)
+    with progress_bar(len(shown) * (1 + len(anchors)), "pictures of the report") as advance:
+        name = comparison.ours["name"]
+        pictures = list(code_pictures(codec, name, shown, anchors, advance))
+    write_report(path, comparison, pictures)
+
+
+def _print(comparison: "Comparison", outputs: Outputs) -> None:
+    """The tables, and where the files are."""
     from rich.console import Console
 
     console = Console()
-    for name in (model, *(anchor.name for anchor in anchors)):
-        print_evaluation(console, curves[name])
-    print_bd_rates(console, model, rates)
-    console.print(f"Figures: {json_path}", highlight=False)
-    if plot_path is not None:
-        console.print(f"Plot: {plot_path}", highlight=False)
+    for evaluation in (comparison.ours, *comparison.anchors.values()):
+        print_evaluation(console, evaluation)
+    print_bd_rates(console, comparison.ours["name"], comparison.rates)
+    files = {"Figures": [outputs.json], "Plot": outputs.plots, "Report": [outputs.report]}
+    for what, written in files.items():
+        for path in filter(None, written):
+            console.print(f"{what}: {path}", highlight=False, soft_wrap=True)

@@ -28,6 +28,7 @@ def command(folder: Path) -> None:
         CODECS,
         QUALITY,
         code_photograph,
+        coded_name,
         comparison_sheet,
         find_photographs,
     )
@@ -55,11 +56,12 @@ def command(folder: Path) -> None:
         table.add_column(title)
     for title in ("bytes", "bits a pixel", "PSNR dB"):
         table.add_column(title, justify="right")
-    for row in shots:
+    for photograph, row in zip(photographs, shots, strict=True):
         for shot in row:
             name = shot.codec if shot.fits else f"{shot.codec} (its smallest file)"
-            size = f"{shot.file_bytes:,}"
-            table.add_row(shot.file.name, name, size, f"{shot.bpp:.3f}", f"{shot.psnr:.2f}")
+            file = coded_name(photograph, shot)
+            size = f"{len(shot.data):,}"
+            table.add_row(file, name, size, f"{shot.bpp:.3f}", f"{shot.psnr:.2f}")
         table.add_section()
     console = Console()
     console.print(table)

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from flowcodec.cli.measuring import (
-    PUBLISHED_ANCHOR,
     Qualities,
     codec_options,
     describe_codec,
@@ -55,7 +54,7 @@ def command(
     paths = pictures_in(data)
 
     import flowcodec
-    from flowcodec.evaluation.anchors import is_kodak, published_curves
+    from flowcodec.evaluation.anchors import curves_named, is_kodak
     from flowcodec.evaluation.bd_rate import compare
     from flowcodec.evaluation.results import write_json
     from flowcodec.evaluation.run import evaluate
@@ -72,8 +71,8 @@ def command(
         )
     rates = {}
     if is_kodak(paths):
-        published = published_curves()[PUBLISHED_ANCHOR]
-        rates[f"{PUBLISHED_ANCHOR} (published)"] = compare(evaluation["results"], published.results)
+        for title, curve in curves_named(["bpg"]).items():
+            rates[title] = compare(evaluation["results"], curve.results)
     if json_path is not None:
         write_json(json_path, {**evaluation, "bd_rate": rates} if rates else evaluation)
 

@@ -89,17 +89,15 @@ def command(
             shots.append(shot)
             advance()
     ours = shots[0]
-    data = ours.file.read_bytes()
-
-    account = account_of(codec, data)
-    title = f"{photo.stem} at quality {quality:g}: {ours.file_bytes:,} bytes, {ours.bpp:.3f} bpp"
+    account = account_of(codec, ours.data)
+    title = f"{photo.stem} at quality {quality:g}: {len(ours.data):,} bytes, {ours.bpp:.3f} bpp"
     draw_latents(folder / "latents.png", title, original, account)
     save_png(comparison_sheet([photo], [shots], ACROSS), folder / "comparison.png")
     drawn = ["latents.png", "comparison.png"]
     before = None
     if codec.weights.config.refinement:
         bare = PictureCodec(without_refinement(codec.weights), device=device, threads=threads)
-        unrefined = rgb_pixels(bare.decode(data))
+        unrefined = rgb_pixels(bare.decode(ours.data))
         before = psnr(original, unrefined)
         sheet = refinement_sheet(photo.stem, original, unrefined, ours.pixels)
         save_png(sheet, folder / "refinement.png")
@@ -112,7 +110,7 @@ def command(
             "width": original.shape[1],
             "height": original.shape[0],
         }
-        write_json(json_path, about | in_numbers(account, shots, before, ours.psnr))
+        write_json(json_path, about | in_numbers(photo, account, shots, before, ours.psnr))
 
     print(f"Look at {', '.join(drawn)} in {folder}")
     if before is None:

@@ -12,12 +12,13 @@ from flowcodec.errors import UsageError
 from flowcodec.media.files import picture_files
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
 
+    from flowcodec.evaluation.bd_rate import Rates
     from flowcodec.evaluation.results import Evaluation
+    from flowcodec.evaluation.tables import Table
 
 LOWEST, HIGHEST = 1.0, 8.0  # the scale of our qualities
-PUBLISHED_ANCHOR = "BPG 4:4:4"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -139,65 +140,33 @@ def progress_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
 
 def print_evaluation(console: "Console", evaluation: "Evaluation") -> None:
     """The means of an evaluation as a table, a row a quality."""
-    from rich.table import Table
+    from flowcodec.evaluation.tables import table_of_means
 
-    table = Table(title=f"{evaluation['name']}: mean of {len(evaluation['per_image'])} pictures")
-    columns = {
-        "bpp": ("bpp", 4),
-        "psnr-rgb": ("PSNR dB", 2),
-        "ms-ssim-rgb": ("MS-SSIM", 5),
-        "ms-ssim-db-rgb": ("MS-SSIM dB", 2),
-        "encoding_time": ("encode s", 3),
-        "decoding_time": ("decode s", 3),
-    }
-    for title in ("quality", *(title for title, _ in columns.values())):
-        table.add_column(title, justify="right")
-    for index, quality in enumerate(evaluation["qualities"]):
-        values = (
-            number(evaluation["results"][key][index], digits)
-            for key, (_, digits) in columns.items()
-        )
-        table.add_row(f"{quality:g}", *values)
-    console.print(table)
-    small = [
-        name for name, lists in evaluation["per_image"].items() if None in lists["ms-ssim-rgb"]
-    ]
-    if small:
-        console.print(
-            f"MS-SSIM needs sides of 161 pixels: {len(small)} smaller pictures are not in its mean."
-        )
+    title = f"{evaluation['name']}: mean of {len(evaluation['per_image'])} pictures"
+    _print_table(console, title, table_of_means(evaluation))
 
 
-def print_bd_rates(
-    console: "Console", name: str, rates: Mapping[str, Mapping[str, Mapping[str, Any]]]
-) -> None:
+def print_bd_rates(console: "Console", name: str, rates: Mapping[str, "Rates"]) -> None:
     """BD-rates of `name` against others (`{anchor: compare(...)}`), and why one is missing."""
-    from rich.table import Table
+    from flowcodec.evaluation.tables import table_of_rates
 
-    from flowcodec.evaluation.bd_rate import MEASURES
-
-    table = Table(title=f"BD-rate of {name}: file size at equal quality")
-    table.add_column("against")
-    for measure in MEASURES.values():
-        title = "PSNR" if measure.key == "psnr-rgb" else "MS-SSIM"
-        table.add_column(f"{title} {measure.low:g}-{measure.high:g} dB", justify="right")
-    reasons: list[str] = []
-    for anchor, rate in rates.items():
-        cells = []
-        for measure_name in MEASURES:
-            mean = rate[measure_name]["mean"]
-            cells.append("-" if mean is None else f"{mean:+.1f} %")
-            if mean is None:
-                reasons.append(f"{anchor}, {measure_name}: {rate[measure_name]['reason']}.")
-        table.add_row(anchor, *cells)
-    console.print(table)
-    for reason in reasons:
-        console.print(reason, highlight=False)
+    title = f"BD-rate of {name}: file size at equal quality"
+    _print_table(console, title, table_of_rates(rates))
 
 
-def number(value: float | None, digits: int) -> str:
-    """A number with that many decimals; "-" where there is none."""
-    return "-" if value is None else f"{value:.{digits}f}"
+def _print_table(console: "Console", title: str, table: "Table") -> None:
+    """A table with its notes below. Names stand left, numbers right."""
+    from rich import table as rich_table
+
+    printed = rich_table.Table(title=title)
+    for heading in table.headings:
+        side: JustifyMethod = "left" if heading == "against" else "right"
+        printed.add_column(heading, justify=side, overflow="fold")
+    for row in table.rows:
+        printed.add_row(*row)
+    console.print(printed)
+    for note in table.notes:
+        console.print(note, highlight=False)
 
 
 def names_in(text: str) -> Sequence[str]:

@@ -7,6 +7,7 @@ changes with the pair that is compared.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,19 +20,23 @@ MS_SSIM_RANGE = (12.0, 19.5)  # dB of the linear mean
 
 Results = Mapping[str, Sequence[float | None]]
 
+Rates = dict[str, dict[str, Any]]
+"""BD-rates by measure: {"psnr": {"mean": -12.3}, "ms-ssim": {"mean": None, "reason": "..."}}."""
+
 
 @dataclass(frozen=True)
 class Measure:
     """A quality that rate is compared at: its key in the results, and the range in dB."""
 
     key: str
+    title: str
     low: float
     high: float
 
 
 MEASURES = {
-    "psnr": Measure("psnr-rgb", *PSNR_RANGE),
-    "ms-ssim": Measure("ms-ssim-db-rgb", *MS_SSIM_RANGE),
+    "psnr": Measure("psnr-rgb", "PSNR", *PSNR_RANGE),
+    "ms-ssim": Measure("ms-ssim-db-rgb", "MS-SSIM", *MS_SSIM_RANGE),
 }
 
 
@@ -65,12 +70,9 @@ def bd_rate_between(results: Results, anchor: Results, measure: str) -> float:
     return bd_rate(*curves, what.low, what.high)
 
 
-def compare(results: Results, anchor: Results) -> dict[str, dict[str, float | str | None]]:
-    """BD-rates of a curve against an anchor's by measure, as they are written into JSON.
-
-    {"psnr": {"mean": -12.3}, "ms-ssim": {"mean": None, "reason": "the curve spans ..."}}
-    """
-    rates: dict[str, dict[str, float | str | None]] = {}
+def compare(results: Results, anchor: Results) -> Rates:
+    """BD-rates of a curve against an anchor's by measure, as they are written into JSON."""
+    rates: Rates = {}
     for measure in MEASURES:
         try:
             rates[measure] = {"mean": round(bd_rate_between(results, anchor, measure), 2)}

@@ -1,17 +1,16 @@
 """The demonstration: real photographs through our codec, and through others at the same size."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image
 
 from flowcodec.errors import UsageError
-from flowcodec.evaluation.anchors import anchor_named, fit_bytes
-from flowcodec.evaluation.metrics import Pixels, psnr
+from flowcodec.evaluation.anchors import anchor_named
 from flowcodec.evaluation.run import Codec, rgb_pixels
 from flowcodec.evaluation.sheet import CROP, Cell, Row, differing_window, draw_sheet
+from flowcodec.evaluation.shots import Shot, equal_bytes
 from flowcodec.media.files import atomic_write
 from flowcodec.media.picture import Picture, read_picture, write_picture
 
@@ -19,22 +18,6 @@ PHOTOGRAPHS = ("astronaut", "coffee", "chelsea")
 ANCHOR_NAMES = ("jpeg", "webp", "avif")
 CODECS = 1 + len(ANCHOR_NAMES)  # shots of each photograph
 QUALITY = 2.5
-
-
-@dataclass(frozen=True)
-class Shot:
-    """A photograph through one codec: the file's bytes and what came back, uint8 (H, W, 3).
-
-    `fits` is False where even the codec's smallest file is larger than ours.
-    """
-
-    codec: str
-    file: Path
-    file_bytes: int
-    pixels: Pixels
-    bpp: float
-    psnr: float
-    fits: bool
 
 
 def find_photographs() -> list[Path]:
@@ -61,28 +44,20 @@ def code_photograph(
     as NAME.fci.png, and the anchors' files beside them; yields a Shot after each, ours first,
     CODECS in all.
     """
-    original = rgb_pixels(read_picture(photograph))
-    pixel_count = original.shape[0] * original.shape[1]
-
-    def shot(codec_title: str, file: Path, pixels: Pixels, fits: bool) -> Shot:
-        size = file.stat().st_size
-        decibels = psnr(original, pixels)
-        return Shot(codec_title, file, size, pixels, size * 8 / pixel_count, decibels, fits)
-
-    file = folder / f"{photograph.stem}.fci"
-    with atomic_write(file) as output:
-        output.write(codec.encode(Picture(original), quality).data)
-    decoded = codec.decode(file.read_bytes())
-    write_picture(decoded, folder / f"{file.name}.png")
-    ours = shot(title, file, rgb_pixels(decoded), True)
-    yield ours
-
-    for anchor in map(anchor_named, ANCHOR_NAMES):
-        coded = fit_bytes(anchor, original, ours.file_bytes)
-        file = folder / f"{photograph.stem}{anchor.suffix}"
+    colour = Picture(rgb_pixels(read_picture(photograph)))
+    anchors = [anchor_named(name) for name in ANCHOR_NAMES]
+    for shot in equal_bytes(codec, title, colour, quality, anchors):
+        file = folder / coded_name(photograph, shot)
         with atomic_write(file) as output:
-            output.write(coded.data)
-        yield shot(anchor.title, file, coded.pixels, coded.fits)
+            output.write(shot.data)
+        if shot.codec == title:
+            write_picture(shot.decoded, folder / f"{file.name}.png")
+        yield shot
+
+
+def coded_name(photograph: Path, shot: Shot) -> str:
+    """The name of a photograph's file from one codec."""
+    return f"{photograph.stem}{shot.suffix}"
 
 
 def comparison_sheet(
@@ -113,6 +88,6 @@ def comparison_sheet(
 
 
 def _caption(shot: Shot) -> tuple[str, ...]:
-    size = f"{shot.file_bytes:,} bytes, {shot.bpp:.3f} bpp"
+    size = f"{len(shot.data):,} bytes, {shot.bpp:.3f} bpp"
     excuse = () if shot.fits else ("larger: its smallest file",)
     return (f"{shot.psnr:.2f} dB PSNR", size, *excuse)

@@ -14,10 +14,11 @@ from PIL import Image
 
 from flowcodec.codecs.accounting import Account, Plane
 from flowcodec.codecs.picture import STRIDE
-from flowcodec.evaluation.demo import Shot
+from flowcodec.evaluation.demo import coded_name
 from flowcodec.evaluation.metrics import Pixels, psnr
 from flowcodec.evaluation.plot import check_matplotlib
 from flowcodec.evaluation.sheet import CROP, Cell, Row, differing_window, draw_sheet
+from flowcodec.evaluation.shots import Shot
 from flowcodec.media.files import atomic_write
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def amplified(difference: Difference) -> tuple[Pixels, int]:
 
 
 def in_numbers(
-    account: Account, shots: Sequence[Shot], before: float | None, after: float
+    photo: Path, account: Account, shots: Sequence[Shot], before: float | None, after: float
 ) -> dict[str, Any]:
     """The figures as JSON: where our file's bits went, every codec, and what refinement gains.
 
@@ -137,8 +138,8 @@ def in_numbers(
         "codecs": [
             {
                 "codec": shot.codec,
-                "file": shot.file.name,
-                "bytes": shot.file_bytes,
+                "file": coded_name(photo, shot),
+                "bytes": len(shot.data),
                 "bpp": round(shot.bpp, 6),
                 "psnr": _finite(shot.psnr),
                 "fits": shot.fits,

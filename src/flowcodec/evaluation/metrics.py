@@ -1,20 +1,24 @@
-"""PSNR and MS-SSIM of 8-bit pictures.
+"""PSNR, MS-SSIM and SSIMULACRA2 of 8-bit pictures.
 
-Both take uint8 arrays (H, W, C) in the range 0..255. Over several pictures, PSNR is the mean of
-the pictures' decibels; MS-SSIM is the mean of the linear values, and its decibels are those of
-that mean (the other order flatters a codec by about 6 % of rate).
+All take uint8 arrays (H, W, C) in the range 0..255. Over several pictures, PSNR is the mean of
+the pictures' decibels, SSIMULACRA2 that of their scores; MS-SSIM is the mean of the linear values,
+and its decibels are those of that mean (the other order flatters a codec by about 6 % of rate).
 """
 
+import io
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from flowcodec.errors import UsageError
 
 MS_SSIM_MIN_SIDE = 161  # five scales of an 11-tap window: (11 - 1) * 2**4 + 1
+SSIMULACRA2_MIN_SIDE = 8  # below it, the first scale does not exist
 
 Pixels = NDArray[np.uint8]
 
@@ -54,6 +58,31 @@ def ms_ssim(a: Pixels, b: Pixels) -> float | None:
 def ms_ssim_db(linear: float) -> float:
     """-10 log10(1 - MS-SSIM): decibels of a linear value below 1; inf at 1."""
     return math.inf if linear >= 1 else -10 * math.log10(1 - linear)
+
+
+def has_ssimulacra2() -> bool:
+    """Whether the package of the extra of that name is installed."""
+    return find_spec("ssimulacra2") is not None
+
+
+def ssimulacra2_score(a: Pixels, b: Pixels) -> float | None:
+    """SSIMULACRA2 of RGB uint8 (H, W, 3), `a` the original: 100 where equal, may be below 0.
+
+    90 is visually lossless, 70 high, 50 medium, 30 low quality. Returns None when a side is
+    shorter than SSIMULACRA2_MIN_SIDE. Raises UsageError when shapes differ or the arrays are not
+    uint8, ModuleNotFoundError unless `has_ssimulacra2()`.
+    """
+    _check_pair(a, b)
+    if min(a.shape[:2]) < SSIMULACRA2_MIN_SIDE:
+        return None
+    from ssimulacra2 import compute_ssimulacra2
+
+    def file(pixels: Pixels) -> io.BytesIO:
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PPM")
+        return buffer
+
+    return float(compute_ssimulacra2(file(a), file(b)))
 
 
 @contextmanager

@@ -4,12 +4,14 @@
      "qualities": [1.0, 2.0],
      "results": {"bpp": [...], "psnr-rgb": [...], "ms-ssim-rgb": [...], "ms-ssim-db-rgb": [...],
                  "encoding_time": [...], "decoding_time": [...]},
-     "per_image": {"kodim01.png": {the same six lists}}}
+     "per_image": {"kodim01.png": {the same lists}}}
+
+Where SSIMULACRA2 was measured, "ssimulacra2" is one more list.
 
 Each list has one entry a quality. bpp counts the whole file; times are seconds a picture.
 `results` are means over the pictures, except that ms-ssim-db-rgb is dB of the mean ms-ssim-rgb.
 An entry is null where there is no finite value: PSNR of equal pictures, MS-SSIM of pictures with
-a side under 161 pixels (the mean is over the others).
+a side under 161 pixels, SSIMULACRA2 of those under 8 (the mean is over the others).
 """
 
 import json
@@ -19,12 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from flowcodec.evaluation.metrics import Pixels, ms_ssim, ms_ssim_db, psnr
+from flowcodec.evaluation.metrics import Pixels, ms_ssim, ms_ssim_db, psnr, ssimulacra2_score
 from flowcodec.media.files import atomic_write
 
 Lists = dict[str, list[float | None]]
 
 KEYS = ("bpp", "psnr-rgb", "ms-ssim-rgb", "ms-ssim-db-rgb", "encoding_time", "decoding_time")
+SSIMULACRA2 = "ssimulacra2"
 
 
 class Evaluation(TypedDict):
@@ -39,11 +42,12 @@ class Evaluation(TypedDict):
 
 @dataclass(frozen=True)
 class Measurement:
-    """One picture at one quality: bits a pixel, linear quality, and seconds."""
+    """One picture at one quality: bits a pixel, linear quality, score and seconds."""
 
     bpp: float
     psnr: float
     ms_ssim: float | None
+    ssimulacra2: float | None
     encoding_time: float
     decoding_time: float
 
@@ -54,6 +58,8 @@ def measure(
     file_bytes: int,
     encoding_time: float,
     decoding_time: float,
+    *,
+    ssimulacra2: bool,
 ) -> Measurement:
     """Compare a decoded picture with the original, both uint8 (H, W, 3)."""
     height, width = original.shape[:2]
@@ -61,6 +67,7 @@ def measure(
         bpp=file_bytes * 8 / (height * width),
         psnr=psnr(original, decoded),
         ms_ssim=ms_ssim(original, decoded),
+        ssimulacra2=ssimulacra2_score(original, decoded) if ssimulacra2 else None,
         encoding_time=encoding_time,
         decoding_time=decoding_time,
     )
@@ -73,36 +80,44 @@ def collect(
     measurements: Mapping[str, Sequence[Measurement]],
 ) -> Evaluation:
     """Put measurements (file name -> one a quality) into the JSON form, with their means."""
+    scored = any(one.ssimulacra2 is not None for row in measurements.values() for one in row)
+    keys = (*KEYS, SSIMULACRA2) if scored else KEYS
     columns = [[row[i] for row in measurements.values()] for i in range(len(qualities))]
     return {
         "name": name,
         "description": description,
         "qualities": [float(quality) for quality in qualities],
-        "results": _lists(columns),
+        "results": _lists(columns, keys),
         "per_image": {
-            file_name: _lists([[one] for one in row]) for file_name, row in measurements.items()
+            file_name: _lists([[one] for one in row], keys)
+            for file_name, row in measurements.items()
         },
     }
 
 
-def _lists(columns: Sequence[Sequence[Measurement]]) -> Lists:
-    """The six lists, an entry for each column of measurements (a picture's own, or all)."""
-    lists: Lists = {key: [] for key in KEYS}
-    for column in columns:
-        similarity = _mean([one.ms_ssim for one in column if one.ms_ssim is not None])
-        lists["bpp"].append(_mean([one.bpp for one in column]))
-        lists["psnr-rgb"].append(_mean([one.psnr for one in column]))
-        lists["ms-ssim-rgb"].append(similarity)
-        lists["ms-ssim-db-rgb"].append(
-            None if similarity is None else _finite(ms_ssim_db(similarity))
-        )
-        lists["encoding_time"].append(_mean([one.encoding_time for one in column]))
-        lists["decoding_time"].append(_mean([one.decoding_time for one in column]))
-    return lists
+def _lists(columns: Sequence[Sequence[Measurement]], keys: Sequence[str]) -> Lists:
+    """The lists of `keys`, an entry for each column of measurements (a picture's own, or all)."""
+    means = [_means(column) for column in columns]
+    return {key: [mean[key] for mean in means] for key in keys}
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return _finite(math.fsum(values) / len(values)) if values else None
+def _means(column: Sequence[Measurement]) -> dict[str, float | None]:
+    """What a column of measurements comes to, for every key."""
+    similarity = _mean([one.ms_ssim for one in column])
+    return {
+        "bpp": _mean([one.bpp for one in column]),
+        "psnr-rgb": _mean([one.psnr for one in column]),
+        "ms-ssim-rgb": similarity,
+        "ms-ssim-db-rgb": None if similarity is None else _finite(ms_ssim_db(similarity)),
+        "encoding_time": _mean([one.encoding_time for one in column]),
+        "decoding_time": _mean([one.decoding_time for one in column]),
+        SSIMULACRA2: _mean([one.ssimulacra2 for one in column]),
+    }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return _finite(math.fsum(known) / len(known)) if known else None
 
 
 def _finite(value: float) -> float | None:

@@ -48,12 +48,16 @@ def evaluate(
     *,
     name: str,
     description: str,
+    ssimulacra2: bool = False,
 ) -> Evaluation:
     """Code every picture at every quality, decode it from its bytes, and measure.
 
     Pixels only: metadata and alpha are not coded, gray is coded and measured as RGB. The first
-    picture is coded once before the clock counts. Raises UsageError for an empty list or two
-    files of one name, MediaError for a picture that cannot be read.
+    picture is coded once before the clock counts. `ssimulacra2` asks for that measure too, which
+    needs its package (`metrics.has_ssimulacra2`).
+
+    Raises UsageError for an empty list or two files of one name, MediaError for a picture that
+    cannot be read.
     """
 
     def encode(pixels: Pixels, quality: float) -> bytes:
@@ -62,7 +66,7 @@ def evaluate(
     def decode(data: bytes) -> Pixels:
         return rgb_pixels(codec.decode(data))
 
-    measurements = _measure_all(encode, decode, paths, qualities, progress)
+    measurements = _measure_all(encode, decode, paths, qualities, progress, ssimulacra2)
     return collect(name, description, qualities, measurements)
 
 
@@ -71,9 +75,12 @@ def evaluate_anchor(
     paths: Sequence[Path],
     settings: Sequence[int],
     progress: Progress | None = None,
+    *,
+    ssimulacra2: bool = False,
 ) -> Evaluation:
     """The same for another codec, at the given settings of its own quality scale."""
-    measurements = _measure_all(anchor.encode, anchor.decode, paths, settings, progress)
+    encode, decode = anchor.encode, anchor.decode
+    measurements = _measure_all(encode, decode, paths, settings, progress, ssimulacra2)
     return collect(anchor.title, anchor.description, settings, measurements)
 
 
@@ -83,6 +90,7 @@ def _measure_all(
     paths: Sequence[Path],
     qualities: Sequence[Q],
     progress: Progress | None,
+    ssimulacra2: bool,
 ) -> dict[str, list[Measurement]]:
     if not paths or not qualities:
         raise UsageError("nothing to evaluate: give at least one picture and one quality")
@@ -100,7 +108,8 @@ def _measure_all(
             encoded = time.perf_counter()
             decoded = decode(data)
             done = time.perf_counter()
-            row.append(measure(pixels, decoded, len(data), encoded - start, done - encoded))
+            times = (encoded - start, done - encoded)
+            row.append(measure(pixels, decoded, len(data), *times, ssimulacra2=ssimulacra2))
             if progress is not None:
                 progress()
     return measurements

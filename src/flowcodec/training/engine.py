@@ -30,6 +30,7 @@ from flowcodec.models.image_cnn.klt import start_from_klt, start_gains
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.nn.gains import ANCHORS
 from flowcodec.training.aim import change_aim, start_masking
+from flowcodec.training.calibration import calibrate
 from flowcodec.training.data import Crops, hold_out, load_pictures, patches
 from flowcodec.training.growth import continue_from
 from flowcodec.training.losses import distortion
@@ -41,9 +42,12 @@ LOG = "log.jsonl"
 RECIPE = "recipe.json"
 KLT_PATCHES = 60_000
 AIM_CROPS, AIM_CROP = 6, 192
+CALIBRATION_CROPS, CALIBRATION_CROP = 8, 192
+GAIN = "prior.log_gain.table"
 FROZEN = {
-    "prior": "prior.log_gain.table",  # a smaller gain is the cheapest rate, and the worst
-    "synthesis": "g_a.klt.weight",  # which g_s shares
+    "all": (),
+    "prior": (GAIN,),  # a smaller gain is the cheapest rate, and the worst
+    "synthesis": ("g_a.klt.weight",),  # which g_s shares
 }
 GAINS = ("log_gain.table", "log_inverse_gain.table", "log_error.table")
 MUON_SCALE = 10.0  # learning rate, in the recipe's
@@ -84,6 +88,11 @@ def stage_at(recipe: Recipe, step: int) -> tuple[Stage, float]:
     cosine = 0.5 * (1 + math.cos(math.pi * progress))
     rate = stage.lr_end + (stage.lr - stage.lr_end) * cosine
     return stage, rate * min(1.0, (step + 1) / recipe.warm_up)
+
+
+def begins_stage(recipe: Recipe, step: int) -> bool:
+    """Whether a step is the first of its stage."""
+    return step == 0 or stage_at(recipe, step)[0] is not stage_at(recipe, step - 1)[0]
 
 
 def sample_quality(recipe: Recipe, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -155,6 +164,25 @@ class Training:
         x = torch.from_numpy(some).to(self.device).float() / 255
         metrics = weights.metric, self.recipe.metric
         change_aim(self.model, x, *((metric, lambdas_of(metric)) for metric in metrics))
+
+    def calibrate(self, crops: Crops) -> None:
+        """Move the gains to where the loss is least; `training.calibration` says why."""
+        pixels = crops.batch(self.step, CALIBRATION_CROPS, CALIBRATION_CROP)
+        x = torch.from_numpy(pixels).to(self.device).float().div_(255)
+        x = x.contiguous(memory_format=torch.channels_last)
+
+        def loss_at(anchor: int) -> float:
+            quality = torch.full((len(x),), 1.0 + anchor, device=self.device)
+            bpp, error = self.losses(x, quality, "all")
+            return float((bpp + self.recipe.lambdas[anchor] * error).mean())
+
+        calibrate(self.model, loss_at)
+        for mean, value in zip(self.gains(self.average), self.gains(self.model), strict=True):
+            mean.copy_(value)
+
+    @staticmethod
+    def gains(model: ImageCnn) -> tuple[Tensor, Tensor]:
+        return model.prior.log_gain.table.data, model.log_inverse_gain.table.data
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -233,6 +261,8 @@ class Training:
         """One step; returns the loss. A step whose loss or gradient explodes changes nothing."""
         recipe = self.recipe
         stage, rate = stage_at(recipe, self.step)
+        if stage.calibrate and begins_stage(recipe, self.step):
+            self.calibrate(crops)
         rng = np.random.default_rng([recipe.seed, self.step, 1])
         torch.manual_seed(recipe.seed * 1_000_003 + self.step)
         quality = torch.from_numpy(sample_quality(recipe, stage.batch, rng)).to(self.device)
@@ -249,7 +279,7 @@ class Training:
         if math.isfinite(value) and value < EXPLODED * self.usual_loss:
             loss.backward()
             for name, parameter in self.model.named_parameters():
-                if name == FROZEN.get(stage.part):
+                if name in FROZEN[stage.part] or (stage.calibrate and name == GAIN):
                     parameter.grad = None
             parameters = [p for p in self.model.parameters() if p.grad is not None]
             norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
@@ -270,7 +300,7 @@ class Training:
                 " train anew with a lower lr"
             )
         self.step += 1
-        if stage is not stage_at(recipe, self.step)[0]:
+        if begins_stage(recipe, self.step):
             self.usual_loss = math.inf  # another stage, another scale
         return value
 

@@ -24,6 +24,7 @@ class Stage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     lr: float
     lr_end: float
     part: Part = "all"  # the others: rate or distortion alone
+    calibrate: bool = False  # set the gains by a line search first, and keep them
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, "steps", self.steps, "at least 1")

@@ -1,7 +1,8 @@
-"""Picture codecs that can be run here: JPEG, WebP, AVIF, JPEG 2000 (Pillow) and JPEG XL.
+"""Picture codecs that can be run here: JPEG, WebP, AVIF, JPEG 2000, JPEG XL and HEIC.
 
-Each has one integer quality, higher is better, and is set to what serves PSNR at a given size;
-only JPEG XL needs a package beyond the core ones (imagecodecs).
+Each has one integer quality, higher is better, and is set to what serves PSNR at a given size.
+JPEG XL and HEIC need packages beyond the core ones (imagecodecs, pillow-heif); Pillow has the
+others.
 """
 
 import io
@@ -61,8 +62,9 @@ def anchor_named(name: str) -> Anchor:
     feature = _PILLOW_FEATURES.get(name)
     if feature is not None and not features.check(feature):
         raise UsageError(f"this Pillow was built without {anchor.title}: install a wheel with it")
-    if name == "jxl" and find_spec("imagecodecs") is None:
-        raise UsageError("JPEG XL needs imagecodecs: pip install imagecodecs")
+    package = _PACKAGES.get(name)
+    if package is not None and find_spec(package.replace("-", "_")) is None:
+        raise UsageError(f"{anchor.title} needs {package}: pip install 'flowcodec[bench]'")
     return anchor
 
 
@@ -148,6 +150,24 @@ def _decode_jxl(data: bytes) -> Pixels:
     return np.asarray(imagecodecs.jpegxl_decode(data), dtype=np.uint8)
 
 
+def _heic(pixels: Pixels, quality: int) -> bytes:
+    import pillow_heif
+
+    height, width = pixels.shape[:2]
+    buffer = io.BytesIO()
+    # x265's own default, tune=ssim, costs PSNR as libavif's does.
+    pillow_heif.from_bytes("RGB", (width, height), pixels.tobytes()).save(
+        buffer, quality=quality, chroma="444", enc_params={"preset": "slower", "tune": "psnr"}
+    )
+    return buffer.getvalue()
+
+
+def _decode_heic(data: bytes) -> Pixels:
+    import pillow_heif
+
+    return np.array(pillow_heif.open_heif(data).to_pillow().convert("RGB"))
+
+
 def _pillow_library(title: str, feature: str) -> Callable[[], str]:
     return lambda: f"{title} {features.version(feature)} in Pillow {PIL.__version__}"
 
@@ -158,7 +178,17 @@ def _jxl_version() -> str:
     return f"{imagecodecs.jpegxl_version()} in imagecodecs {imagecodecs.__version__}"
 
 
+def _heic_version() -> str:
+    import pillow_heif
+
+    versions = pillow_heif.libheif_info()
+    library = f"libheif {versions['libheif']} in pillow-heif {pillow_heif.__version__}"
+    return f"{versions['HEIF']}, {library}"
+
+
 _PILLOW_FEATURES = {"webp": "webp", "avif": "avif", "jpeg2000": "jpg_2000"}
+
+_PACKAGES = {"jxl": "imagecodecs", "heic": "pillow-heif"}
 
 ANCHORS: dict[str, Anchor] = {
     anchor.name: anchor
@@ -222,6 +252,18 @@ ANCHORS: dict[str, Anchor] = {
             version=_jxl_version,
             encode=_jxl,
             decode=_decode_jxl,
+        ),
+        Anchor(
+            name="heic",
+            title="HEIC",
+            suffix=".heic",
+            lowest=0,
+            highest=100,
+            sweep=(6, 12, 18, 24, 30, 36, 42, 48, 54),
+            settings="4:4:4, 8 bit, preset slower, tune psnr",
+            version=_heic_version,
+            encode=_heic,
+            decode=_decode_heic,
         ),
     )
 }

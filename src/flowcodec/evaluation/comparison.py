@@ -1,0 +1,61 @@
+"""Our codec against others over the same pictures: what `flowcodec bench` measures and writes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flowcodec.evaluation.anchors import PublishedCurve
+from flowcodec.evaluation.bd_rate import MEASURES, Rates, Results, compare
+from flowcodec.evaluation.results import Evaluation
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Evaluations of our codec and of anchors (by name), and published curves (by title).
+
+    All are over the same pictures, which `data` names in a word.
+    """
+
+    ours: Evaluation
+    anchors: Mapping[str, Evaluation]
+    published: Mapping[str, PublishedCurve]
+    data: str
+
+    @property
+    def rates(self) -> dict[str, Rates]:
+        """BD-rates of ours by what they are against."""
+        others: dict[str, Results] = {
+            **{name: anchor["results"] for name, anchor in self.anchors.items()},
+            **{title: curve.results for title, curve in self.published.items()},
+        }
+        return {name: compare(self.ours["results"], other) for name, other in others.items()}
+
+    @property
+    def curves(self) -> dict[str, Results]:
+        """What is drawn, by the name that a legend shows, ours first."""
+        measured = (self.ours, *self.anchors.values())
+        return {
+            **{evaluation["name"]: evaluation["results"] for evaluation in measured},
+            **{title: curve.results for title, curve in self.published.items()},
+        }
+
+    @property
+    def pictures(self) -> str:
+        """How many pictures, of what."""
+        return f"{len(self.ours['per_image'])} pictures of {self.data}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as it is written: BD-rates, and each curve in the form of an evaluation."""
+        ours, rates = self.ours["name"], self.rates
+        published = {
+            title: {"name": title, "description": curve.origin, "results": curve.results}
+            for title, curve in self.published.items()
+        }
+        return {
+            "name": f"{ours} against {', '.join(rates)}",
+            "description": f"BD-rates of {ours} in percent over {self.pictures}; below 0, {ours} "
+            "needs fewer bytes",
+            "bd_rate_range_db": {name: [what.low, what.high] for name, what in MEASURES.items()},
+            "bd_rate": rates,
+            "curves": {ours: self.ours, **self.anchors, **published},
+        }

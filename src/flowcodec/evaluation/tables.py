@@ -1,0 +1,71 @@
+"""What the terminal and the report show as tables: means of a codec, and BD-rates."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flowcodec.evaluation.bd_rate import MEASURES, Rates, Results
+from flowcodec.evaluation.results import Evaluation
+
+_COLUMNS = {
+    "bpp": ("bpp", 4),
+    "psnr-rgb": ("PSNR dB", 2),
+    "ms-ssim-rgb": ("MS-SSIM", 5),
+    "ms-ssim-db-rgb": ("MS-SSIM dB", 2),
+    "ssimulacra2": ("SSIMULACRA2", 2),
+    "encoding_time": ("encode s", 3),
+    "decoding_time": ("decode s", 3),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text by row and column, and what has to be said below it."""
+
+    headings: list[str]
+    rows: list[list[str]]
+    notes: list[str]
+
+
+def table_of_means(evaluation: Evaluation) -> Table:
+    """The means of an evaluation, a row a quality."""
+    points = table_of_points(evaluation["results"])
+    qualities = [f"{quality:g}" for quality in evaluation["qualities"]]
+    small = [lists for lists in evaluation["per_image"].values() if None in lists["ms-ssim-rgb"]]
+    note = f"MS-SSIM needs sides of 161 pixels: {len(small)} smaller pictures are not in its mean."
+    return Table(
+        ["quality", *points.headings],
+        [[quality, *row] for quality, row in zip(qualities, points.rows, strict=True)],
+        [note] if small else [],
+    )
+
+
+def table_of_points(results: Results) -> Table:
+    """The lists of a curve side by side, as far as it has them, a row a point."""
+    columns = {key: column for key, column in _COLUMNS.items() if key in results}
+    lists = [
+        [_number(value, digits) for value in results[key]] for key, (_, digits) in columns.items()
+    ]
+    headings = [heading for heading, _ in columns.values()]
+    return Table(headings, [list(row) for row in zip(*lists, strict=True)], [])
+
+
+def table_of_rates(rates: Mapping[str, Rates]) -> Table:
+    """BD-rates, a row for each codec that was compared with; notes say why one is missing."""
+    rows, missing = [], defaultdict[str, list[str]](list)
+    for anchor, rate in rates.items():
+        means = {measure: rate[measure]["mean"] for measure in MEASURES}
+        rows.append(
+            [anchor, *("-" if mean is None else f"{mean:+.1f} %" for mean in means.values())]
+        )
+        for measure, mean in means.items():
+            if mean is None:
+                missing[f"{measure}: {rate[measure]['reason']}."].append(anchor)
+    headings = [f"{what.title} {what.low:g}-{what.high:g} dB" for what in MEASURES.values()]
+    notes = [f"{', '.join(anchors)}, {reason}" for reason, anchors in missing.items()]
+    return Table(["against", *headings], rows, notes)
+
+
+def _number(value: float | None, digits: int) -> str:
+    """A number with that many decimals; "-" where there is none."""
+    return "-" if value is None else f"{value:.{digits}f}"

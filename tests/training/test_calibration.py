@@ -1,0 +1,22 @@
+"""The line search finds the gains of least loss, and leaves masking's alone."""
+
+import torch
+
+from flowcodec.training.calibration import calibrate
+from tests.models.networks import small
+
+
+def test_gains_go_to_the_least_loss_of_each_quality() -> None:
+    model = small("patch", "none", 1, False, masking=True)
+    gains, inverses = model.prior.log_gain.table.data, model.log_inverse_gain.table.data
+    start = gains.clone()
+    goal = start + torch.linspace(-1, 1, 8)[:, None]
+    goal[:, 9:] += 0.5  # another band
+
+    def loss_at(anchor: int) -> float:
+        return float((gains[anchor, 1:] - goal[anchor, 1:]).square().sum())
+
+    calibrate(model, loss_at)
+    assert torch.equal(gains, inverses)
+    assert torch.equal(gains[:, 0], start[:, 0])
+    assert (gains - goal)[:, 1:].abs().max() < 0.11
