@@ -144,7 +144,7 @@ def show(figures: dict[str, Any]) -> None:
         table.add_column(title, justify="left" if title == "stage" else "right")
     encode, decode = figures["shares"]["encode"], figures["shares"]["decode"]
     for stage in encode:
-        table.add_row(stage, f"{encode[stage]:.1%}", f"{decode.get(stage, 0):.1%}")
+        table.add_row(stage, f"{encode[stage]:.1%}", f"{decode[stage]:.1%}")
     console.print(table)
     table = Table(title="Whole processes")
     for title in ("command", "seconds", "peak MB"):

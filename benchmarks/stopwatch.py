@@ -23,6 +23,7 @@ class Stopwatch:
 
     def watch(self, stage: str, owner: Any, *names: str) -> None:
         """Count the functions `names` of a class or module for `stage`."""
+        self.seconds.setdefault(stage, 0.0)
         for name in names:
             wrapped = self._wrapped(stage, getattr(owner, name))
             self._patches.enter_context(mock.patch.object(owner, name, wrapped))
