@@ -77,9 +77,7 @@ class ImageCnn(nn.Module):
         """Training pass; H and W multiples of 64; `noise` and `price` as in `code`."""
         return self.decode(self.g_a(x - 0.5, quality), quality, noise, price)
 
-    def decode(
-        self, y: Tensor, quality: Tensor, noise: bool = False, price: float = 0.0
-    ) -> Output:
+    def decode(self, y: Tensor, quality: Tensor, noise: bool = False, price: float = 0.0) -> Output:
         """The training pass from latents before their gain on."""
         coded = self.code(y, quality, noise, price)
         return Output(
