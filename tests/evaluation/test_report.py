@@ -96,7 +96,7 @@ def test_the_page_says_what_was_measured_and_how(page: Path) -> None:
     assert "InterDigitalInc/CompressAI, results/image/kodak/bpg_444_x265_ycbcr.json" in text
     assert text.count("-50.0 %") == 4  # half the rate of either, by both measures
     assert "HPCM-Large (published), ms-ssim: the anchor" in text
-    assert "1 pictures of photos" in text
+    assert "1 picture of photos" in text
     assert text.count("<svg") == 3  # PSNR, MS-SSIM, SSIMULACRA2
     assert "SSIMULACRA2" in text and "currentColor" in text
 

@@ -42,7 +42,8 @@ class Comparison:
     @property
     def pictures(self) -> str:
         """How many pictures, of what."""
-        return f"{len(self.ours['per_image'])} pictures of {self.data}"
+        count = len(self.ours["per_image"])
+        return f"{count} {'picture' if count == 1 else 'pictures'} of {self.data}"
 
     def as_json(self) -> dict[str, Any]:
         """Everything as it is written: BD-rates, and each curve in the form of an evaluation."""
