@@ -10,7 +10,7 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 # No test depends on the clock. `make test` tries the same examples each time, `make fuzz` new ones.
 settings.register_profile("test", deadline=None, derandomize=True)
-settings.register_profile("fuzz", deadline=None, max_examples=1000, print_blob=True)
+settings.register_profile("fuzz", deadline=None, max_examples=500, print_blob=True)
 settings.load_profile("test")
 
 

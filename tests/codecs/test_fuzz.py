@@ -211,7 +211,7 @@ def tally() -> Iterator[Counter[str]]:
 
 SEEDS = st.integers(0, 2**64)
 KINDS = st.integers(0, 4)
-MANY = settings(max_examples=10 * settings().max_examples)  # 1,000 and, in `make fuzz`, 10,000
+MANY = settings(max_examples=20 * settings().max_examples)  # 2,000 and, in `make fuzz`, 10,000
 SOME = settings(max_examples=4 * settings().max_examples)
 
 
