@@ -1,5 +1,7 @@
 """The line search finds the gains of least loss, and leaves masking's alone."""
 
+import math
+
 import torch
 
 from flowcodec.training.calibration import calibrate
@@ -20,3 +22,11 @@ def test_gains_go_to_the_least_loss_of_each_quality() -> None:
     assert torch.equal(gains, inverses)
     assert torch.equal(gains[:, 0], start[:, 0])
     assert (gains - goal)[:, 1:].abs().max() < 0.11
+
+
+def test_a_loss_that_is_no_number_ends_the_search() -> None:
+    model = small("patch", "none", 1, False)
+    before = [table.clone() for table in model.gain_tables]
+    calibrate(model, lambda anchor: math.nan)
+    for table, kept in zip(model.gain_tables, before, strict=True):
+        assert torch.allclose(table, kept)

@@ -123,7 +123,8 @@ class Correction:
         """(8h, 8w, 3) around zero -> the same; octaves of masking (h/2, w/2, 1)."""
         error = np.exp2(at_quality(self.log_error, quality))[None, None]
         if octaves is not None:
-            error = error * np.exp2(octaves).repeat(2, axis=0).repeat(2, axis=1)
+            side = PATCH // BLOCK
+            error = error * np.exp2(octaves).repeat(side, axis=0).repeat(side, axis=1)
         coefficients = blocks(x, BLOCK) @ self.basis
         scales = [1 / (self.spread + error), *(1 / (window * error) for window in WINDOWS)]
         seen = np.multiply(coefficients[:, :, None], np.stack(scales, axis=2))

@@ -259,7 +259,8 @@ def cheaper(
     whole = mean >> MEAN_BITS
     middle = (mean + (1 << (MEAN_BITS - 1))) >> MEAN_BITS
     where = np.nonzero((nearest != middle) & (np.abs(nearest - whole) <= NEARBY))
-    one, step = nearest[where], np.sign(middle - nearest)[where]
+    one = nearest[where]
+    step = np.sign(middle[where] - one)
     table = scale[where] << MEAN_BITS | mean[where] & 15
     at = one - whole[where] + NEARBY
     saved = nearby_bits()[table, at] - nearby_bits()[table, at + step]

@@ -17,6 +17,7 @@ from flowcodec.codecs.picture import STRIDE
 from flowcodec.evaluation.demo import coded_name
 from flowcodec.evaluation.metrics import Pixels, psnr
 from flowcodec.evaluation.plot import check_matplotlib
+from flowcodec.evaluation.results import finite
 from flowcodec.evaluation.sheet import CROP, Cell, Row, differing_window, draw_sheet
 from flowcodec.evaluation.shots import Shot
 from flowcodec.media.files import atomic_write
@@ -141,19 +142,15 @@ def in_numbers(
                 "file": coded_name(photo, shot),
                 "bytes": len(shot.data),
                 "bpp": round(shot.bpp, 6),
-                "psnr": _finite(shot.psnr),
+                "psnr": finite(shot.psnr, 4),
                 "fits": shot.fits,
             }
             for shot in shots
         ],
         "refinement": None
         if before is None
-        else {"psnr_before": _finite(before), "psnr_after": _finite(after)},
+        else {"psnr_before": finite(before, 4), "psnr_after": finite(after, 4)},
     }
-
-
-def _finite(value: float) -> float | None:
-    return round(value, 4) if math.isfinite(value) else None
 
 
 def _shares_in_words(account: Account) -> str:

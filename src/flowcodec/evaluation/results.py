@@ -108,7 +108,7 @@ def _means(column: Sequence[Measurement]) -> dict[str, float | None]:
         "bpp": _mean([one.bpp for one in column]),
         "psnr-rgb": _mean([one.psnr for one in column]),
         "ms-ssim-rgb": similarity,
-        "ms-ssim-db-rgb": None if similarity is None else _finite(ms_ssim_db(similarity)),
+        "ms-ssim-db-rgb": None if similarity is None else finite(ms_ssim_db(similarity)),
         "encoding_time": _mean([one.encoding_time for one in column]),
         "decoding_time": _mean([one.decoding_time for one in column]),
         SSIMULACRA2: _mean([one.ssimulacra2 for one in column]),
@@ -117,11 +117,12 @@ def _means(column: Sequence[Measurement]) -> dict[str, float | None]:
 
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return _finite(math.fsum(known) / len(known)) if known else None
+    return finite(math.fsum(known) / len(known)) if known else None
 
 
-def _finite(value: float) -> float | None:
-    return round(value, 6) if math.isfinite(value) else None
+def finite(value: float, digits: int = 6) -> float | None:
+    """A number as it is written into JSON, which knows neither infinity nor NaN."""
+    return round(value, digits) if math.isfinite(value) else None
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

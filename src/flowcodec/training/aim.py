@@ -77,7 +77,7 @@ def change_aim(
     finer = 0.5 * torch.log2(cost[1] / cost[0])  # octaves, (8, M)
     start = int(model.config.masking)
     steps = model.g_s.spread[:, 0, 0] * torch.exp2(-model.log_inverse_gain.table[:, start:])
-    for table in (model.prior.log_gain.table, model.log_inverse_gain.table):
+    for table in model.gain_tables:
         table[:, start:] += finer
     # The errors that corrections see: squares of steps, carried from the KLT's channels to the DCT.
     shares = dct(basis.flatten(1)).square().sum((2, 3))  # (M, 192)

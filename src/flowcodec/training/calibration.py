@@ -29,7 +29,7 @@ def calibrate(model: ImageCnn, loss_at: Callable[[int], float]) -> None:
     first, last = int(model.config.masking), model.config.coded
     edges = [first, *(first + end for end in BANDS if first + end < last), last]
     bands = [slice(first, last), *map(slice, edges[:-1], edges[1:])]
-    tables = (model.prior.log_gain.table, model.log_inverse_gain.table)
+    tables = model.gain_tables
     for anchor in range(ANCHORS):
         best = loss_at(anchor)
         for band in bands:
@@ -50,7 +50,7 @@ def _walk(
         for table in tables:
             table[anchor, band] += step
         found = loss_at(anchor)
-        if found >= best:
+        if not found < best:  # nor where it is no number
             for table in tables:
                 table[anchor, band] -= step
             return best

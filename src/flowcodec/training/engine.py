@@ -162,16 +162,13 @@ class Training:
         """Turn a network of one metric into the start of one for another."""
         if self.recipe.switches.get("masking") and not weights.config.masking:
             start_masking(self.model)
-        some = Crops(pictures, self.recipe.seed, 0.0).batch(0, AIM_CROPS, AIM_CROP)
-        x = torch.from_numpy(some).to(self.device).float() / 255
+        x = self.tensor(Crops(pictures, self.recipe.seed, 0.0).batch(0, AIM_CROPS, AIM_CROP))
         metrics = weights.metric, self.recipe.metric
         change_aim(self.model, x, *((metric, lambdas_of(metric)) for metric in metrics))
 
     def calibrate(self, crops: Crops) -> None:
         """Move the gains to where the loss is least; `training.calibration` says why."""
-        pixels = crops.batch(self.step, CALIBRATION_CROPS, CALIBRATION_CROP)
-        x = torch.from_numpy(pixels).to(self.device).float().div_(255)
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = self.tensor(crops.batch(self.step, CALIBRATION_CROPS, CALIBRATION_CROP))
 
         def loss_at(anchor: int) -> float:
             quality = torch.full((len(x),), 1.0 + anchor, device=self.device)
@@ -179,12 +176,14 @@ class Training:
             return float((bpp + self.recipe.lambdas[anchor] * error).mean())
 
         calibrate(self.model, loss_at)
-        for mean, value in zip(self.gains(self.average), self.gains(self.model), strict=True):
-            mean.copy_(value)
+        with torch.no_grad():
+            for mean, value in zip(self.average.gain_tables, self.model.gain_tables, strict=True):
+                mean.copy_(value)
 
-    @staticmethod
-    def gains(model: ImageCnn) -> tuple[Tensor, Tensor]:
-        return model.prior.log_gain.table.data, model.log_inverse_gain.table.data
+    def tensor(self, pixels: np.ndarray) -> Tensor:
+        """Crops as the network takes them: (B, 3, H, W) in [0, 1] on the device."""
+        x = torch.from_numpy(pixels).to(self.device).float().div_(255)
+        return x.contiguous(memory_format=torch.channels_last)
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -241,22 +240,17 @@ class Training:
         model, price, noise = self.model, self.recipe.price, self.recipe.rate == "noise"
         nothing = x.new_zeros(len(x))
         with self.autocast():
+            with contextlib.nullcontext() if part == "all" else torch.no_grad():
+                y = model.g_a(x - 0.5, quality)
             if part == "prior":
-                with torch.no_grad():
-                    y = model.g_a(x - 0.5, quality)
                 coded = model.code(y, quality, noise, price)
                 return (coded.y_bits + coded.z_bits) / x[0, 0].numel(), nothing
             if part == "synthesis":
                 with torch.no_grad():
-                    y = model.code(model.g_a(x - 0.5, quality), quality, price=price).y
+                    y = model.code(y, quality, price=price).y
                 x_hat = model.synthesise(y, quality)
                 return nothing, distortion(self.recipe.metric, x, x_hat.float())
-            if part == "decoder":
-                with torch.no_grad():
-                    y = model.g_a(x - 0.5, quality)
-                out = model.decode(y, quality, noise, price)
-            else:
-                out = model(x, quality, noise, price)
+            out = model.decode(y, quality, noise, price)
         bpp = out.bits.sum(1) / x[0, 0].numel()
         return bpp, distortion(self.recipe.metric, x, out.x_hat.float())
 
@@ -273,8 +267,7 @@ class Training:
         rng = np.random.default_rng([recipe.seed, self.step, 1])
         torch.manual_seed(recipe.seed * 1_000_003 + self.step)
         quality = torch.from_numpy(sample_quality(recipe, stage.batch, rng)).to(self.device)
-        pixels = torch.from_numpy(crops.batch(self.step, stage.batch, stage.crop)).to(self.device)
-        x = pixels.float().div_(255).contiguous(memory_format=torch.channels_last)
+        x = self.tensor(crops.batch(self.step, stage.batch, stage.crop))
         weight = lambda_of(recipe.lambdas, quality)
         bpp, error = self.losses(x, quality, stage.part)
         balance = (weight / recipe.lambdas[ANCHORS // 2]) ** -recipe.balance

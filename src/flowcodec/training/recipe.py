@@ -23,7 +23,7 @@ class Stage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     batch: int
     lr: float
     lr_end: float
-    part: Part = "all"  # the others: rate or distortion alone
+    part: Part = "all"  # `Training.losses` tells what the others leave out
     calibrate: bool = False  # set the gains by a line search first, and keep them
 
     def __post_init__(self) -> None:
@@ -81,6 +81,7 @@ class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     @property
     def lambdas(self) -> list[float]:
+        """`lambdas_of` the metric."""
         return lambdas_of(self.metric)
 
 

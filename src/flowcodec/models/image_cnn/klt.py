@@ -91,7 +91,7 @@ def start_gains(
     with torch.no_grad():
         for index, weight in enumerate(rate_weights):
             gain = math.log2(255 / quantiser_step(weight))
-            for table in (model.prior.log_gain.table, model.log_inverse_gain.table):
+            for table in model.gain_tables:
                 table[index, -model.config.latent :] = (
                     gain if log_spread is None else log_spread + gain
                 )

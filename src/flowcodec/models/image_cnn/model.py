@@ -68,8 +68,13 @@ class ImageCnn(nn.Module):
         self.log_inverse_gain = PerQuality(config.coded)
         self.refinement = Refinement(config, patch) if config.refinement else None
         if config.masking:
-            for table in (self.prior.log_gain.table, self.log_inverse_gain.table):
+            for table in self.gain_tables:
                 fix_mask_gain(table)
+
+    @property
+    def gain_tables(self) -> tuple[nn.Parameter, nn.Parameter]:
+        """log2 of the gains by which y is multiplied, and of those it is divided by: (8, M)."""
+        return self.prior.log_gain.table, self.log_inverse_gain.table
 
     def forward(
         self, x: Tensor, quality: Tensor, noise: bool = False, price: float = 0.0
