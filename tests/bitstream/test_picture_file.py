@@ -9,13 +9,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowcodec.bitstream.header import pack_header
-from flowcodec.bitstream.picture_file import pack_picture, parse_picture
-from flowcodec.bitstream.units import ALPHA, EXIF, ICC, SKIP_BIT, TILE, UNIT_NAMES, pack_unit
+from flowcodec.bitstream.picture_file import Tile, pack_picture, parse_picture
+from flowcodec.bitstream.units import (
+    ALPHA,
+    EXIF,
+    ICC,
+    LEARNED,
+    LOSSLESS,
+    PLAIN,
+    SKIP_BIT,
+    TILE_KINDS,
+    UNIT_NAMES,
+    pack_unit,
+)
 from flowcodec.errors import FormatError, UsageError
 from tests.bitstream.samples import HEADER, headers, mend_checksums
 
 TWO_TILES = replace(HEADER, width=100, height=50, alpha=True, tile=1)
-SAMPLE_TILES = [(0x01020304, b"first tile"), (0xA0B0C0D0, b"second, longer tile" * 8)]
+SAMPLE_TILES = [
+    Tile(0x01020304, b"first tile"),
+    Tile(0xA0B0C0D0, b"second, longer tile" * 8, PLAIN),
+]
 SAMPLE = pack_picture(TWO_TILES, SAMPLE_TILES, alpha=b"alpha", icc=b"icc", exif=b"exif")
 
 
@@ -29,15 +43,16 @@ def build(header, units):
     return data
 
 
-def tile(data=b"tile"):
-    return TILE, b"\1\2\3\4" + data
+def tile(data=b"tile", kind=LEARNED):
+    return kind, b"\1\2\3\4" + data
 
 
 @given(st.data())
 def test_every_file_comes_back(data):
     header = data.draw(headers(max_tiles=3))
     count = header.tile_count
-    tile_values = st.tuples(st.integers(0, 2**32 - 1), st.binary(max_size=300))
+    hashes, codes = st.integers(0, 2**32 - 1), st.binary(max_size=300)
+    tile_values = st.builds(Tile, hashes, codes, st.sampled_from(list(TILE_KINDS)))
     tiles = data.draw(st.lists(tile_values, min_size=count, max_size=count))
     alpha = data.draw(st.binary(max_size=200)) if header.alpha else None
     icc, exif = (data.draw(st.none() | st.binary(max_size=200)) for _ in range(2))
@@ -46,18 +61,18 @@ def test_every_file_comes_back(data):
     file = parse_picture(packed)
 
     assert file.header == header
-    assert [(tile.latent_hash, tile.data) for tile in file.tiles] == tiles
+    assert [replace(tile, offset=0) for tile in file.tiles] == tiles
     assert (file.alpha, file.icc, file.exif) == (alpha, icc, exif)
     assert sum(file.parts.values()) == len(packed)
     for tile_ in file.tiles:
-        assert packed[tile_.offset] == TILE
+        assert packed[tile_.offset] == tile_.type
 
 
 def test_parts_say_where_the_bytes_went():
     assert parse_picture(SAMPLE).parts == {
         "header": 26,
         "unit frames": 4 * 6 + 7,  # a length from 128 on takes two bytes
-        "latent hashes": 8,
+        "hashes": 8,
         "icc": 3,
         "exif": 4,
         "alpha": 5,
@@ -68,7 +83,7 @@ def test_parts_say_where_the_bytes_went():
 
 @pytest.mark.parametrize(("size", "overhead"), [(100, 38), (16_000, 39), (100_000, 40)])
 def test_overhead_of_a_kodak_picture(size, overhead):
-    assert len(pack_picture(HEADER, [(0, bytes(size))])) == size + overhead
+    assert len(pack_picture(HEADER, [Tile(0, bytes(size))])) == size + overhead
 
 
 def test_no_cut_file_is_accepted():
@@ -137,8 +152,8 @@ def test_units_are_bound_to_their_place_and_file():
 @pytest.mark.parametrize(
     ("units", "complaint", "unit"),
     [
-        ([(ALPHA, b""), (TILE, b""), tile()], "begins with 4 bytes of hash", "tile 0"),
-        ([(ALPHA, b""), tile(), (TILE, b"abc")], "begins with 4 bytes of hash", "tile 1"),
+        ([(ALPHA, b""), (LEARNED, b""), tile()], "begins with 4 bytes of hash", "tile 0"),
+        ([(ALPHA, b""), tile(), (LOSSLESS, b"abc")], "begins with 4 bytes of hash", "tile 1"),
         ([tile(), tile()], "no alpha unit precedes", "tile 0"),
         ([tile(), (ALPHA, b""), tile()], "no alpha unit precedes", "tile 0"),
         ([(ALPHA, b""), (ICC, b""), tile(), tile()], "out of order", "icc"),
@@ -202,7 +217,7 @@ def test_a_short_file_that_claims_a_huge_picture_takes_no_memory(tile_steps):
 
 
 def test_a_claimed_length_takes_no_memory():
-    start = bytes([TILE]) + b"\xff\xff\xff\xff\x0f"
+    start = bytes([LEARNED]) + b"\xff\xff\xff\xff\x0f"
     data = pack_header(HEADER) + start + bytes(20)
     with pytest.raises(FormatError, match="its payload needs 4294967295 bytes, 16 left") as caught:
         parse_picture(data)
@@ -220,11 +235,11 @@ def test_checksums_are_the_crc_of_the_file_without_its_checksums():
     ("header", "tiles", "alpha", "complaint"),
     [
         (HEADER, [], None, "asks for 1 tiles, 0 were given"),
-        (HEADER, [(0, b""), (0, b"")], None, "asks for 1 tiles, 2 were given"),
-        (HEADER, [(0, b"")], b"", "alpha flag"),
-        (replace(HEADER, alpha=True), [(0, b"")], None, "alpha flag"),
-        (HEADER, [(2**32, b"")], None, "latent hash"),
-        (replace(HEADER, tile=0), [(0, b"")], None, "tile is 0"),
+        (HEADER, [Tile(0, b""), Tile(0, b"")], None, "asks for 1 tiles, 2 were given"),
+        (HEADER, [Tile(0, b"")], b"", "alpha flag"),
+        (replace(HEADER, alpha=True), [Tile(0, b"")], None, "alpha flag"),
+        (HEADER, [Tile(2**32, b"")], None, "hash has 32 bits"),
+        (replace(HEADER, tile=0), [Tile(0, b"")], None, "tile is 0"),
     ],
 )
 def test_contradictions_are_not_written(header, tiles, alpha, complaint):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from flowcodec import bitstream
 from flowcodec.bitstream.header import FIELDS, MAX_TILE_PIXELS, MODEL_NAMES
-from flowcodec.bitstream.picture_file import pack_picture, parse_picture
-from flowcodec.bitstream.units import ALPHA, EXIF, ICC, TILE, UNIT_NAMES
+from flowcodec.bitstream.picture_file import Tile, pack_picture, parse_picture
+from flowcodec.bitstream.units import ALPHA, EXIF, ICC, LEARNED, LOSSLESS, PLAIN, UNIT_NAMES
 
 SPEC = Path(bitstream.__file__).with_name("SPEC.md").read_text("utf-8")
 
@@ -32,7 +32,7 @@ def test_models_are_listed():
 def test_unit_types_are_listed_in_the_order_of_the_file():
     rows = re.findall(r"^\| 0x(\w\w) \| (\w+) \|", SPEC, re.MULTILINE)
     assert [(int(type_, 16), name) for type_, name in rows] == [
-        (type_, UNIT_NAMES[type_]) for type_ in (ICC, EXIF, ALPHA, TILE)
+        (type_, UNIT_NAMES[type_]) for type_ in (ICC, EXIF, ALPHA, LEARNED, PLAIN, LOSSLESS)
     ]
 
 
@@ -48,6 +48,5 @@ def test_example_is_a_file_of_this_format():
     file = parse_picture(example)
     assert (file.header.width, file.header.height) == (300, 2)
     assert file.exif == b"II*\0\x08" + bytes(9)
-    tiles = [(tile.latent_hash, tile.data) for tile in file.tiles]
-    assert tiles == [(0x11223344, b"\xc0\xff\xee")]
-    assert pack_picture(file.header, tiles, exif=file.exif) == example
+    assert file.tiles == [Tile(0x11223344, b"\xc0\xff\xee", LEARNED, offset=47)]
+    assert pack_picture(file.header, file.tiles, exif=file.exif) == example

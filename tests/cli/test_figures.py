@@ -6,14 +6,16 @@ import pytest
 from PIL import Image
 
 from flowcodec.cli.main import main
+from flowcodec.codecs import tiles
 from flowcodec.evaluation import plot
 from tests.evaluation.fakes import save_photograph
 from tests.golden.make import FOLDER
 
 
 @pytest.fixture
-def run(tmp_path, capsys):
-    """Runs the command on a photograph with the weights of a golden model."""
+def run(tmp_path, capsys, monkeypatch):
+    """Runs the command on a photograph with the weights of a golden model, which is always used."""
+    monkeypatch.setattr(tiles, "TRIALS", ())
     photo = save_photograph(tmp_path / "hill.png", 150, 200)
 
     def call(model, *words):

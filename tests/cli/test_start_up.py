@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from flowcodec import __version__
 from flowcodec.bitstream.header import PictureHeader
-from flowcodec.bitstream.picture_file import pack_picture
+from flowcodec.bitstream.picture_file import PLAIN, Tile, pack_picture
 from flowcodec.cli.main import COMMANDS
 from flowcodec.cli.models import command as models_command
 from flowcodec.errors import WeightsError
@@ -28,7 +28,7 @@ HEADER = PictureHeader(
     quality=4250,
     psnr=3241,
 )
-TILES = [(0x11223344, bytes(900)), (0x55667788, bytes(100))]
+TILES = [Tile(0x11223344, bytes(900)), Tile(0x55667788, bytes(100), PLAIN)]
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_info_for_people(run, sample):
     assert rows["width"] == "1100 pixels"
     assert rows["quality"] == "4.25"
     assert rows["psnr"] == "32.41 dB"
-    assert rows["grid"] == "2 x 1 tiles"
+    assert rows["grid"] == "2 x 1 tiles: 1 learned, 1 plain"
     assert rows["tiles"].startswith("1000 bytes")
     assert rows["metadata"] == "ICC profile (9 bytes)"
     size = sample.stat().st_size
@@ -155,7 +155,8 @@ def test_info_for_programs(run, sample):
     assert (first["width"], first["height"], first["tile"]) == (1100, 500, 1024)
     assert (first["quality"], first["psnr"]) == (4.25, 32.41)
     assert [tile["bytes"] for tile in first["tiles"]] == [900, 100]
-    assert first["tiles"][1]["latent_hash"] == "55667788"
+    assert first["tiles"][1]["hash"] == "55667788"
+    assert [tile["kind"] for tile in first["tiles"]] == ["learned", "plain"]
     assert sum(first["parts"].values()) == first["bytes"] == sample.stat().st_size
 
 

@@ -32,9 +32,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from flowcodec.bitstream.header import PictureHeader, pack_header
-from flowcodec.bitstream.picture_file import PictureFile, pack_picture, parse_picture
+from flowcodec.bitstream.picture_file import (
+    LOSSLESS,
+    PLAIN,
+    PictureFile,
+    Tile,
+    pack_picture,
+    parse_picture,
+)
 from flowcodec.codecs.picture import PictureCodec
-from flowcodec.entropy import prior
+from flowcodec.entropy import plain, prior
 from flowcodec.entropy.coder import Decoder
 from flowcodec.errors import FormatError, WeightsError
 from flowcodec.media.picture import Picture
@@ -67,7 +74,8 @@ class CountingDecoder(Decoder):
 @pytest.fixture(autouse=True, scope="module")
 def counted_steps():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prior, "Decoder", CountingDecoder)
+        for module in (prior, plain):
+            patch.setattr(module, "Decoder", CountingDecoder)
         yield
 
 
@@ -98,9 +106,9 @@ def originals() -> list[Original]:
 
 
 def coded(codec: PictureCodec, picture: Picture, quality: float, tile: int = 1024) -> Original:
-    data = codec.encode(picture, quality, tile=tile).data
+    data = codec.encode(picture, quality, tile=tile, kinds=["learned"]).data
     file = parse_picture(data)
-    hashes = [tile.latent_hash for tile in file.tiles]
+    hashes = [tile.hash for tile in file.tiles]
     latents = dict(zip(hashes, make.latents(codec.prior, file), strict=True))
     return Original(codec, data, file, codec.decode(data), latents)
 
@@ -152,13 +160,13 @@ def stated(file: PictureFile, original: Original) -> Picture:
     header = file.header
     tiles = []
     for index, tile in enumerate(file.tiles):
-        assert tile.latent_hash in original.latents, "latents that nobody coded"
-        z, y = original.latents[tile.latent_hash]
+        assert tile.hash in original.latents, "latents that nobody coded"
+        z, y = original.latents[tile.hash]
         box = header.tile_box(index)
         assert y.shape[1:] == (-(-box.height // 16), -(-box.width // 16))
         code, unchanged = original.codec.prior.encode(z, y, header.quality)
         assert np.array_equal(unchanged, y)
-        tiles.append((tile.latent_hash, code))
+        tiles.append(Tile(tile.hash, code))
     alpha = original.file.alpha if header.alpha else None
     return original.codec.decode(pack_picture(header, tiles, alpha, file.icc, file.exif))
 
@@ -231,8 +239,8 @@ def test_damaged_codes_with_right_checksums_give_an_error_or_the_picture(tally, 
     """Damage in a tile's entropy-coded bytes alone, the file written around it as it should be."""
     original = originals()[kind]
     file = original.file
-    tiles = [(tile.latent_hash, tile.data) for tile in file.tiles]
-    tiles[-1] = (file.tiles[-1].latent_hash, damage(file.tiles[-1].data, seed))
+    tiles = list(file.tiles)
+    tiles[-1] = Tile(tiles[-1].hash, damage(tiles[-1].data, seed))
     packed = pack_picture(file.header, tiles, file.alpha, file.icc, file.exif)
     outcome = check(packed, original, mended=True)
     assert outcome in ("refused", "the original")
@@ -255,15 +263,25 @@ def test_changed_headers_with_right_checksums_give_what_they_state(tally, kind, 
         tile=data.draw(st.integers(1, 255)),
     )
     assume(header.tile_count == len(file.tiles))
-    tiles = [(tile.latent_hash, tile.data) for tile in file.tiles]
+    tiles = list(file.tiles)
     packed = pack_picture(header, tiles, file.alpha, file.icc, file.exif)
     tally["changed header, written anew: " + check(packed, original, mended=True)] += 1
 
 
-EMPTY = (0, b"")
+EMPTY = Tile(0, b"")
+GIANT = struct.pack("<BI", 0x2F, 2047 << 14 | 2047) + bytes(9)  # of VP8L, 2048x2048
 MAKERS: dict[str, Callable[[PictureHeader], bytes]] = {
     "one tile of four megapixels": lambda header: pack_picture(
         replace(header, width=2048, height=2048, tile=32), [EMPTY]
+    ),
+    "a plain tile of four megapixels": lambda header: pack_picture(
+        replace(header, width=2048, height=2048, tile=32), [Tile(0, b"", PLAIN)]
+    ),
+    "a lossless tile of four megapixels": lambda header: pack_picture(
+        replace(header, width=2048, height=2048, tile=32), [Tile(0, GIANT, LOSSLESS)]
+    ),
+    "a lossless tile that is larger than its place": lambda header: pack_picture(
+        header, [Tile(0, GIANT, LOSSLESS)]
     ),
     "a gigapixel in three kilobytes": lambda header: pack_picture(
         replace(header, width=2**20, height=2**10, tile=64), [EMPTY] * 256
@@ -278,8 +296,9 @@ MAKERS: dict[str, Callable[[PictureHeader], bytes]] = {
         pack_header(header) + b"\x01\xff\xff\xff\xff\x0f" + bytes(40)
     ),
     "an escape without end": lambda header: pack_picture(
-        header, [(0, struct.pack("<4I", 2**32 - 1, 2**32 - 1, 0, 0))]
+        header, [Tile(0, struct.pack("<4I", 2**32 - 1, 2**32 - 1, 0, 0))]
     ),
+    "a slope without end": lambda header: pack_picture(header, [Tile(0, bytes(99), PLAIN)]),
 }
 
 
@@ -296,7 +315,7 @@ def test_hostile_files_are_refused(name):
 
 def test_more_than_a_gigapixel_is_refused_before_its_tiles_are_decoded():
     header = replace(originals()[0].file.header, width=2**20, height=2**11, tile=32)
-    data = pack_picture(header, [(0, b"")] * header.tile_count)
+    data = pack_picture(header, [EMPTY] * header.tile_count)
     with pytest.raises(FormatError, match="not decoded"):
         originals()[0].codec.decode(data)
 

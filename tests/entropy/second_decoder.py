@@ -1,4 +1,4 @@
-"""A decoder of tiles in plain Python, written from section 8 of SPEC.md and nothing else.
+"""A decoder of tiles in plain Python, written from sections 8 and 9 of SPEC.md and nothing else.
 
 It shares no code with flowcodec and uses no number but Python's integers (and decimals for one
 table). Slow and short: for small tiles only. Maps are dictionaries from (row, column) to lists of
@@ -150,6 +150,7 @@ def normal() -> list[int]:
     return table
 
 
+@cache
 def log2(n: int) -> int:
     return 4 * (((1 + min(n, 4095)) ** 256).bit_length() - 1)
 
@@ -416,6 +417,40 @@ class TileDecoder:
             values = self.coder.batch([table for *_, table in batch])
             for (_, channel, place, _), value in zip(batch, values, strict=True):
                 y[channel][place] = [value]
+
+
+def plain_coefficients(code: bytes, rows: int, columns: int, colours: int) -> list[list[list[int]]]:
+    """9.1: for each block, row by row, for each colour, 64 coefficients."""
+    coder = RangeDecoder(code)
+    blocks = [[[0] * 64 for _ in range(colours)] for _ in range(rows * columns)]
+    slope = offset = 0
+    known: list[int] = []
+    for number in sorted(range(64), key=lambda k: (k // 8 + k % 8, k // 8)):
+        away = {k: abs(k // 8 - number // 8) + abs(k % 8 - number % 8) for k in known}
+        near = [(k, 2 ** (3 - d)) for k, d in away.items() if d <= 3]
+        for colour in range(colours):
+            slope, offset = slope + coder.escaped(), offset + coder.escaped()
+            listed = []
+            for place, block in enumerate(blocks):
+                n = sum(weight * min(abs(block[colour][k]), 4095) for k, weight in near)
+                n += sum(4 * min(abs(before[number]), 4095) for before in block[:colour])
+                listed.append((clamp((slope * log2(min(n, 4095)) >> 8) + offset, 0, 82), place))
+            listed.sort(key=lambda entry: entry[0])
+            values = coder.batch([gaussian_table(0, index) for index, _ in listed])
+            for (_, place), value in zip(listed, values, strict=True):
+                blocks[place][colour][number] = value
+        known.append(number)
+    for place in range(1, len(blocks)):
+        neighbour = blocks[place - 1] if place % columns else blocks[place - columns]
+        for colour in range(colours):
+            blocks[place][colour][0] += neighbour[colour][0]
+    return blocks
+
+
+def coefficient_hash(blocks: list[list[list[int]]]) -> int:
+    """9.1"""
+    values = [value for block in blocks for colour in block for value in colour]
+    return zlib.crc32(struct.pack(f"<{len(values)}i", *values))
 
 
 def latent_hash(z: list[Map], y: list[Map]) -> int:

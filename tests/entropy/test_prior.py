@@ -130,7 +130,7 @@ def test_a_price_of_bits_saves_them_for_a_bounded_error():
     real = 2 * real
     z = np.rint(z).astype(np.int64)
     plain, nearest = PRIORS["context"].encode(z, real, 4000)
-    prices = np.full(config.latent, 0.1)
+    prices = np.full(real.shape, 0.1)
     prices[:4] = 0
     code, chosen = PRIORS["context"].encode(z, real, 4000, prices)
     assert np.array_equal(nearest, np.rint(real))

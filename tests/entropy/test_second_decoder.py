@@ -4,11 +4,21 @@ import numpy as np
 import pytest
 
 from flowcodec.bitstream.picture_file import parse_picture
-from tests.entropy.second_decoder import TileDecoder, WeightFile, latent_hash
+from flowcodec.entropy import plain
+from tests.entropy.second_decoder import (
+    TileDecoder,
+    WeightFile,
+    coefficient_hash,
+    latent_hash,
+    plain_coefficients,
+)
 from tests.golden import make
 
+LEARNED_STREAMS = [name for name, stream in make.STREAMS.items() if stream.kinds == ("learned",)]
+PLAIN_STREAMS = [name for name, stream in make.STREAMS.items() if stream.kinds == ("plain",)]
 
-@pytest.mark.parametrize("name", make.STREAMS)
+
+@pytest.mark.parametrize("name", LEARNED_STREAMS)
 def test_reads_the_latents_of_a_golden_file(name):
     model = make.STREAMS[name].model
     weights = WeightFile((make.FOLDER / f"{model}.safetensors").read_bytes())
@@ -26,7 +36,26 @@ def test_reads_the_latents_of_a_golden_file(name):
             assert [[channel[place][0] for place in places] for channel in other] == (
                 own.reshape(len(own), -1).tolist()
             ), f"tile {index}"
-        assert latent_hash(*decoded) == tile.latent_hash
+        assert latent_hash(*decoded) == tile.hash
+
+
+@pytest.mark.parametrize("name", PLAIN_STREAMS)
+def test_reads_the_coefficients_of_a_golden_file(name):
+    file = parse_picture((make.FOLDER / f"{name}.fci").read_bytes())
+    for tile, (own,) in zip(file.tiles, make.latents(make.codec("plain").prior, file), strict=True):
+        height, width, channels = own.shape
+        blocks = plain_coefficients(tile.data, height, width, channels // 64)
+        assert np.array_equal(np.reshape(blocks, own.shape), own)
+        assert coefficient_hash(blocks) == tile.hash
+
+
+@pytest.mark.parametrize("scale", [0, 0.3, 40, 1e5])
+def test_reads_plain_coefficients_of_every_size(scale):
+    random = np.random.default_rng(1)
+    loud = 2.0 ** random.integers(-3, 4, (3, 5, 1))
+    wanted = np.rint(random.normal(0, scale, (3, 5, 192)) * loud).astype(np.int64)
+    blocks = plain_coefficients(plain.encode(wanted), 3, 5, 3)
+    assert np.array_equal(np.reshape(blocks, wanted.shape), wanted)
 
 
 @pytest.mark.parametrize("model", make.MODELS)

@@ -9,7 +9,8 @@ plain.safetensors   patch transform, no attention or DIRB, one Gaussian: runs in
 merge.safetensors   strided transform, one group, mixtures of three Gaussians, no attention
 
 and expected.json holds, for each stream, the model, the SHA-256 of its latents (z then y of all
-tiles, as little-endian 32-bit integers) and of its entropy-coded bytes. The decoded pictures are
+tiles, or the coefficients or samples of tiles of the other kinds, as little-endian 32-bit integers)
+and of its entropy-coded bytes. The decoded pictures are
 stored as PNG, to be met within 1 of 255.
 """
 
@@ -25,8 +26,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from flowcodec.bitstream.picture_file import PictureFile, parse_picture
+from flowcodec.bitstream.lossless import unpack_lossless
+from flowcodec.bitstream.picture_file import LEARNED, PLAIN, PictureFile, parse_picture
 from flowcodec.codecs.picture import PictureCodec, load
+from flowcodec.entropy import plain
 from flowcodec.entropy.prior import ExactPrior
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.models.image_cnn.config import ImageCnnConfig
@@ -93,6 +96,7 @@ class Stream:
     alpha: bool = False
     icc: bytes | None = None
     tile: int = 1024
+    kinds: tuple[str, ...] = ("learned",)
 
 
 STREAMS = {
@@ -102,6 +106,11 @@ STREAMS = {
     "two-tiles-100x40": Stream("tiny", 40, 100, 8.0, tile=64),
     "plain-90x75": Stream("plain", 75, 90, 6.5),
     "mixtures-33x50": Stream("merge", 50, 33, 3.25),
+    "dct-90x75": Stream("plain", 75, 90, 5.0, kinds=("plain",)),
+    "dct-gray-21x100": Stream("plain", 100, 21, 7.25, gray=True, tile=64, kinds=("plain",)),
+    "lossless-30x20": Stream("plain", 20, 30, 4.0, kinds=("lossless",)),
+    "samples-5x3": Stream("plain", 3, 5, 4.0, kinds=("lossless",)),
+    "kinds-120x40": Stream("plain", 40, 120, 3.0, tile=64, kinds=("learned", "lossless")),
 }
 
 
@@ -122,6 +131,8 @@ def draw(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
 def source(stream: Stream) -> Picture:
     """The picture that a stream was made from."""
     pixels = draw(stream.height, stream.width)
+    if "lossless" in stream.kinds:
+        pixels[:, stream.width // 2 :] = pixels[:, stream.width // 2 :] // 64 * 64
     if stream.gray:
         pixels = pixels[:, :, 1:2].copy()
     alpha = draw(stream.height, stream.width, 1)[:, :, 0].copy() if stream.alpha else None
@@ -164,13 +175,20 @@ def scale_output(layer: nn.Module, output: torch.Tensor) -> None:
     layer.bias.div_(spread)
 
 
-def latents(prior: ExactPrior, file: PictureFile) -> list[tuple[NDArray[np.int64], ...]]:
-    """z and y of every tile."""
-    boxes = [file.header.tile_box(index) for index in range(file.header.tile_count)]
-    return [
-        prior.decode(tile.data, -(-box.height // 16), -(-box.width // 16), file.header.quality)
-        for tile, box in zip(file.tiles, boxes, strict=True)
-    ]
+def latents(prior: ExactPrior, file: PictureFile) -> list[tuple[NDArray[np.integer], ...]]:
+    """z and y of every learned tile, coefficients of plain and samples of lossless ones."""
+    channels = 1 if file.header.gray else 3
+    found: list[tuple[NDArray[np.integer], ...]] = []
+    for index, tile in enumerate(file.tiles):
+        _, _, height, width = file.header.tile_box(index)
+        if tile.type == LEARNED:
+            size = -(-height // 16), -(-width // 16)
+            found.append(prior.decode(tile.data, *size, file.header.quality))
+        elif tile.type == PLAIN:
+            found.append((plain.decode(tile.data, -(-height // 8), -(-width // 8), channels),))
+        else:
+            found.append((unpack_lossless(tile.data, height, width, channels),))
+    return found
 
 
 def digests(prior: ExactPrior, file: PictureFile) -> dict[str, str]:
@@ -199,7 +217,7 @@ def main() -> None:
         if path.exists():
             continue
         coder = codec(stream.model)
-        coded = coder.encode(source(stream), stream.quality, tile=stream.tile)
+        coded = coder.encode(source(stream), stream.quality, tile=stream.tile, kinds=stream.kinds)
         path.write_bytes(coded.data)
         write_picture(coder.decode(coded.data), path.with_suffix(".png"))
         found = digests(coder.prior, parse_picture(coded.data))

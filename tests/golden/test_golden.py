@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from flowcodec.bitstream.picture_file import parse_picture
+from flowcodec.bitstream.picture_file import LEARNED, PLAIN, parse_picture
+from flowcodec.entropy import plain
 from flowcodec.media.picture import read_picture
 from tests.golden import make
 
@@ -22,8 +23,19 @@ def test_latents_are_those_of_the_day_it_was_made(name):
     file = parse_picture((make.FOLDER / f"{name}.fci").read_bytes())
     prior = make.codec(EXPECTED[name]["model"]).prior
     assert make.digests(prior, file) == {k: EXPECTED[name][k] for k in ("latents", "code")}
-    for tile, (z, y) in zip(file.tiles, make.latents(prior, file), strict=True):
-        assert prior.encode(z, y, file.header.quality)[0] == tile.data
+    for tile, integers in zip(file.tiles, make.latents(prior, file), strict=True):
+        if tile.type == LEARNED:
+            z, y = integers
+            assert prior.encode(z, y, file.header.quality)[0] == tile.data
+        elif tile.type == PLAIN:
+            assert plain.encode(*integers) == tile.data
+
+
+def test_every_kind_of_tile_is_there():
+    files = [parse_picture((make.FOLDER / f"{name}.fci").read_bytes()) for name in make.STREAMS]
+    kinds = [{tile.kind for tile in file.tiles} for file in files]
+    for found in ({"learned"}, {"plain"}, {"lossless"}, {"learned", "lossless"}):
+        assert found in kinds
 
 
 @pytest.mark.parametrize("name", EXPECTED)

@@ -90,7 +90,7 @@ def test_both_choose_the_same_integers_at_a_price():
     rounded_z = torch.round(torch.from_numpy(z) * torch.exp2(prior.hyper_log_gain(at))[0])
     gained = y * torch.exp2(prior.log_gain(at))[0].numpy()
     _, other = exact(prior).encode(
-        rounded_z.long().numpy(), gained, 4000, np.full(config.latent, 0.1)
+        rounded_z.long().numpy(), gained, 4000, np.full(gained.shape, 0.1)
     )
     assert (ours.numpy() != np.rint(gained)).mean() > 0.01
     assert (ours.numpy() != other).mean() < 0.002

@@ -18,11 +18,12 @@ import torch
 from flowcodec.codecs.torch_transforms import TorchTransforms
 from flowcodec.codecs.weights import load_weights
 from flowcodec.errors import FlowcodecError, UsageError
+from flowcodec.models.image_cnn.config import MSE_LAMBDAS
 from flowcodec.training import engine
 from flowcodec.training.data import Crops
 from flowcodec.training.engine import CHECKPOINT, LOG, Training, train
 from flowcodec.training.export import export
-from flowcodec.training.recipe import MSE_LAMBDAS, Recipe, Stage
+from flowcodec.training.recipe import Recipe, Stage
 from tests.training.pictures import draw, tiny_recipe
 
 ROOT = Path(__file__).parents[2]

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from flowcodec.models.image_cnn.config import PRESETS
+from flowcodec.models.image_cnn.config import MSE_LAMBDAS, PRESETS
 from flowcodec.models.image_cnn.klt import fit_klt, quantiser_step, start_from_klt
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.training.data import patches
-from flowcodec.training.recipe import MSE_LAMBDAS
 from tests.training.pictures import draw
 
 SIDE = 128

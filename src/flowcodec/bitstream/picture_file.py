@@ -15,8 +15,11 @@ from flowcodec.bitstream.units import (
     ALPHA,
     EXIF,
     ICC,
+    LEARNED,
+    LOSSLESS,
     MIN_FRAME_BYTES,
-    TILE,
+    PLAIN,
+    TILE_KINDS,
     UNIT_NAMES,
     Unit,
     pack_unit,
@@ -25,7 +28,10 @@ from flowcodec.bitstream.units import (
 from flowcodec.errors import FormatError, UsageError
 
 __all__ = [
+    "LEARNED",
+    "LOSSLESS",
     "MODEL_NAMES",
+    "PLAIN",
     "PictureFile",
     "PictureHeader",
     "Tile",
@@ -35,17 +41,26 @@ __all__ = [
     "parse_picture",
 ]
 
-LATENT_HASH_BYTES = 4
-ORDER = (ICC, EXIF, ALPHA, TILE)
+HASH_BYTES = 4
+ORDER = (ICC, EXIF, ALPHA, LEARNED)  # tiles of all kinds stand in the last place
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile's entropy-coded bytes, the CRC-32 of the latents they stand for, its unit's offset."""
+    """A tile's coded bytes, the CRC-32 of what they stand for, and the type of its unit.
 
-    latent_hash: int
+    `offset` is that of its unit in a file that was parsed.
+    """
+
+    hash: int
     data: bytes
-    offset: int
+    type: int = LEARNED
+    offset: int = 0
+
+    @property
+    def kind(self) -> str:
+        """How it is coded: learned, plain or lossless."""
+        return TILE_KINDS[self.type]
 
 
 @dataclass(frozen=True)
@@ -62,29 +77,29 @@ class PictureFile:
 
 def pack_picture(
     header: PictureHeader,
-    tiles: Sequence[tuple[int, bytes]],
+    tiles: Sequence[Tile],
     alpha: bytes | None = None,
     icc: bytes | None = None,
     exif: bytes | None = None,
 ) -> bytes:
     """The bytes of a `.fci` file.
 
-    `tiles` holds (latent hash, entropy-coded bytes) for each tile, row by row from the top left;
-    `alpha` is what `pack_alpha` returns, `icc` and `exif` are stored as they are. UsageError if
-    header and units contradict each other or a value is outside its range.
+    `tiles` go row by row from the top left, whatever their offsets; `alpha` is what `pack_alpha`
+    returns, `icc` and `exif` are stored as they are. UsageError if header and units contradict each
+    other or a value is outside its range.
     """
     parts = [pack_header(header)]
     if len(tiles) != header.tile_count:
         raise UsageError(f"the header asks for {header.tile_count} tiles, {len(tiles)} were given")
     if header.alpha != (alpha is not None):
         raise UsageError("the header's alpha flag and the alpha bytes contradict each other")
-    for latent_hash, _ in tiles:
-        if not 0 <= latent_hash < 2**32:
-            raise UsageError(f"a latent hash has 32 bits, {latent_hash} has not")
+    for tile in tiles:
+        if not 0 <= tile.hash < 2**32:
+            raise UsageError(f"a tile's hash has 32 bits, {tile.hash} has not")
 
     crc = unpack_unsigned(parts[0][-CRC_BYTES:])
     payloads = [(ICC, icc), (EXIF, exif), (ALPHA, alpha)]
-    payloads += [(TILE, pack_unsigned(hash_, LATENT_HASH_BYTES) + data) for hash_, data in tiles]
+    payloads += [(tile.type, pack_unsigned(tile.hash, HASH_BYTES) + tile.data) for tile in tiles]
     for type, payload in payloads:
         if payload is not None:
             unit, crc = pack_unit(type, payload, crc)
@@ -104,7 +119,7 @@ def parse_picture(data: bytes) -> PictureFile:
     crc = unpack_unsigned(data[offset - CRC_BYTES : offset])
     _check_room_for_tiles(header, len(data) - offset, offset)
 
-    parts = {"header": offset, "unit frames": 0, "latent hashes": 0}
+    parts = {"header": offset, "unit frames": 0, "hashes": 0}
     parts |= {UNIT_NAMES[type]: 0 for type in (ICC, EXIF, ALPHA)} | {"tiles": 0, "skipped units": 0}
     single: dict[int, bytes] = {}
     tiles: list[Tile] = []
@@ -124,13 +139,13 @@ def parse_picture(data: bytes) -> PictureFile:
             parts["skipped units"] += len(unit.payload)
             continue
         _check_place(header, unit, earliest, ALPHA in single)
-        if unit.type == TILE:
-            earliest = ORDER.index(TILE)
+        if unit.type in TILE_KINDS:
+            earliest = _place(unit.type)
             tiles.append(_tile(unit))
-            parts["latent hashes"] += LATENT_HASH_BYTES
+            parts["hashes"] += HASH_BYTES
             parts["tiles"] += len(tiles[-1].data)
         else:
-            earliest = ORDER.index(unit.type) + 1
+            earliest = _place(unit.type) + 1
             single[unit.type] = unit.payload
             parts[unit.name] += len(unit.payload)
     if offset < len(data):
@@ -143,7 +158,7 @@ def parse_picture(data: bytes) -> PictureFile:
 
 
 def _check_room_for_tiles(header: PictureHeader, left: int, offset: int) -> None:
-    least = header.tile_count * (MIN_FRAME_BYTES + LATENT_HASH_BYTES)
+    least = header.tile_count * (MIN_FRAME_BYTES + HASH_BYTES)
     if left < least:
         raise FormatError(
             f"the file is cut short: {header.width}x{header.height} pixels are"
@@ -154,24 +169,28 @@ def _check_room_for_tiles(header: PictureHeader, left: int, offset: int) -> None
 
 
 def _check_place(header: PictureHeader, unit: Unit, earliest: int, alpha_seen: bool) -> None:
-    if ORDER.index(unit.type) < earliest:
+    if _place(unit.type) < earliest:
         trouble = "the unit is repeated or out of order: icc, exif, alpha, tiles is the order"
     elif unit.type == ALPHA and not header.alpha:
         trouble = "there is an alpha unit, but the header says that the picture has no alpha"
-    elif unit.type == TILE and header.alpha and not alpha_seen:
+    elif unit.type in TILE_KINDS and header.alpha and not alpha_seen:
         trouble = "the header says that the picture has alpha, but no alpha unit precedes the tiles"
     else:
         return
     raise FormatError(trouble, offset=unit.offset, unit=unit.name)
 
 
+def _place(type: int) -> int:
+    return ORDER.index(LEARNED if type in TILE_KINDS else type)
+
+
 def _tile(unit: Unit) -> Tile:
-    if len(unit.payload) < LATENT_HASH_BYTES:
+    if len(unit.payload) < HASH_BYTES:
         raise FormatError(
-            f"a tile begins with {LATENT_HASH_BYTES} bytes of hash, this one has"
+            f"a tile begins with {HASH_BYTES} bytes of hash, this one has"
             f" {len(unit.payload)} bytes",
             offset=unit.offset,
             unit=unit.name,
         )
-    latent_hash = unpack_unsigned(unit.payload[:LATENT_HASH_BYTES])
-    return Tile(latent_hash, unit.payload[LATENT_HASH_BYTES:], unit.offset)
+    hash = unpack_unsigned(unit.payload[:HASH_BYTES])
+    return Tile(hash, unit.payload[HASH_BYTES:], unit.type, unit.offset)

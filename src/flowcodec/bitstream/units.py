@@ -18,11 +18,14 @@ from flowcodec.errors import FormatError, UsageError
 
 SKIP_BIT = 0x40  # a reader that does not know the type passes over the unit
 
-TILE = 0x01
+LEARNED = 0x01
 ALPHA = 0x02
+PLAIN = 0x03
+LOSSLESS = 0x04
 ICC = 0x43
 EXIF = 0x44
-UNIT_NAMES = {TILE: "tile", ALPHA: "alpha", ICC: "icc", EXIF: "exif"}
+TILE_KINDS = {LEARNED: "learned", PLAIN: "plain", LOSSLESS: "lossless"}
+UNIT_NAMES = {ALPHA: "alpha", ICC: "icc", EXIF: "exif"} | TILE_KINDS
 
 MIN_FRAME_BYTES = 1 + 1 + CRC_BYTES
 
@@ -79,6 +82,6 @@ def read_unit(data: bytes, offset: int, previous_crc: int, tile_index: int) -> U
 
 
 def _name(type: int, tile_index: int) -> str:
-    if type == TILE:
+    if type in TILE_KINDS:
         return f"tile {tile_index}"
     return UNIT_NAMES.get(type, f"unit 0x{type:02x}")

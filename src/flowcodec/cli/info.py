@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from typing import Any
 
 import click
@@ -61,9 +62,10 @@ def _as_json(file: str, picture: PictureFile) -> dict[str, Any]:
         "tile": header.tile * TILE_STEP,
         "tiles": [
             {
+                "kind": tile.kind,
                 "offset": tile.offset,
                 "bytes": len(tile.data),
-                "latent_hash": f"{tile.latent_hash:08x}",
+                "hash": f"{tile.hash:08x}",
             }
             for tile in picture.tiles
         ],
@@ -78,7 +80,7 @@ def _as_text(file: str, picture: PictureFile) -> str:
     size = sum(picture.parts.values())
     rows = [("kind", f"picture, format version {VERSION}"), *describe_header(header)]
     rows += [
-        ("grid", f"{header.tile_columns} x {header.tile_rows} tiles"),
+        ("grid", f"{header.tile_columns} x {header.tile_rows} tiles: {_kinds(picture)}"),
         ("metadata", _metadata(picture)),
         ("file", f"{size} bytes, {_bpp(picture, size):.4f} bits per pixel"),
     ]
@@ -89,6 +91,11 @@ def _as_text(file: str, picture: PictureFile) -> str:
         if count
     ]
     return "\n".join(lines)
+
+
+def _kinds(picture: PictureFile) -> str:
+    counts = Counter(tile.kind for tile in picture.tiles)
+    return ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
 
 
 def _metadata(picture: PictureFile) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from flowcodec.bitstream.picture_file import parse_picture
-from flowcodec.codecs.picture import STRIDE, PictureCodec, latent_size, latent_slice
+from flowcodec.bitstream.picture_file import LEARNED, parse_picture
+from flowcodec.codecs.picture import PictureCodec, latent_size, latent_slice, naming
 from flowcodec.codecs.threads import limited_threads
 from flowcodec.entropy.prior import HYPER_RATIO
 
@@ -23,14 +23,21 @@ class Account:
     Planes are (rows, columns) of latent positions, each a square of STRIDE pixels. `energy` is the
     sum of squares of y's integers over all channels; `y_bits` and `z_bits` are what the symbols
     cost by the tables that they are coded with, where the bits of a symbol of z are shared by the
-    positions it stands for. `parts` are the bytes of the file by name; "tiles" is the code of all
-    tiles, the sum of both planes of bits but for the last bits of each tile.
+    positions it stands for. `other_bits` are those of tiles that are not learned, spread evenly.
+    `parts` are the bytes of the file by name; "tiles" is the code of all tiles, the sum of the
+    three planes of bits but for the last bits of each learned tile.
     """
 
     energy: Plane
     y_bits: Plane
     z_bits: Plane
+    other_bits: Plane
     parts: Mapping[str, int]
+
+    @property
+    def bits(self) -> Plane:
+        """What each position takes of the tiles' code."""
+        return self.y_bits + self.z_bits + self.other_bits
 
     @property
     def file_bits(self) -> int:
@@ -39,9 +46,9 @@ class Account:
 
     @property
     def shares(self) -> dict[str, float]:
-        """Bits of the file by purpose: those of y, those of z, and what is neither."""
-        y, z = float(self.y_bits.sum()), float(self.z_bits.sum())
-        return {"y": y, "z": z, "overhead": self.file_bits - y - z}
+        """Bits of the file by purpose: y, z, tiles that are not learned, and all that is left."""
+        y, z, other = (float(p.sum()) for p in (self.y_bits, self.z_bits, self.other_bits))
+        return {"y": y, "z": z, "other": other, "overhead": self.file_bits - y - z - other}
 
 
 def account_of(codec: PictureCodec, data: bytes) -> Account:
@@ -51,19 +58,21 @@ def account_of(codec: PictureCodec, data: bytes) -> Account:
     """
     file = parse_picture(data)
     header = file.header
-    planes = [np.zeros(latent_size(header)) for _ in range(3)]
+    energy, y_bits, z_bits, other_bits = (np.zeros(latent_size(header)) for _ in range(4))
     with limited_threads(codec.threads):
         for index, tile in enumerate(file.tiles):
             box = header.tile_box(index)
-            height, width = -(-box.height // STRIDE), -(-box.width // STRIDE)
-            z, y = codec.prior.decode(tile.data, height, width, header.quality)
+            here = latent_slice(box.top, box.height), latent_slice(box.left, box.width)
+            if tile.type != LEARNED:
+                other_bits[here] = 8 * len(tile.data) / other_bits[here].size
+                continue
+            with naming(tile, index):
+                z, y = codec.read_latents(tile, box, header.quality)
             z_cost, y_cost = codec.prior.cost(z, y, header.quality)
-            found = (np.square(y).sum(0), y_cost.sum(0), _shared(z_cost.sum(0), height, width))
-            rows, columns = latent_slice(box.top, box.height), latent_slice(box.left, box.width)
-            for plane, part in zip(planes, found, strict=True):
-                plane[rows, columns] = part
-    energy, y_bits, z_bits = planes
-    return Account(energy, y_bits, z_bits, file.parts)
+            energy[here] = np.square(y).sum(0)
+            y_bits[here] = y_cost.sum(0)
+            z_bits[here] = _shared(z_cost.sum(0), *y.shape[1:])
+    return Account(energy, y_bits, z_bits, other_bits, file.parts)
 
 
 def _shared(bits: Plane, height: int, width: int) -> Plane:

@@ -88,7 +88,7 @@ class NumpyTransforms:
         z = np.rint(x * np.exp2(at_quality(self.hyper_log_gain, quality)))
         return np.ascontiguousarray(z.transpose(2, 0, 1)).astype(np.int64)
 
-    def synthesise(self, y: NDArray[np.integer], quality: int) -> NDArray[np.uint8]:
+    def synthesise(self, y: NDArray[np.float32], quality: int) -> NDArray[np.uint8]:
         """As `Transforms.synthesise`."""
         inverse_gain = np.exp2(-at_quality(self.log_inverse_gain, quality))
         latents = y.transpose(1, 2, 0).astype(np.float32) * inverse_gain

@@ -3,6 +3,9 @@
     pixels ─ analyse ─► latents ─► prior.encode (rounds) ─► tile units ─► file
                                     └─ synthesise ─► what a decoder will show, and its PSNR
 
+A tile of which the networks make a mess is coded otherwise: see `codecs.tiles`. Beside learned
+tiles its latents are those of what a decoder shows there.
+
 Two grids are independent of each other. Tiles (1024 pixels by default) are what is entropy-coded
 alone. Windows are what the transforms work on, so that memory stays flat: tiles with a margin
 of 128 pixels taken from the picture (or from the latents). That is more than `compact` looks, so
@@ -14,8 +17,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +35,16 @@ from flowcodec.bitstream.header import (
     PictureHeader,
     TileBox,
 )
-from flowcodec.bitstream.picture_file import PictureFile, Tile, pack_picture, parse_picture
+from flowcodec.bitstream.picture_file import (
+    LEARNED,
+    PictureFile,
+    Tile,
+    pack_picture,
+    parse_picture,
+)
+from flowcodec.bitstream.units import TILE_KINDS
 from flowcodec.codecs.threads import limited_threads
+from flowcodec.codecs.tiles import CodedTile, best_tile, open_tile
 from flowcodec.codecs.transforms import open_transforms
 from flowcodec.codecs.weights import Weights, bundled_weights, find_weights, load_weights
 from flowcodec.entropy.prior import latent_hash
@@ -42,6 +56,7 @@ STRIDE = 16
 MARGIN = 128
 VERIFY_DB = 0.05
 BIT_PRICE = 0.12  # squared error, in steps of the quantiser, that a bit is worth to the encoder
+SEAM = 1.17  # times that price beside another tile
 
 
 @dataclass(frozen=True)
@@ -72,17 +87,23 @@ class PictureCodec:
         quality: float = 4.0,
         *,
         tile: int = DEFAULT_TILE * TILE_STEP,
+        kinds: Collection[str] = tuple(TILE_KINDS.values()),
     ) -> EncodedPicture:
         """Code a picture (or uint8 (H, W, 3 or 1) samples) at a real quality of 1 to 8.
 
         tile: side of the parts that are coded alone, a multiple of 64 up to 2048. The code of each
         tile is decoded again and compared before this returns.
+        kinds: "learned", "plain", "lossless": each tile gets the best of them.
         """
         with limited_threads(self.threads):
-            return self._encode(picture, quality, tile)
+            return self._encode(picture, quality, tile, kinds)
 
     def _encode(
-        self, picture: Picture | NDArray[np.uint8], quality: float, tile: int
+        self,
+        picture: Picture | NDArray[np.uint8],
+        quality: float,
+        tile: int,
+        kinds: Collection[str],
     ) -> EncodedPicture:
         if not isinstance(picture, Picture):
             picture = Picture(np.asarray(picture))
@@ -91,6 +112,8 @@ class PictureCodec:
             raise UsageError(f"quality is a number from 1 to 8, not {quality:g}")
         if tile % 64 or not 64 <= tile <= 2048:
             raise UsageError(f"tile is a multiple of 64 from 64 to 2048, not {tile}")
+        if not kinds or not set(kinds) <= set(TILE_KINDS.values()):
+            raise UsageError(f"kinds are some of {', '.join(TILE_KINDS.values())}, not {kinds}")
         header = PictureHeader(
             model=self.model,
             prior_hash=self.prior.hash[:4],
@@ -103,25 +126,26 @@ class PictureCodec:
             psnr=0,
             tile=tile // TILE_STEP,
         )
-        rows, columns = latent_size(header)
-        latents = np.zeros((self.weights.config.coded, rows, columns), np.int32)
-        prices = np.full(len(latents), BIT_PRICE)
-        prices[: self.weights.config.masking] = 0  # a decision already
-        tiles = []
-        for index in range(header.tile_count):
-            box = header.tile_box(index)
-            z, real = self._latents(picture.pixels, box, thousandths)
-            code, y = self.prior.encode(z, real, thousandths, prices)
-            tiles.append((latent_hash(z, y), code))
-            place(latents, box, y)
-        pixels = self._synthesise(latents, header)
+        latents, pixels = self._room(header)
+        tiles: list[Tile | None] = [None] * header.tile_count
+        if "learned" in kinds:
+            for index in range(header.tile_count):
+                box = header.tile_box(index)
+                z, real = self._latents(picture.pixels, box, thousandths)
+                code, y = self.prior.encode(z, real, thousandths, self._prices(header, box))
+                tiles[index] = Tile(latent_hash(z, y), code)
+                place(latents, box, y)
+            self._synthesise(latents, header, range(header.tile_count), pixels)
+        chosen = self._choose(picture.pixels, header, tiles, pixels, kinds)
+        if chosen != tiles:
+            self._complete(latents, header, chosen, pixels)
         psnr = _psnr(picture.pixels, pixels)
         hundredths = (
             LOSSLESS_PSNR if math.isinf(psnr) else min(round(psnr * 100), LOSSLESS_PSNR - 1)
         )
         data = pack_picture(
             dataclasses.replace(header, psnr=hundredths),
-            tiles,
+            chosen,
             alpha=None if picture.alpha is None else alpha_plane.pack_alpha(picture.alpha),
             icc=picture.icc,
             exif=picture.exif,
@@ -157,12 +181,23 @@ class PictureCodec:
         alpha = None
         if file.alpha is not None:
             alpha = alpha_plane.unpack_alpha(file.alpha, header.height, header.width)
-        rows, columns = latent_size(header)
-        latents = np.zeros((self.weights.config.coded, rows, columns), np.int32)
+        latents, pixels = self._room(header)
         for index, tile in enumerate(file.tiles):
             box = header.tile_box(index)
-            place(latents, box, self._decode_tile(tile, index, box, header.quality))
-        return Picture(self._synthesise(latents, header), alpha, file.icc, file.exif)
+            with naming(tile, index):
+                if tile.type == LEARNED:
+                    place(latents, box, self.read_latents(tile, box, header.quality)[1])
+                else:
+                    part(pixels, box)[:] = open_tile(tile, box, header.quality, pixels.shape[2])
+        self._complete(latents, header, file.tiles, pixels)
+        return Picture(pixels, alpha, file.icc, file.exif)
+
+    def _room(self, header: PictureHeader) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Empty latents (M, h, w) and pixels (H, W, 3 or 1) of a whole picture."""
+        rows, columns = latent_size(header)
+        latents = np.zeros((self.weights.config.coded, rows, columns), np.float32)
+        channels = 1 if header.gray else 3
+        return latents, np.zeros((header.height, header.width, channels), np.uint8)
 
     def _latents(
         self, pixels: NDArray[np.uint8], box: TileBox, quality: int
@@ -170,44 +205,106 @@ class PictureCodec:
         """z and gained y of one tile, from a window around it."""
         top, bottom = window(box.top, box.height, pixels.shape[0])
         left, right = window(box.left, box.width, pixels.shape[1])
-        part = pixels[top:bottom, left:right]
-        below, beside = -part.shape[0] % STRIDE, -part.shape[1] % STRIDE
-        part = np.pad(part, ((0, below), (0, beside), (0, 0)), mode="edge")
-        y, gain = self.transforms.analyse(np.broadcast_to(part, (*part.shape[:2], 3)), quality)
+        y, gain = self._analyse(pixels[top:bottom, left:right], quality)
         rows = latent_slice(box.top - top, box.height)
         columns = latent_slice(box.left - left, box.width)
         y = np.ascontiguousarray(y[:, rows, columns])
         z = self.transforms.hyper_analyse(y, quality)
         return z, y * gain
 
-    def _decode_tile(self, tile: Tile, index: int, box: TileBox, quality: int) -> NDArray[np.int64]:
-        unit = f"tile {index}"
-        try:
-            height, width = -(-box.height // STRIDE), -(-box.width // STRIDE)
-            z, y = self.prior.decode(tile.data, height, width, quality)
-        except FormatError as error:
-            raise FormatError(str(error), offset=tile.offset, unit=unit) from error
-        if latent_hash(z, y) != tile.latent_hash:
-            raise FormatError(
-                "the decoded latents do not match their hash", offset=tile.offset, unit=unit
-            )
-        return y
+    def _prices(self, header: PictureHeader, box: TileBox) -> NDArray[np.float32]:
+        """What a bit is worth to the encoder at each latent of a tile, (M, h, w)."""
+        rows, columns = latent_slice(box.top, box.height), latent_slice(box.left, box.width)
+        height, width = latent_size(header)
+        price = np.full((rows.stop - rows.start, columns.stop - columns.start), BIT_PRICE)
+        if rows.start:
+            price[0] = SEAM * BIT_PRICE
+        if rows.stop < height:
+            price[-1] = SEAM * BIT_PRICE
+        if columns.start:
+            price[:, 0] = SEAM * BIT_PRICE
+        if columns.stop < width:
+            price[:, -1] = SEAM * BIT_PRICE
+        prices = np.repeat(price[None].astype(np.float32), self.weights.config.coded, axis=0)
+        prices[: self.weights.config.masking] = 0  # a decision already
+        return prices
 
-    def _synthesise(self, latents: NDArray[np.int32], header: PictureHeader) -> NDArray[np.uint8]:
-        """All latents of a picture -> (H, W, 3 or 1) samples, window by window."""
-        channels = 1 if header.gray else 3
-        pixels = np.empty((header.height, header.width, channels), np.uint8)
-        for index in range(header.tile_count):
+    def _analyse(
+        self, pixels: NDArray[np.uint8], quality: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """y of any (H, W, 3 or 1) samples before its gain, and the gain."""
+        below, beside = -pixels.shape[0] % STRIDE, -pixels.shape[1] % STRIDE
+        padded = np.pad(pixels, ((0, below), (0, beside), (0, 0)), mode="edge")
+        return self.transforms.analyse(np.broadcast_to(padded, (*padded.shape[:2], 3)), quality)
+
+    def read_latents(
+        self, tile: Tile, box: TileBox, quality: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """z and y of a learned tile, as its file holds them; FormatError where it is damaged."""
+        height, width = -(-box.height // STRIDE), -(-box.width // STRIDE)
+        z, y = self.prior.decode(tile.data, height, width, quality)
+        if latent_hash(z, y) != tile.hash:
+            raise FormatError("the decoded latents do not match their hash")
+        return z, y
+
+    def _choose(
+        self,
+        original: NDArray[np.uint8],
+        header: PictureHeader,
+        learned: Sequence[Tile | None],
+        pixels: NDArray[np.uint8],
+        kinds: Collection[str],
+    ) -> list[Tile]:
+        """The best coding of each tile; puts into `pixels` what a decoder shows there."""
+        chosen = []
+        for index, tile in enumerate(learned):
+            box = header.tile_box(index)
+            shown = part(pixels, box)
+            before = None if tile is None else CodedTile(tile, shown)
+            best = best_tile(
+                part(original, box), before, header.quality, self.weights.metric, kinds
+            )
+            chosen.append(best.tile)
+            if best.tile is not tile:
+                shown[:] = best.pixels
+        return chosen
+
+    def _complete(
+        self,
+        latents: NDArray[np.float32],
+        header: PictureHeader,
+        tiles: Sequence[Tile],
+        pixels: NDArray[np.uint8],
+    ) -> None:
+        """Synthesise the learned tiles into `pixels`, which holds the others.
+
+        What learned tiles see across their borders are latents everywhere: for the others, real
+        ones, since integers might be rounded otherwise on another machine.
+        """
+        learned = [index for index, tile in enumerate(tiles) if tile.type == LEARNED]
+        if learned:
+            for index in set(range(len(tiles))).difference(learned):
+                box = header.tile_box(index)
+                y, gain = self._analyse(part(pixels, box), header.quality)
+                place(latents, box, y * gain)
+        self._synthesise(latents, header, learned, pixels)
+
+    def _synthesise(
+        self,
+        latents: NDArray[np.float32],
+        header: PictureHeader,
+        indices: Iterable[int],
+        pixels: NDArray[np.uint8],
+    ) -> None:
+        """From the latents of a picture some of its tiles, window by window, into `pixels`."""
+        for index in indices:
             box = header.tile_box(index)
             top, bottom = window(box.top, box.height, header.height)
             left, right = window(box.left, box.width, header.width)
-            part = latents[:, latent_slice(top, bottom - top), latent_slice(left, right - left)]
-            decoded = self.transforms.synthesise(part, header.quality)
+            seen = latents[:, latent_slice(top, bottom - top), latent_slice(left, right - left)]
+            decoded = self.transforms.synthesise(seen, header.quality)
             decoded = decoded[box.top - top :, box.left - left :][: box.height, : box.width]
-            if header.gray:
-                decoded = _gray(decoded)
-            pixels[box.top :, box.left :][: box.height, : box.width] = decoded
-        return pixels
+            part(pixels, box)[:] = _gray(decoded) if header.gray else decoded
 
 
 def load(
@@ -251,6 +348,15 @@ def verify(picture: Picture, original: PictureHeader, reference: NDArray[np.uint
     return found
 
 
+@contextmanager
+def naming(tile: Tile, index: int) -> Iterator[None]:
+    """Add a tile's number and offset to what is wrong with it."""
+    try:
+        yield
+    except FormatError as error:
+        raise FormatError(str(error), offset=tile.offset, unit=f"tile {index}") from error
+
+
 def latent_size(header: PictureHeader) -> tuple[int, int]:
     """Rows and columns of the latents of a whole picture."""
     return -(-header.height // STRIDE), -(-header.width // STRIDE)
@@ -261,7 +367,12 @@ def latent_slice(start: int, length: int) -> slice:
     return slice(start // STRIDE, -(-(start + length) // STRIDE))
 
 
-def place(latents: NDArray[np.int32], box: TileBox, y: NDArray[np.int64]) -> None:
+def part(pixels: NDArray[np.uint8], box: TileBox) -> NDArray[np.uint8]:
+    """A tile of a picture (H, W, C), to read or to write."""
+    return pixels[box.top :, box.left :][: box.height, : box.width]
+
+
+def place(latents: NDArray[np.float32], box: TileBox, y: NDArray[Any]) -> None:
     """Put a tile's latents where they belong."""
     rows, columns = latent_slice(box.top, box.height), latent_slice(box.left, box.width)
     latents[:, rows, columns] = y

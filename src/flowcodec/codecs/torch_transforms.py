@@ -57,7 +57,7 @@ class TorchTransforms:
             )
             return z[0].long().cpu().numpy()
 
-    def synthesise(self, y: NDArray[np.integer], quality: int) -> NDArray[np.uint8]:
+    def synthesise(self, y: NDArray[np.float32], quality: int) -> NDArray[np.uint8]:
         """As `Transforms.synthesise`."""
         with self._running():
             latents = torch.from_numpy(y.astype(np.float32)).to(self.device)[None]

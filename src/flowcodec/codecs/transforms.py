@@ -26,8 +26,8 @@ class Transforms(Protocol):
     def hyper_analyse(self, y: NDArray[np.float32], quality: int) -> NDArray[np.int64]:
         """Latents of a tile before their gain (M, h, w) -> z (N, ceil(h/4), ceil(w/4))."""
 
-    def synthesise(self, y: NDArray[np.integer], quality: int) -> NDArray[np.uint8]:
-        """Integer latents (M, h, w) -> samples (16h, 16w, 3)."""
+    def synthesise(self, y: NDArray[np.float32], quality: int) -> NDArray[np.uint8]:
+        """Gained latents (M, h, w) -> samples (16h, 16w, 3)."""
 
 
 def open_transforms(weights: Weights, device: str, threads: int | None) -> Transforms:

@@ -102,10 +102,9 @@ class ExactPrior:
         """z (N, ceil(h/4), ceil(w/4)) and y (M, h, w), times its gain and real or integer, -> the
         code and the integers that stand in it for y; quality in thousandths.
 
-        Integers are the nearest, or those that `cheaper` chooses at a price for each channel (M,).
-        The code is decoded again before this returns. A walk over
-        what was decoded asks for the same models as long as it is what was coded, so the models of
-        this walk serve.
+        Integers are the nearest, or those that `cheaper` chooses at the price of each (M, h, w).
+        The code is decoded again before this returns. A walk over what was decoded asks for the
+        same models as long as it is what was coded, so the models of this walk serve.
         WeightsError where a latent is beyond +-2^24: only broken transforms give such.
         """
         if max(z.max(), y.max()) > LARGEST_LATENT or min(z.min(), y.min()) < -LARGEST_LATENT:
@@ -153,6 +152,7 @@ class ExactPrior:
         even = (np.arange(height)[:, None] + np.arange(width)[None, :]) % 2 == 0
         even = even.reshape(-1)
         flat = None if real_y is None else real_y.reshape(len(real_y), -1)
+        flat_price = None if price is None else price.reshape(len(gain), -1)
         y = np.zeros((len(gain), height * width), np.int64)
         start = 0
         for index, group in enumerate(self.layout.groups):
@@ -172,7 +172,7 @@ class ExactPrior:
                         base = clamp(base + found + self.half_bias[index])
                 here = part, _all(step)
                 real = None if flat is None else flat[part][:, here[1]]
-                cost = None if price is None else price[part, None]
+                cost = None if flat_price is None else flat_price[part][:, here[1]]
                 y[here] = self._code_step(
                     coder.at("y", *here), base, self.heads[index], gain[part], real, cost
                 )
@@ -243,7 +243,7 @@ class ExactPrior:
         if components == 1:
             if real is not None and wanted is not None and price is not None:
                 wanted = cheaper(real, wanted, means[0], scales[0], price)
-            return _code_gaussian(coder, means[0], scales[0], wanted)
+            return code_gaussian(coder, means[0], scales[0], wanted)
         weights = softmax_weights(parts[2], 16)
         return _code_mixture(coder, means, scales, weights, wanted)
 
@@ -254,7 +254,7 @@ def cheaper(
     """The integers that an encoder codes for gained latents, under one Gaussian each (C, n).
 
     Either the nearest one, or the next towards the mean where the bits that this saves are worth
-    it: `price` (C, 1) is the squared error that one bit is worth. Any choice decodes.
+    it: `price` (C, n) is the squared error that one bit is worth. Any choice decodes.
     """
     whole = mean >> MEAN_BITS
     middle = (mean + (1 << (MEAN_BITS - 1))) >> MEAN_BITS
@@ -266,7 +266,7 @@ def cheaper(
     saved = nearby_bits()[table, at] - nearby_bits()[table, at + step]
     error = 1 + 2 * step * (one - y[where])  # (one + step - y)^2 - (one - y)^2
     chosen = nearest.copy()
-    chosen[where] += np.where(price[where[0], 0] * saved > error, step, 0)
+    chosen[where] += np.where(price[where] * saved > error, step, 0)
     return chosen
 
 
@@ -309,7 +309,7 @@ def _reaches() -> Ints:
     return np.array([reach(scale) for scale in range(SCALES)])
 
 
-def _code_gaussian(coder: Coder, mean: Ints, scale: Ints, wanted: Ints | None) -> Ints:
+def code_gaussian(coder: Coder, mean: Ints, scale: Ints, wanted: Ints | None) -> Ints:
     """Code latents (any shape) under one Gaussian each: few tables, so sorted by table."""
     shape = mean.shape
     mean = mean.reshape(-1)

@@ -30,7 +30,12 @@ ACROSS = 3  # pictures side by side
 
 Difference = NDArray[np.int32]
 
-_PURPOSES = {"y": "latents (y)", "z": "hyper latents (z)", "overhead": "file overhead"}
+_PURPOSES = {
+    "y": "latents (y)",
+    "z": "hyper latents (z)",
+    "other": "tiles without networks",
+    "overhead": "file overhead",
+}
 _WIDTH, _FURNITURE, _BAR = 10.0, 1.4, 0.14  # inches: whole figure, titles and text, colour bar
 
 
@@ -55,7 +60,7 @@ def draw_latents(path: Path, title: str, original: Pixels, account: Account) -> 
 
     maps = (
         ("energy of the latents", "sum of squares over channels", account.energy, True),
-        ("bits spent", "bits per square of 16 x 16 pixels", account.y_bits + account.z_bits, False),
+        ("bits spent", "bits per square of 16 x 16 pixels", account.bits, False),
     )
     for axes, bar, (name, unit, values, logarithmic) in zip(
         pictures[1:], below[1:], maps, strict=True
@@ -157,4 +162,5 @@ def _shares_in_words(account: Account) -> str:
     return "\n".join(
         f"{_PURPOSES[name]}: {bits / 8:,.0f} bytes, {bits / account.file_bits:.2%}"
         for name, bits in account.shares.items()
+        if bits
     )

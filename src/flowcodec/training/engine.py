@@ -25,7 +25,7 @@ from torch import Tensor
 from flowcodec.codecs.weights import Weights
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.files import atomic_write
-from flowcodec.models.image_cnn.config import PATCH, PRESETS, ImageCnnConfig
+from flowcodec.models.image_cnn.config import MSE_LAMBDAS, PATCH, PRESETS, ImageCnnConfig
 from flowcodec.models.image_cnn.klt import start_from_klt, start_gains
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.nn.gains import ANCHORS
@@ -35,7 +35,7 @@ from flowcodec.training.data import Crops, hold_out, load_pictures, patches
 from flowcodec.training.growth import continue_from
 from flowcodec.training.losses import distortion
 from flowcodec.training.muon import Muon, is_matrix
-from flowcodec.training.recipe import MSE_LAMBDAS, Part, Recipe, Stage, lambdas_of
+from flowcodec.training.recipe import Part, Recipe, Stage, lambdas_of
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"

@@ -8,8 +8,8 @@ from typing import Literal
 import msgspec
 
 from flowcodec.errors import UsageError
+from flowcodec.models.image_cnn.config import MSE_LAMBDAS
 
-MSE_LAMBDAS = [0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483, 0.0932, 0.1800]
 MS_SSIM_LAMBDAS = [2.40, 4.58, 8.73, 16.64, 31.73, 60.50, 115.37, 220.0]
 
 Part = Literal["all", "prior", "synthesis", "decoder"]

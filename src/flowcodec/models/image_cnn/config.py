@@ -13,6 +13,9 @@ LARGEST_MASK = 6.0  # octaves
 CONTRAST = 2 / 0.03**2  # of variances of pixels in [0, 1]: 2 sigma^2 over SSIM's second constant
 WINDOWS = (1.0, 4.0, 16.0)  # of tanh, in errors: what a correction sees of a coefficient
 
+# Of the eight anchor qualities: bits a pixel that a squared error of 1, in 255ths, is worth.
+MSE_LAMBDAS = [0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483, 0.0932, 0.1800]
+
 
 @dataclass(frozen=True)
 class ImageCnnConfig:

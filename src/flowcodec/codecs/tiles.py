@@ -1,0 +1,191 @@
+"""What a tile may be coded as instead of being learned, and which of these is best.
+
+plain     an 8x8 DCT (`entropy.plain`): for noise, and wherever the networks are far from home
+lossless  for graphics, in which nearly everything repeats
+
+Networks fail on pictures that no photograph resembles. These do not, so an encoder compares.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from functools import lru_cache
+from typing import NamedTuple
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowcodec.bitstream.header import TileBox
+from flowcodec.bitstream.lossless import pack_lossless, unpack_lossless
+from flowcodec.bitstream.picture_file import LOSSLESS, PLAIN, Tile
+from flowcodec.codecs.numpy_transforms import blocks, patch_matrix, unblock
+from flowcodec.entropy.plain import FREQUENCIES, SIDE, coefficient_hash, decode, encode
+from flowcodec.errors import FormatError
+from flowcodec.models.image_cnn.config import MSE_LAMBDAS
+from flowcodec.models.image_cnn.dct import dct_basis
+
+Pixels = NDArray[np.uint8]
+
+LARGEST_STEP = 140.0  # of a plain tile's quantiser at quality 1, in 255ths
+ROUNDING = 0.45  # added to magnitudes before they are cut to integers
+MIDDLE = np.float32(128)
+
+# Hints, such that photographs hardly ever pay for a trial (of 41, at quality 4: lossless never,
+# plain once; at quality 8: lossless twice, plain seven times, which took a fifth off rate and error
+# as `better` weighs them).
+REPEATED = 0.6  # pages and screens repeat more than bands show: they take a third of those bits
+NONZERO_BITS, OCTAVE_BITS = 4.5, 0.5  # of a coefficient, and for each doubling of its size
+CAUTION = 1.3  # plain tiles of photographs are but a tenth worse than learned ones at quality 4
+
+
+class CodedTile(NamedTuple):
+    """A tile as it stands in the file, and what a decoder makes of it, uint8 (H, W, 3 or 1)."""
+
+    tile: Tile
+    pixels: Pixels
+
+
+class Price(NamedTuple):
+    """Bits, and the squared error summed over pixels, of all channels in the mean."""
+
+    bits: float
+    error: float
+
+
+def best_tile(
+    pixels: Pixels, learned: CodedTile | None, quality: int, metric: str, kinds: Collection[str]
+) -> CodedTile:
+    """The best coding of a tile: the learned one, or one of the other `kinds`.
+
+    A kind is tried where a hint from an eighth of the tile makes it look better than what is there.
+    """
+    best = learned
+    price = Price(math.inf, math.inf) if learned is None else price_of(pixels, learned)
+    for kind, hint, code in TRIALS:
+        if kind in kinds and better(hint(pixels, quality), price, quality, metric):
+            found = code(pixels, quality)
+            found_price = price_of(pixels, found)
+            if better(found_price, price, quality, metric):
+                best, price = found, found_price
+    assert best is not None
+    return best
+
+
+def better(one: Price, other: Price, quality: int, metric: str) -> bool:
+    """Whether `one` is the better coding.
+
+    By bits + lambda * error where networks were trained for that; else it has to be better in one
+    and no worse in the other, since squared error and MS-SSIM have no rate of exchange.
+    """
+    if metric == "mse":
+        weight = error_weight(quality)
+        return one.bits + weight * one.error < other.bits + weight * other.error
+    return one != other and one.bits <= other.bits and one.error <= other.error
+
+
+def error_weight(quality: int) -> float:
+    """Bits that a squared error of 1 is worth: lambda of the anchors, geometrically between."""
+    return math.exp(np.interp(quality / 1000, range(1, 9), np.log(MSE_LAMBDAS)))
+
+
+def price_of(pixels: Pixels, coded: CodedTile) -> Price:
+    """What a coding of `pixels` costs."""
+    difference = pixels.astype(np.int32) - coded.pixels
+    error = int(np.square(difference, out=difference).sum(dtype=np.int64)) / pixels.shape[2]
+    return Price(8 * len(coded.tile.data), error)
+
+
+def lossless_tile(pixels: Pixels, quality: int) -> CodedTile:
+    """The tile without loss, at any quality."""
+    return CodedTile(Tile(sample_hash(pixels), pack_lossless(pixels), LOSSLESS), pixels)
+
+
+def lossless_hint(pixels: Pixels, quality: int) -> Price:
+    """What `lossless_tile` may cost: bands of 16 rows, coded fast, as if the rest repeated them."""
+    rows = np.arange(len(pixels)) // 16 % 8 == 0
+    bits = 8 * len(pack_lossless(pixels[rows], 0, 0)) * len(pixels) / int(rows.sum())
+    return Price(REPEATED * bits, 0)
+
+
+def plain_tile(pixels: Pixels, quality: int) -> CodedTile:
+    """The tile by DCT, in the steps of the quality."""
+    integers = quantise(coefficients(pixels) / step(quality))
+    tile = Tile(coefficient_hash(integers), encode(integers), PLAIN)
+    return CodedTile(tile, from_coefficients(integers, quality, *pixels.shape))
+
+
+def plain_hint(pixels: Pixels, quality: int) -> Price:
+    """What `plain_tile` may cost, from one in eight rows of blocks."""
+    rows = np.arange(len(pixels)) // SIDE % 8 == 0
+    real = coefficients(pixels[rows]) / step(quality)
+    integers = quantise(real)
+    error = np.square(integers - real).sum() * step(quality) ** 2 / 3
+    integers[:, 1:, ::FREQUENCIES] -= integers[:, :-1, ::FREQUENCIES].copy()
+    magnitude = np.abs(integers[integers != 0])
+    bits = NONZERO_BITS * len(magnitude) + OCTAVE_BITS * np.log2(magnitude).sum()
+    whole = CAUTION * len(pixels) / int(rows.sum())
+    return Price(float(bits) * whole, float(error) * whole)
+
+
+TRIALS: tuple[
+    tuple[str, Callable[[Pixels, int], Price], Callable[[Pixels, int], CodedTile]], ...
+] = (("lossless", lossless_hint, lossless_tile), ("plain", plain_hint, plain_tile))
+
+
+def open_tile(tile: Tile, box: TileBox, quality: int, channels: int) -> Pixels:
+    """Decode a plain or a lossless tile; FormatError where it is damaged."""
+    if tile.type == LOSSLESS:
+        pixels = unpack_lossless(tile.data, box.height, box.width, channels)
+        found = sample_hash(pixels)
+    else:
+        integers = decode(tile.data, -(-box.height // SIDE), -(-box.width // SIDE), channels)
+        found = coefficient_hash(integers)
+        pixels = from_coefficients(integers, quality, box.height, box.width, channels)
+    if found != tile.hash:
+        raise FormatError("what was decoded does not match its hash")
+    return pixels
+
+
+def sample_hash(pixels: Pixels) -> int:
+    """CRC-32 of the samples (H, W, C)."""
+    return crc32(np.ascontiguousarray(pixels).data)
+
+
+def step(quality: int) -> float:
+    """The quantiser's step at a quality in thousandths, in 255ths: halved every two qualities."""
+    return LARGEST_STEP * 2 ** ((1000 - quality) / 2000)
+
+
+def quantise(real: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Integers for coefficients in steps."""
+    return (np.sign(real) * np.floor(np.abs(real) + np.float32(ROUNDING))).astype(np.int64)
+
+
+def coefficients(pixels: Pixels) -> NDArray[np.float32]:
+    """(H, W, C) -> 8x8 blocks by DCT, (ceil(H/8), ceil(W/8), 64 C), repeating the last samples.
+
+    Of gray, the first of three colours is left, in which it is what it would be in RGB.
+    """
+    height, width, channels = pixels.shape
+    edges = ((0, -height % SIDE), (0, -width % SIDE), (0, 0))
+    x = np.pad(pixels, edges, "edge").astype(np.float32) - MIDDLE
+    x = np.broadcast_to(x, (*x.shape[:2], 3))
+    return blocks(x, SIDE) @ basis()[: FREQUENCIES * channels].T
+
+
+def from_coefficients(
+    integers: NDArray[np.int64], quality: int, height: int, width: int, channels: int
+) -> Pixels:
+    """What a decoder shows for the integers of a plain tile."""
+    real = integers.astype(np.float32) * np.float32(step(quality))
+    samples = (real @ basis()[: FREQUENCIES * channels]).astype(np.float32)
+    x = unblock(samples, SIDE) + MIDDLE
+    return np.clip(np.rint(x[:height, :width, :channels]), 0, 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def basis() -> NDArray[np.float32]:
+    """The DCT as rows over the samples of a block, (192, 192), the luma-like colour first."""
+    return patch_matrix(dct_basis())
