@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import flowcodec
-from benchmarks.curves import Curve, common, curve_of, psnr_gain, rate_change
+from benchmarks.curves import SIDE, Curve, common, curve_of, middle, psnr_gain, rate_change
 from benchmarks.machine import cpu_name
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
@@ -50,7 +50,7 @@ SIZES = {
     "groups": [32],
 }
 COMPONENTS = 3  # Gaussians of GMB
-HELD_OUT, SIDE = 24, 256  # pictures, and the square from the middle of each that is coded
+HELD_OUT = 24  # pictures
 CROP, BATCH = 64, 32
 LARGE_CROP, LARGE_BATCH = 128, 8  # at the end: now the latents fill an attention's window
 LARGE_SHARE = 25  # every 25th crop
@@ -226,12 +226,6 @@ def note_pictures(
     if figures["pictures"] not in (None, noted):
         raise UsageError("the runs so far had other pictures: give the same --data")
     figures["pictures"] = noted
-
-
-def middle(picture: np.ndarray) -> np.ndarray:
-    """The square of SIDE pixels from a picture's middle."""
-    top, left = ((side - SIDE) // 2 for side in picture.shape[:2])
-    return picture[top : top + SIDE, left : left + SIDE]
 
 
 @dataclass(frozen=True)

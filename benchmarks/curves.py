@@ -11,6 +11,8 @@ from flowcodec.errors import UsageError
 from flowcodec.evaluation.bd_rate import bd_rate
 from flowcodec.training.engine import Training
 
+SIDE = 256  # of the square from the middle of a held-out picture that is judged
+
 
 class Curve(TypedDict):
     """Where a training stands: estimated bpp and PSNR at the eight qualities."""
@@ -28,6 +30,12 @@ def curve_of(training: Training, held_out: list[np.ndarray]) -> Curve:
         "bpp": [round(value, 4) for value in result["bpp"]],
         "psnr": [round(value, 3) for value in result["psnr"]],
     }
+
+
+def middle(picture: np.ndarray) -> np.ndarray:
+    """The square of SIDE pixels from a picture's middle."""
+    top, left = ((side - SIDE) // 2 for side in picture.shape[:2])
+    return picture[top : top + SIDE, left : left + SIDE]
 
 
 def common(curves: Sequence[Curve], key: Literal["bpp", "psnr"]) -> tuple[float, float]:

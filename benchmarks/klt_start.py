@@ -4,8 +4,8 @@
 
 Both trainings have the same network, pictures, crops, qualities and number of steps: as many as
 fit into the seconds by a measurement of the first ones. The learning rate is that of the recipe's
-last stage of everything, so that it has come down at the end of either. Judged on pictures held
-out of both.
+last stage of everything, so that it has come down at the end of either. Judged on squares of
+pictures held out of both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 import flowcodec
-from benchmarks.curves import common, curve_of, psnr_gain, rate_change
+from benchmarks.curves import SIDE, common, curve_of, middle, psnr_gain, rate_change
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
 from flowcodec.training.data import Crops, hold_out, load_pictures
@@ -57,8 +57,9 @@ def main(
         torch.set_num_threads(threads)
     recipe = load_recipe(find_recipe(name))
     crop = max(stage.crop for stage in recipe.stages)
-    training, held_out = hold_out(load_pictures(data, crop), recipe.held_out)
-    figures = compare(recipe, training, held_out, seconds, seeds, device)
+    training, held_out = hold_out(load_pictures(data, max(crop, SIDE)), recipe.held_out)
+    squares = [middle(picture) for picture in held_out]
+    figures = compare(recipe, training, squares, seconds, seeds, device)
     write_json(json_path, figures)
     show(figures)
 
@@ -100,10 +101,15 @@ def compare(
 
 
 def one_stage(recipe: Recipe, start: str, seed: int, steps: int) -> Recipe:
-    """The recipe's last stage that trains everything, alone, from one start."""
+    """The recipe's last stage that trains everything, alone, from one start.
+
+    Gains are learned, and bits have no price: from a prior that knows nothing all would be zeros.
+    """
     stage = [stage for stage in recipe.stages if stage.part == "all"][-1]
-    stage = msgspec.structs.replace(stage, steps=steps)
-    return msgspec.structs.replace(recipe, stages=[stage], start=start, seed=seed, init=None)
+    stage = msgspec.structs.replace(stage, steps=steps, calibrate=False)
+    return msgspec.structs.replace(
+        recipe, stages=[stage], start=start, seed=seed, init=None, price=0.0
+    )
 
 
 def seconds_a_step(recipe: Recipe, pictures: list[np.ndarray], device: str) -> float:

@@ -7,7 +7,7 @@ import torch
 from flowcodec.entropy.prior import context_input as integer_context_input
 from flowcodec.entropy.prior import interpolate
 from flowcodec.nn.fixed_point import activation
-from flowcodec.nn.prior import context_input
+from flowcodec.nn.prior import Mixture, context_input, quantise
 from tests.entropy.samples import CONFIGS, exact, random_latents, random_prior
 
 HEIGHT, WIDTH = 24, 32
@@ -94,3 +94,13 @@ def test_both_choose_the_same_integers_at_a_price():
     )
     assert (ours.numpy() != np.rint(gained)).mean() > 0.01
     assert (ours.numpy() != other).mean() < 0.002
+
+
+def test_latents_that_become_what_is_expected_pass_no_gradient():
+    y = torch.tensor([0.2, 0.6, 1.1, -0.9]).reshape(1, 4, 1, 1).requires_grad_()
+    zeros = torch.zeros(1, 1, 4, 1, 1)
+    expected = Mixture((zeros, zeros - 2, None), torch.zeros(1, 4, 1, 1))
+    chosen = quantise(y, expected, torch.full((4, 1, 1), 0.12))
+    assert chosen.flatten().tolist() == [0, 0, 1, -1]
+    chosen.sum().backward()
+    assert y.grad.flatten().tolist() == [0, 0, 1, 1]

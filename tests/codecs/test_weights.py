@@ -1,0 +1,35 @@
+"""The bundled weights: their cards tell the truth, and files find the set that made them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from flowcodec.bitstream.picture_file import parse_picture
+from flowcodec.codecs.picture import load, load_for
+from flowcodec.codecs.weights import BUNDLED, load_weights
+from tests.codecs import stress
+
+CARDS = sorted(BUNDLED.glob("*.json"))
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda path: path.stem)
+def test_a_card_says_what_its_weights_are(card):
+    told = json.loads(card.read_text("utf-8"))
+    weights = load_weights(BUNDLED / told["file"])
+    assert told["file"] == card.with_suffix(".safetensors").name
+    assert told["weights_hash"] == weights.hash[:4].hex()
+    assert told["prior_hash"] == weights.exact_prior().hash[:4].hex()
+    assert (told["model"], told["metric"]) == (weights.model, weights.metric)
+
+
+@pytest.mark.parametrize(
+    "metric", [json.loads(card.read_text("utf-8"))["metric"] for card in CARDS]
+)
+def test_a_file_finds_the_weights_that_made_it(metric):
+    coded = load(metric=metric, threads=1).encode(stress.photo_like(), 4)
+    file = parse_picture(coded.data)
+    assert {tile.kind for tile in file.tiles} == {"learned"}
+    codec = load_for(file, threads=1)
+    assert codec.weights.metric == metric
+    assert np.array_equal(codec.decode_parsed(file).pixels, coded.reconstruction)
