@@ -49,12 +49,19 @@ def main(pictures: tuple[Path, ...], weights: Path | None, quality: float) -> No
     table = Table(title=f"Tiles of {TILE} against one of {SIDE}, quality {quality:g}")
     for title in ("picture", "bytes", "bytes more", "dB more", "dB more in the bands"):
         table.add_column(title, justify="left" if title == "picture" else "right")
+    found = []
     for path in pictures:
         pixels = mosaic(rgb_pixels(read_picture(path)), SIDE, SIDE)
-        found = measure(codec, pixels, quality, TILE)
-        more = [f"{found[key]:+.3f}" for key in ("more_psnr", "more_psnr_in_bands")]  # type: ignore[literal-required]
-        table.add_row(path.name, str(found["bytes"]), f"{found['more_bytes']:+.2%}", *more)
+        found.append(measure(codec, pixels, quality, TILE))
+        table.add_row(path.name, *_cells(found[-1]))
+    means = {key: np.mean([one[key] for one in found]) for key in Seams.__annotations__}  # type: ignore[literal-required]
+    table.add_row("mean", *_cells(means))  # type: ignore[arg-type]
     Console().print(table)
+
+
+def _cells(seams: Seams) -> list[str]:
+    more = [f"{one:+.3f}" for one in (seams["more_psnr"], seams["more_psnr_in_bands"])]
+    return [f"{seams['bytes']:.0f}", f"{seams['more_bytes']:+.2%}", *more]
 
 
 def measure(codec: PictureCodec, pixels: Pixels, quality: float, tile: int) -> Seams:

@@ -56,7 +56,9 @@ STRIDE = 16
 MARGIN = 128
 VERIFY_DB = 0.05
 BIT_PRICE = 0.12  # squared error, in steps of the quantiser, that a bit is worth to the encoder
-SEAM = 1.17  # times that price beside another tile
+# Beside another tile a bit is worth more by these factors, for the first six positions from it: the
+# prior knows less there, would keep more that is not zero, and PSNR would rise with the bytes.
+SEAM = (1.08, 1.03, 1.03, 1.03, 1.03, 1.03)
 
 
 @dataclass(frozen=True)
@@ -215,16 +217,12 @@ class PictureCodec:
     def _prices(self, header: PictureHeader, box: TileBox) -> NDArray[np.float32]:
         """What a bit is worth to the encoder at each latent of a tile, (M, h, w)."""
         rows, columns = latent_slice(box.top, box.height), latent_slice(box.left, box.width)
-        height, width = latent_size(header)
-        price = np.full((rows.stop - rows.start, columns.stop - columns.start), BIT_PRICE)
-        if rows.start:
-            price[0] = SEAM * BIT_PRICE
-        if rows.stop < height:
-            price[-1] = SEAM * BIT_PRICE
-        if columns.start:
-            price[:, 0] = SEAM * BIT_PRICE
-        if columns.stop < width:
-            price[:, -1] = SEAM * BIT_PRICE
+        down, across = (
+            _from_seams(place, whole)
+            for place, whole in zip((rows, columns), latent_size(header), strict=True)
+        )
+        depth = np.minimum(np.minimum.outer(down, across), len(SEAM))
+        price = BIT_PRICE * np.array([*SEAM, 1.0])[depth]
         prices = np.repeat(price[None].astype(np.float32), self.weights.config.coded, axis=0)
         prices[: self.weights.config.masking] = 0  # a decision already
         return prices
@@ -370,6 +368,14 @@ def latent_slice(start: int, length: int) -> slice:
 def part(pixels: NDArray[np.uint8], box: TileBox) -> NDArray[np.uint8]:
     """A tile of a picture (H, W, C), to read or to write."""
     return pixels[box.top :, box.left :][: box.height, : box.width]
+
+
+def _from_seams(place: slice, whole: int) -> NDArray[np.int64]:
+    """How many positions lie between each of a tile's and the next tile, along one side."""
+    at = np.arange(place.start, place.stop)
+    before = at - place.start if place.start else np.full(len(at), whole)
+    after = place.stop - 1 - at if place.stop < whole else np.full(len(at), whole)
+    return np.minimum(before, after)
 
 
 def place(latents: NDArray[np.float32], box: TileBox, y: NDArray[Any]) -> None:
