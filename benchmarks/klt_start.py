@@ -2,10 +2,10 @@
 
     python -m benchmarks.klt_start --data PICTURES --seconds 600 --seeds 2 --json klt-start.json
 
-Both trainings have the same network, pictures, crops, qualities and number of steps: as many as
-fit into the seconds by a measurement of the first ones. The learning rate is that of the recipe's
-last stage of everything, so that it has come down at the end of either. Judged on squares of
-pictures held out of both.
+Both trainings have the same network, pictures, small crops, qualities and number of steps: as
+many as fit into the seconds by a measurement of the first ones. The learning rate is that of the
+recipe's last stage of everything, so that it has come down at the end of either. Judged on squares
+of pictures held out of both.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from flowcodec.training.recipe import Recipe, find_recipe, load_recipe
 
 STARTS = ("klt", "random")
 POINTS = 5  # of the curve, after step 0
+CROP, BATCH, WARM_UP = 128, 4, 50  # small steps, of which minutes hold many
 CALIBRATION = (3, 8)  # steps to warm up, steps to measure
 
 
@@ -56,8 +57,7 @@ def main(
     if threads is not None:
         torch.set_num_threads(threads)
     recipe = load_recipe(find_recipe(name))
-    crop = max(stage.crop for stage in recipe.stages)
-    training, held_out = hold_out(load_pictures(data, max(crop, SIDE)), recipe.held_out)
+    training, held_out = hold_out(load_pictures(data, SIDE), recipe.held_out)
     squares = [middle(picture) for picture in held_out]
     figures = compare(recipe, training, squares, seconds, seeds, device)
     write_json(json_path, figures)
@@ -106,10 +106,9 @@ def one_stage(recipe: Recipe, start: str, seed: int, steps: int) -> Recipe:
     Gains are learned, and bits have no price: from a prior that knows nothing all would be zeros.
     """
     stage = [stage for stage in recipe.stages if stage.part == "all"][-1]
-    stage = msgspec.structs.replace(stage, steps=steps, calibrate=False)
-    return msgspec.structs.replace(
-        recipe, stages=[stage], start=start, seed=seed, init=None, price=0.0
-    )
+    stage = msgspec.structs.replace(stage, steps=steps, crop=CROP, batch=BATCH, calibrate=False)
+    changes = {"stages": [stage], "start": start, "seed": seed, "init": None}
+    return msgspec.structs.replace(recipe, **changes, price=0.0, warm_up=WARM_UP)
 
 
 def seconds_a_step(recipe: Recipe, pictures: list[np.ndarray], device: str) -> float:

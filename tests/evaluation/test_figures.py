@@ -12,8 +12,8 @@ from tests.golden.make import draw
 
 
 def account(rows=3, columns=5):
-    energy, y_bits, z_bits = np.random.default_rng(1).uniform(1, 500, (3, rows, columns))
-    return Account(energy, y_bits, z_bits, {"header": 30, "tiles": 1000})
+    maps = np.random.default_rng(1).uniform(1, 500, (4, rows, columns))
+    return Account(*maps, {"header": 30, "tiles": 1000})
 
 
 def test_equal_accounts_give_equal_drawings_and_every_map_counts(tmp_path):
@@ -26,14 +26,14 @@ def test_equal_accounts_give_equal_drawings_and_every_map_counts(tmp_path):
 
     unchanged = drawing()
     assert drawing() == unchanged
-    for name in ("energy", "y_bits", "z_bits"):
+    for name in ("energy", "y_bits", "z_bits", "other_bits"):
         assert drawing(**{name: np.flip(getattr(first, name))}) != unchanged
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1)])
 @pytest.mark.parametrize("energy", [0, 7])
 def test_flat_and_narrow_pictures_are_drawn(tmp_path, size, energy):
-    maps = [np.full([-(-side // 16) for side in size], value) for value in (energy, 2.0, 0.5)]
+    maps = [np.full([-(-side // 16) for side in size], value) for value in (energy, 2.0, 0.5, 1.0)]
     draw_latents(tmp_path / "a.png", "title", draw(*size), Account(*maps, {"tiles": 9}))
     with Image.open(tmp_path / "a.png") as image:
         assert image.width == 1800
