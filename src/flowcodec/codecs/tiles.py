@@ -31,6 +31,7 @@ Pixels = NDArray[np.uint8]
 LARGEST_STEP = 140.0  # of a plain tile's quantiser at quality 1, in 255ths
 ROUNDING = 0.45  # added to magnitudes before they are cut to integers
 MIDDLE = np.float32(128)
+BEHIND = 3.8  # qualities, from weights for MS-SSIM to those for MSE of equal PSNR; four photographs
 
 # Hints, such that photographs hardly ever pay for a trial (of 41, at quality 4: lossless never,
 # plain once; at quality 8: lossless twice, plain seven times, which took a fifth off rate and error
@@ -74,20 +75,21 @@ def best_tile(
 
 
 def better(one: Price, other: Price, quality: int, metric: str) -> bool:
-    """Whether `one` is the better coding.
+    """Whether `one` is the better coding, by bits + weight * error."""
+    weight = error_weight(quality, metric)
+    return one.bits + weight * one.error < other.bits + weight * other.error
 
-    By bits + lambda * error where networks were trained for that; else it has to be better in one
-    and no worse in the other, since squared error and MS-SSIM have no rate of exchange.
+
+def error_weight(quality: int, metric: str) -> float:
+    """Bits that a squared error of 1 is worth: lambda of the anchors, geometric between and below.
+
+    MS-SSIM and bits have no such rate. Weights for MS-SSIM get lambda of the quality at which those
+    for MSE have their PSNR, so that photographs stay learned and nothing falls apart.
     """
-    if metric == "mse":
-        weight = error_weight(quality)
-        return one.bits + weight * one.error < other.bits + weight * other.error
-    return one != other and one.bits <= other.bits and one.error <= other.error
-
-
-def error_weight(quality: int) -> float:
-    """Bits that a squared error of 1 is worth: lambda of the anchors, geometrically between."""
-    return math.exp(np.interp(quality / 1000, range(1, 9), np.log(MSE_LAMBDAS)))
+    at = quality / 1000 - (BEHIND if metric == "ms-ssim" else 0)
+    logs = np.log(MSE_LAMBDAS)
+    below = min(at - 1, 0) * (logs[1] - logs[0])
+    return math.exp(np.interp(at, range(1, 9), logs) + below)
 
 
 def price_of(pixels: Pixels, coded: CodedTile) -> Price:
@@ -105,7 +107,7 @@ def lossless_tile(pixels: Pixels, quality: int) -> CodedTile:
 def lossless_hint(pixels: Pixels, quality: int) -> Price:
     """What `lossless_tile` may cost: bands of 16 rows, coded fast, as if the rest repeated them."""
     rows = np.arange(len(pixels)) // 16 % 8 == 0
-    bits = 8 * len(pack_lossless(pixels[rows], 0, 0)) * len(pixels) / int(rows.sum())
+    bits = 8 * len(pack_lossless(pixels[rows], 1, 0)) * len(pixels) / int(rows.sum())
     return Price(REPEATED * bits, 0)
 
 
@@ -131,7 +133,7 @@ def plain_hint(pixels: Pixels, quality: int) -> Price:
 
 TRIALS: tuple[
     tuple[str, Callable[[Pixels, int], Price], Callable[[Pixels, int], CodedTile]], ...
-] = (("lossless", lossless_hint, lossless_tile), ("plain", plain_hint, plain_tile))
+] = (("plain", plain_hint, plain_tile), ("lossless", lossless_hint, lossless_tile))
 
 
 def open_tile(tile: Tile, box: TileBox, quality: int, channels: int) -> Pixels:
