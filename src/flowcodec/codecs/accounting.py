@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowcodec.bitstream.picture_file import LEARNED, parse_picture
-from flowcodec.codecs.picture import PictureCodec, latent_size, latent_slice, naming
+from flowcodec.codecs.picture import PictureCodec, latent_size, naming, tile_place
 from flowcodec.codecs.threads import limited_threads
 from flowcodec.entropy.prior import HYPER_RATIO
 
@@ -62,7 +62,7 @@ def account_of(codec: PictureCodec, data: bytes) -> Account:
     with limited_threads(codec.threads):
         for index, tile in enumerate(file.tiles):
             box = header.tile_box(index)
-            here = latent_slice(box.top, box.height), latent_slice(box.left, box.width)
+            here = tile_place(box)
             if tile.type != LEARNED:
                 other_bits[here] = 8 * len(tile.data) / other_bits[here].size
                 continue

@@ -216,10 +216,9 @@ class PictureCodec:
 
     def _prices(self, header: PictureHeader, box: TileBox) -> NDArray[np.float32]:
         """What a bit is worth to the encoder at each latent of a tile, (M, h, w)."""
-        rows, columns = latent_slice(box.top, box.height), latent_slice(box.left, box.width)
         down, across = (
-            _from_seams(place, whole)
-            for place, whole in zip((rows, columns), latent_size(header), strict=True)
+            _from_seams(along, whole)
+            for along, whole in zip(tile_place(box), latent_size(header), strict=True)
         )
         depth = np.minimum(np.minimum.outer(down, across), len(SEAM))
         price = BIT_PRICE * np.array([*SEAM, 1.0])[depth]
@@ -370,17 +369,22 @@ def part(pixels: NDArray[np.uint8], box: TileBox) -> NDArray[np.uint8]:
     return pixels[box.top :, box.left :][: box.height, : box.width]
 
 
-def _from_seams(place: slice, whole: int) -> NDArray[np.int64]:
+def tile_place(box: TileBox) -> tuple[slice, slice]:
+    """Rows and columns of a tile among the latents of a whole picture."""
+    return latent_slice(box.top, box.height), latent_slice(box.left, box.width)
+
+
+def _from_seams(along: slice, whole: int) -> NDArray[np.int64]:
     """How many positions lie between each of a tile's and the next tile, along one side."""
-    at = np.arange(place.start, place.stop)
-    before = at - place.start if place.start else np.full(len(at), whole)
-    after = place.stop - 1 - at if place.stop < whole else np.full(len(at), whole)
+    at = np.arange(along.start, along.stop)
+    before = at - along.start if along.start else np.full(len(at), whole)
+    after = along.stop - 1 - at if along.stop < whole else np.full(len(at), whole)
     return np.minimum(before, after)
 
 
 def place(latents: NDArray[np.float32], box: TileBox, y: NDArray[Any]) -> None:
     """Put a tile's latents where they belong."""
-    rows, columns = latent_slice(box.top, box.height), latent_slice(box.left, box.width)
+    rows, columns = tile_place(box)
     latents[:, rows, columns] = y
 
 

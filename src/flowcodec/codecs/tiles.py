@@ -33,12 +33,10 @@ ROUNDING = 0.45  # added to magnitudes before they are cut to integers
 MIDDLE = np.float32(128)
 BEHIND = 3.8  # qualities, from weights for MS-SSIM to those for MSE of equal PSNR; four photographs
 
-# Hints, such that photographs hardly ever pay for a trial (of 41, at quality 4: lossless never,
-# plain once; at quality 8: lossless twice, plain seven times, which took a fifth off rate and error
-# as `better` weighs them).
-REPEATED = 0.6  # pages and screens repeat more than bands show: they take a third of those bits
+# Hints, such that photographs hardly ever pay for a trial.
+REPEATED = 0.6  # pages and screens repeat more than bands show: they take 0.4 to 0.6 of those bits
 NONZERO_BITS, OCTAVE_BITS = 4.5, 0.5  # of a coefficient, and for each doubling of its size
-CAUTION = 1.3  # plain tiles of photographs are but a tenth worse than learned ones at quality 4
+CAUTION = 1.3  # plain tiles of photographs may come near to learned ones
 
 
 class CodedTile(NamedTuple):
