@@ -37,9 +37,11 @@ from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
 from flowcodec.evaluation.work import work_of
 from flowcodec.media.files import atomic_write
-from flowcodec.training.data import Crops, hold_out, load_pictures
-from flowcodec.training.engine import Training, build, flushed_denormals
-from flowcodec.training.recipe import Recipe, Stage
+from flowcodec.training.engine import flushed_denormals
+from flowcodec.training.image.crops import Crops
+from flowcodec.training.image.training import ImageTraining, build
+from flowcodec.training.pictures import hold_out, load_pictures
+from flowcodec.training.recipe import ImageRecipe, ImageStage
 
 SIZES = {
     "width": 16,
@@ -147,13 +149,13 @@ def configurations() -> list[str]:
     return [name or "none" for name in names] + ["cheng", "nlam"]
 
 
-def recipe(name: str, seed: int, crops: int) -> Recipe:
+def recipe(name: str, seed: int, crops: int) -> ImageRecipe:
     """How one configuration is trained: all of them alike but for the blocks in its name."""
     parts = set(name.split("+")) - {"none"}
     attention = parts - {"gmb", "dirb"}
     large = max(1, crops // LARGE_SHARE // LARGE_BATCH)
     small = math.ceil((crops - large * LARGE_BATCH) / BATCH)
-    return Recipe(
+    return ImageRecipe(
         preset="paper",
         switches={
             **SIZES,
@@ -162,8 +164,8 @@ def recipe(name: str, seed: int, crops: int) -> Recipe:
             "refinement": "dirb" in parts,
         },
         stages=[
-            Stage(steps=small, crop=CROP, batch=BATCH, lr=2e-3, lr_end=2e-4),
-            Stage(steps=large, crop=LARGE_CROP, batch=LARGE_BATCH, lr=2e-4, lr_end=2e-5),
+            ImageStage(steps=small, crop=CROP, batch=BATCH, lr=2e-3, lr_end=2e-4),
+            ImageStage(steps=large, crop=LARGE_CROP, batch=LARGE_BATCH, lr=2e-4, lr_end=2e-5),
         ],
         start="random",
         seed=seed,
@@ -286,7 +288,7 @@ def train(
     cut = Crops(pictures, seed, plan.halve)
     seconds = []
     with tempfile.TemporaryDirectory() as folder, flushed_denormals():
-        training = Training(plan, Path(folder))
+        training = ImageTraining(plan, Path(folder))
         training.start(pictures)
         while training.step < plan.total_steps:
             begin = time.perf_counter()

@@ -9,7 +9,7 @@ import numpy as np
 
 from flowcodec.errors import UsageError
 from flowcodec.evaluation.bd_rate import bd_rate
-from flowcodec.training.engine import Training
+from flowcodec.training.image.training import ImageTraining
 
 SIDE = 256  # of the square from the middle of a held-out picture that is judged
 
@@ -22,7 +22,7 @@ class Curve(TypedDict):
     psnr: list[float]
 
 
-def curve_of(training: Training, held_out: list[np.ndarray]) -> Curve:
+def curve_of(training: ImageTraining, held_out: list[np.ndarray]) -> Curve:
     """The curve of the averaged network on pictures (H, W, 3)."""
     result = training.evaluate(held_out)
     return {

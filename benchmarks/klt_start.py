@@ -26,9 +26,10 @@ import flowcodec
 from benchmarks.curves import SIDE, common, curve_of, middle, psnr_gain, rate_change
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
-from flowcodec.training.data import Crops, hold_out, load_pictures
-from flowcodec.training.engine import Training
-from flowcodec.training.recipe import Recipe, find_recipe, load_recipe
+from flowcodec.training.image.crops import Crops
+from flowcodec.training.image.training import ImageTraining
+from flowcodec.training.pictures import hold_out, load_pictures
+from flowcodec.training.recipe import ImageRecipe, find_recipe, load_recipe
 
 STARTS = ("klt", "random")
 POINTS = 5  # of the curve, after step 0
@@ -38,7 +39,7 @@ CALIBRATION = (3, 8)  # steps to warm up, steps to measure
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of pictures.")
-@click.option("--seconds", type=float, required=True, help="Training time of each run.")
+@click.option("--seconds", type=float, required=True, help="ImageTraining time of each run.")
 @click.option("--seeds", default=2, show_default=True, help="Runs of each start.")
 @click.option("--recipe", "name", default="image-cnn-mse", show_default=True, help="All else.")
 @click.option("--threads", type=int, help="CPU threads. Default: torch's.")
@@ -65,7 +66,7 @@ def main(
 
 
 def compare(
-    recipe: Recipe,
+    recipe: ImageRecipe,
     pictures: list[np.ndarray],
     held_out: list[np.ndarray],
     seconds: float,
@@ -100,7 +101,7 @@ def compare(
     }
 
 
-def one_stage(recipe: Recipe, start: str, seed: int, steps: int) -> Recipe:
+def one_stage(recipe: ImageRecipe, start: str, seed: int, steps: int) -> ImageRecipe:
     """The recipe's last stage that trains everything, alone, from one start.
 
     Gains are learned, and bits have no price: from a prior that knows nothing all would be zeros.
@@ -111,9 +112,9 @@ def one_stage(recipe: Recipe, start: str, seed: int, steps: int) -> Recipe:
     return msgspec.structs.replace(recipe, **changes, price=0.0, warm_up=WARM_UP)
 
 
-def seconds_a_step(recipe: Recipe, pictures: list[np.ndarray], device: str) -> float:
+def seconds_a_step(recipe: ImageRecipe, pictures: list[np.ndarray], device: str) -> float:
     """What a step takes here, from the first ones of a training that is thrown away."""
-    training = Training(one_stage(recipe, "random", 0, 1000), Path(), device)
+    training = ImageTraining(one_stage(recipe, "random", 0, 1000), Path(), device)
     training.start(pictures)
     crops = Crops(pictures, 0, recipe.halve)
     warm_up, measured = CALIBRATION
@@ -126,7 +127,7 @@ def seconds_a_step(recipe: Recipe, pictures: list[np.ndarray], device: str) -> f
 
 
 def run(
-    recipe: Recipe,
+    recipe: ImageRecipe,
     start: str,
     seed: int,
     steps: int,
@@ -136,7 +137,7 @@ def run(
 ) -> dict[str, Any]:
     """One training; evaluations are not counted as its seconds."""
     begin = time.perf_counter()
-    training = Training(one_stage(recipe, start, seed, steps), Path(), device)
+    training = ImageTraining(one_stage(recipe, start, seed, steps), Path(), device)
     training.start(pictures)
     ready = time.perf_counter() - begin
     crops = Crops(pictures, seed, recipe.halve)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from flowcodec.errors import FlowcodecError, FormatError, MediaError, UsageError, WeightsError
 
 if TYPE_CHECKING:
-    from flowcodec.codecs.picture import load
+    from flowcodec.codecs.loading import load
     from flowcodec.media.picture import Picture, read_picture, write_picture
 
 __version__ = "0.1.0"
@@ -36,7 +36,7 @@ __all__ = [
 
 _HOME = {
     "Picture": "flowcodec.media.picture",
-    "load": "flowcodec.codecs.picture",
+    "load": "flowcodec.codecs.loading",
     "read_picture": "flowcodec.media.picture",
     "write_picture": "flowcodec.media.picture",
 }

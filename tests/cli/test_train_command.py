@@ -12,10 +12,11 @@ import pytest
 
 from flowcodec.cli.main import main
 from flowcodec.codecs.weights import load_weights
-from flowcodec.training.engine import Training
+from flowcodec.training.image.training import ImageTraining
 from tests.training.pictures import draw, draw_folder
 
 RECIPE = """
+model = "image-cnn"
 preset = "tiny"
 held_out = 1
 
@@ -74,14 +75,14 @@ def test_an_interruption_keeps_the_step_and_the_command_goes_on(
 ):
     out = tmp_path / "run"
     words = (recipe, "--data", pictures, "--out", out, "--device", "cpu")
-    train_step = Training.train_step
+    train_step = ImageTraining.train_step
 
     def interrupted(training, crops):
         os.kill(os.getpid(), signal.SIGINT)
         return train_step(training, crops)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "train_step", interrupted)
+        patch.setattr(ImageTraining, "train_step", interrupted)
         assert run(*words) == 0
     captured = capsys.readouterr()
     assert "Stopped at step 1 of 2" in captured.out

@@ -15,7 +15,8 @@ import torch
 
 from flowcodec.bitstream.picture_file import parse_picture
 from flowcodec.codecs import weights
-from flowcodec.codecs.picture import PictureCodec, load
+from flowcodec.codecs.loading import load
+from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.torch_transforms import TorchTransforms
 from tests.golden import make
 
@@ -24,7 +25,7 @@ import sys
 from pathlib import Path
 import numpy as np, torch
 from flowcodec.bitstream.picture_file import parse_picture
-from flowcodec.codecs.picture import load
+from flowcodec.codecs.loading import load
 from tests.golden import make
 
 weights, file, threads, out = sys.argv[1:]

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.seams import BAND, Seams, measure, near_seams
-from flowcodec.codecs.picture import load
+from flowcodec.codecs.loading import load
 from tests.codecs import stress
 
 SIDE, TILE = 512, 128

@@ -10,7 +10,8 @@ from PIL import Image, ImageFile
 from flowcodec.bitstream.header import TileBox
 from flowcodec.bitstream.picture_file import Tile, parse_picture
 from flowcodec.codecs import tiles
-from flowcodec.codecs.picture import EncodedPicture, PictureCodec, load
+from flowcodec.codecs.loading import load
+from flowcodec.codecs.picture import EncodedPicture, PictureCodec
 from flowcodec.codecs.rate_control import reach_size
 from flowcodec.codecs.tiles import CodedTile, Price
 from flowcodec.errors import FormatError, UsageError

@@ -28,7 +28,8 @@ from torch import nn
 
 from flowcodec.bitstream.lossless import unpack_lossless
 from flowcodec.bitstream.picture_file import LEARNED, PLAIN, PictureFile, parse_picture
-from flowcodec.codecs.picture import PictureCodec, load
+from flowcodec.codecs.loading import load
+from flowcodec.codecs.picture import PictureCodec
 from flowcodec.entropy import plain
 from flowcodec.entropy.prior import ExactPrior
 from flowcodec.media.picture import Picture, write_picture
@@ -36,7 +37,7 @@ from flowcodec.models.image_cnn.config import ImageCnnConfig
 from flowcodec.models.image_cnn.klt import start_from_klt
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.models.image_cnn.transforms import StridedAnalysis
-from flowcodec.training.export import export
+from flowcodec.training.image.training import export
 from tests.entropy.samples import randomise
 
 FOLDER = Path(__file__).parent

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from flowcodec.training import engine
+from flowcodec.training.image import training
 from tests.training.pictures import draw_folder
 
 
@@ -19,7 +19,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def light(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One thread: results do not depend on how many cores the machine has."""
-    monkeypatch.setattr(engine, "KLT_PATCHES", 3000)
+    monkeypatch.setattr(training, "KLT_PATCHES", 3000)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from flowcodec.training.recipe import Recipe, Stage
+from flowcodec.training.recipe import ImageRecipe, ImageStage
 
 
 def draw(seed: int, height: int = 128, width: int = 160) -> np.ndarray:
@@ -30,8 +30,8 @@ def draw_folder(folder: Path, count: int = 10) -> Path:
     return folder
 
 
-def tiny_recipe(steps: int, **keys: object) -> Recipe:
+def tiny_recipe(steps: int, **keys: object) -> ImageRecipe:
     """A recipe for the preset "tiny" on crops of 64x64."""
-    stage = Stage(steps=steps, crop=64, batch=4, lr=2e-3, lr_end=1e-4)
+    stage = ImageStage(steps=steps, crop=64, batch=4, lr=2e-3, lr_end=1e-4)
     defaults = {"warm_up": 10, "held_out": 2, "evaluate_every": 10_000, "average": 0.98}
-    return Recipe(preset="tiny", stages=[stage], **(defaults | keys))  # type: ignore[arg-type]
+    return ImageRecipe(preset="tiny", stages=[stage], **(defaults | keys))  # type: ignore[arg-type]

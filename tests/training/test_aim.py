@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from flowcodec.training.aim import change_aim, costs, start_masking
+from flowcodec.training.image.aim import change_aim, costs, start_masking
 from flowcodec.training.recipe import lambdas_of
 from tests.models.networks import small
 from tests.training.pictures import draw

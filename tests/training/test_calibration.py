@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from flowcodec.training.calibration import calibrate
+from flowcodec.training.image.calibration import calibrate
 from tests.models.networks import small
 
 

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from flowcodec.errors import UsageError
-from flowcodec.training.data import Crops, hold_out, load_pictures, patches
+from flowcodec.training.image.crops import Crops, patches
+from flowcodec.training.pictures import hold_out, load_pictures
 from tests.training.pictures import draw
 
 

@@ -20,10 +20,10 @@ from flowcodec.codecs.weights import load_weights
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.models.image_cnn.config import MSE_LAMBDAS
 from flowcodec.training import engine
-from flowcodec.training.data import Crops
-from flowcodec.training.engine import CHECKPOINT, LOG, Training, train
-from flowcodec.training.export import export
-from flowcodec.training.recipe import Recipe, Stage
+from flowcodec.training.engine import CHECKPOINT, LOG, train
+from flowcodec.training.image.crops import Crops
+from flowcodec.training.image.training import ImageTraining, export, lambda_of
+from flowcodec.training.recipe import ImageRecipe, ImageStage
 from tests.training.pictures import draw, tiny_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -34,15 +34,15 @@ def records(folder: Path) -> list[dict[str, object]]:
 
 
 def run(
-    recipe: Recipe, pictures: Path, folder: Path
-) -> tuple[Training, list[float], dict[str, list[float]]]:
+    recipe: ImageRecipe, pictures: Path, folder: Path
+) -> tuple[ImageTraining, list[float], dict[str, list[float]]]:
     """Train; returns the training, the loss of each step and the last evaluation."""
     losses: list[float] = []
     results: list[dict[str, list[float]]] = []
-    training = train(
-        recipe,
+    training = ImageTraining(recipe, folder)
+    train(
+        training,
         pictures,
-        folder,
         on_step=lambda _, loss: losses.append(loss),
         on_evaluation=lambda _, result: results.append(result),
     )
@@ -57,11 +57,11 @@ def test_random_weights_learn(pictures: Path, tmp_path: Path) -> None:
 
 
 def test_the_prior_learns_alone_and_then_everything_does(tmp_path: Path) -> None:
-    prior = Stage(steps=200, crop=64, batch=4, lr=2e-3, lr_end=4e-4, part="prior")
+    prior = ImageStage(steps=200, crop=64, batch=4, lr=2e-3, lr_end=4e-4, part="prior")
     recipe = msgspec.structs.replace(tiny_recipe(201), stages=[prior, tiny_recipe(1).stages[0]])
-    training = Training(recipe, tmp_path)
+    training = ImageTraining(recipe, tmp_path)
     scenes = [draw(seed) for seed in range(10)]
-    training.start(scenes)
+    training.start(Crops(scenes, 1, 0.0))
     before = {name: value.clone() for name, value in training.model.state_dict().items()}
     untrained = training.evaluate(scenes[:2])
     crops = Crops(scenes, 1, 0.0)
@@ -78,10 +78,10 @@ def test_the_prior_learns_alone_and_then_everything_does(tmp_path: Path) -> None
 
 def test_the_synthesis_learns_alone(tmp_path: Path) -> None:
     """On frozen latents: the rate stays what it was, the pictures get better."""
-    stage = Stage(steps=100, crop=64, batch=4, lr=1e-3, lr_end=1e-4, part="synthesis")
-    training = Training(msgspec.structs.replace(tiny_recipe(1), stages=[stage]), tmp_path)
+    stage = ImageStage(steps=100, crop=64, batch=4, lr=1e-3, lr_end=1e-4, part="synthesis")
+    training = ImageTraining(msgspec.structs.replace(tiny_recipe(1), stages=[stage]), tmp_path)
     scenes = [draw(seed) for seed in range(10)]
-    training.start(scenes)
+    training.start(Crops(scenes, 1, 0.0))
     before = training.evaluate(scenes[:2])
     crops = Crops(scenes, 1, 0.0)
     for _ in range(100):
@@ -94,8 +94,8 @@ def test_the_synthesis_learns_alone(tmp_path: Path) -> None:
 
 def test_the_klt_start_begins_below_where_random_weights_arrive(tmp_path: Path) -> None:
     scenes = [draw(seed) for seed in range(10)]
-    training = Training(tiny_recipe(1), tmp_path)
-    training.start(scenes)
+    training = ImageTraining(tiny_recipe(1), tmp_path)
+    training.start(Crops(scenes, 1, 0.0))
     assert training.train_step(Crops(scenes, 1, 0.0)) < 2
 
 
@@ -106,9 +106,12 @@ def test_a_killed_training_ends_like_an_undisturbed_one(pictures: Path, tmp_path
     killed = tmp_path / "killed"
     program = (
         "import sys, torch; from pathlib import Path; import msgspec;"
-        "from flowcodec.training.engine import train; from flowcodec.training.recipe import Recipe;"
+        "from flowcodec.training.engine import train;"
+        "from flowcodec.training.recipe import ImageRecipe;"
+        "from flowcodec.training.image.training import ImageTraining;"
         "torch.set_num_threads(1);"
-        "train(msgspec.json.decode(sys.argv[1], type=Recipe), Path(sys.argv[2]), Path(sys.argv[3]))"
+        "recipe = msgspec.json.decode(sys.argv[1], type=ImageRecipe);"
+        "train(ImageTraining(recipe, Path(sys.argv[3])), Path(sys.argv[2]))"
     )
     words = [msgspec.json.encode(recipe).decode(), str(pictures), str(killed)]
     with subprocess.Popen([sys.executable, "-c", program, *words], cwd=ROOT) as process:
@@ -138,13 +141,13 @@ def test_a_kill_loses_one_interval_at_most(
     monkeypatch.setattr(engine.time, "monotonic", lambda: next(ticks) / 2)
     recipe = tiny_recipe(40, start="random", checkpoint_seconds=10.0)
 
-    def kill(training: Training, loss: float) -> None:
+    def kill(training: ImageTraining, loss: float) -> None:
         if training.step == 37:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(recipe, pictures, tmp_path, on_step=kill)
-    again = Training(recipe, tmp_path)
+        train(ImageTraining(recipe, tmp_path), pictures, on_step=kill)
+    again = ImageTraining(recipe, tmp_path)
     assert again.resume()
     assert 37 - 12 <= again.step < 37
 
@@ -156,9 +159,9 @@ def test_another_recipe_is_refused_in_the_same_folder(pictures: Path, tmp_path: 
 
 
 def poisoned(factor: float) -> Callable[..., tuple[torch.Tensor, torch.Tensor]]:
-    honest = Training.losses
+    honest = ImageTraining.losses
 
-    def losses(self: Training, *arguments: object) -> tuple[torch.Tensor, torch.Tensor]:
+    def losses(self: ImageTraining, *arguments: object) -> tuple[torch.Tensor, torch.Tensor]:
         bpp, error = honest(self, *arguments)  # type: ignore[arg-type]
         return bpp * factor, error * factor
 
@@ -171,13 +174,13 @@ def test_an_exploding_step_changes_nothing(
 ) -> None:
     scenes = [draw(seed) for seed in range(3)]
     crops = Crops(scenes, 1, 0.0)
-    training = Training(tiny_recipe(200, start="random"), tmp_path)
-    training.start(scenes)
+    training = ImageTraining(tiny_recipe(200, start="random"), tmp_path)
+    training.start(Crops(scenes, 1, 0.0))
     for _ in range(3):
         training.train_step(crops)
     before = {name: value.clone() for name, value in training.model.state_dict().items()}
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "losses", poisoned(factor))
+        patch.setattr(ImageTraining, "losses", poisoned(factor))
         training.train_step(crops)
     assert training.step == 4
     for name, value in training.model.state_dict().items():
@@ -190,8 +193,8 @@ def test_a_training_that_stays_exploded_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crops = Crops([draw(0)], 1, 0.0)
-    training = Training(tiny_recipe(200, start="random"), tmp_path)
-    monkeypatch.setattr(Training, "losses", poisoned(math.nan))
+    training = ImageTraining(tiny_recipe(200, start="random"), tmp_path)
+    monkeypatch.setattr(ImageTraining, "losses", poisoned(math.nan))
     monkeypatch.setattr(engine, "SKIPPED_AT_MOST", 3)
     for _ in range(3):
         training.train_step(crops)
@@ -202,8 +205,8 @@ def test_a_training_that_stays_exploded_says_so(
 def test_one_quality_trains_its_own_gains_alone(pictures: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(3, quality=3.0, rate="noise", start="random", average=0.0)
     training, _, result = run(recipe, pictures, tmp_path)
-    untouched = Training(recipe, tmp_path / "new")
-    untouched.start([])
+    untouched = ImageTraining(recipe, tmp_path / "new")
+    untouched.start(Crops([draw(0)], 1, 0.0))
     moved = training.average.prior.log_gain.table != untouched.model.prior.log_gain.table
     assert moved.any(1).tolist() == [False, False, True, False, False, False, False, False]
     assert result["quality"] == [3.0]
@@ -216,8 +219,8 @@ def test_sixteen_bits_hardly_change_the_loss(tmp_path: Path) -> None:
     quality = torch.tensor([1.0, 3.0, 5.0, 8.0])
     found = []
     for precision in ("fp32", "bf16"):
-        training = Training(tiny_recipe(1, precision=precision), tmp_path)
-        training.start(scenes)
+        training = ImageTraining(tiny_recipe(1, precision=precision), tmp_path)
+        training.start(Crops(scenes, 1, 0.0))
         with torch.no_grad():
             found.append(training.losses(x, quality, "all"))
     (bpp, error), (bpp16, error16) = found
@@ -226,11 +229,11 @@ def test_sixteen_bits_hardly_change_the_loss(tmp_path: Path) -> None:
 
 
 def test_ms_ssim_is_trained_and_reported(tmp_path: Path) -> None:
-    stage = Stage(steps=1, crop=192, batch=1, lr=1e-3, lr_end=1e-3)
-    recipe = Recipe(preset="tiny", stages=[stage], metric="ms-ssim")
-    training = Training(recipe, tmp_path)
+    stage = ImageStage(steps=1, crop=192, batch=1, lr=1e-3, lr_end=1e-3)
+    recipe = ImageRecipe(preset="tiny", stages=[stage], metric="ms-ssim")
+    training = ImageTraining(recipe, tmp_path)
     scene = draw(0, 192, 192)
-    training.start([scene])
+    training.start(Crops([scene], 1, 0.0))
     loss = training.train_step(Crops([scene], 1, 0.0))
     result = training.evaluate([scene])
     assert math.isfinite(loss) and training.skipped == 0
@@ -253,26 +256,26 @@ def test_trained_weights_come_back_from_their_file(pictures: Path, tmp_path: Pat
     assert (theirs.x_hat - ours.x_hat).square().mean() < (1 / 255) ** 2 / 4
 
     recipe = tiny_recipe(1, init=str(file))
-    adapted = Training(recipe, tmp_path / "adapted")
-    adapted.start([])
+    adapted = ImageTraining(recipe, tmp_path / "adapted")
+    adapted.start(Crops([draw(0)], 1, 0.0))
     held_out = [draw(0), draw(5)]
     assert adapted.evaluate(held_out)["bpp"] == pytest.approx(result["bpp"], rel=0.02)
 
-    other = Training(tiny_recipe(1, init=str(file), switches={"width": 4}), tmp_path / "other")
+    other = ImageTraining(tiny_recipe(1, init=str(file), switches={"width": 4}), tmp_path / "other")
     with pytest.raises(UsageError, match="init.*another preset"):
-        other.start([])
+        other.start(Crops([draw(0)], 1, 0.0))
 
 
 def test_lambda_is_geometric_between_anchors() -> None:
-    found = engine.lambda_of(MSE_LAMBDAS, torch.tensor([1.0, 1.5, 8.0]))
+    found = lambda_of(MSE_LAMBDAS, torch.tensor([1.0, 1.5, 8.0]))
     expected = [0.0018, math.sqrt(0.0018 * 0.0035), 0.18]
     assert found.tolist() == pytest.approx(expected, rel=1e-5)
 
 
 def test_an_exploded_network_goes_back_to_its_average(tmp_path: Path) -> None:
     scenes = [draw(seed) for seed in range(10)]
-    training = Training(tiny_recipe(20), tmp_path)
-    training.start(scenes)
+    training = ImageTraining(tiny_recipe(20), tmp_path)
+    training.start(Crops(scenes, 1, 0.0))
     crops = Crops(scenes, 1, 0.0)
     healthy = training.train_step(crops)
     with torch.no_grad():

@@ -9,7 +9,7 @@ import torch
 from flowcodec.models.image_cnn.config import MSE_LAMBDAS, PRESETS
 from flowcodec.models.image_cnn.klt import fit_klt, quantiser_step, start_from_klt
 from flowcodec.models.image_cnn.model import ImageCnn
-from flowcodec.training.data import patches
+from flowcodec.training.image.crops import patches
 from tests.training.pictures import draw
 
 SIDE = 128

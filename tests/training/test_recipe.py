@@ -1,14 +1,20 @@
 """Recipes say at load what is wrong with them, and where."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from flowcodec.errors import UsageError
-from flowcodec.training.engine import build, stage_at
-from flowcodec.training.recipe import RECIPES, Recipe, find_recipe, load_recipe
+from flowcodec.models.flow_deeppynet.config import PRESETS as FLOW_PRESETS
+from flowcodec.models.image_cnn.config import PRESETS as IMAGE_PRESETS
+from flowcodec.training.engine import stage_at
+from flowcodec.training.image.training import build
+from flowcodec.training.recipe import RECIPES, ImageRecipe, find_recipe, load_recipe
+from flowcodec.training.systems import open_training
 
 GOOD = """
+model = "image-cnn"
 preset = "tiny"
 [[stages]]
 steps = 10
@@ -19,7 +25,7 @@ lr_end = 1e-4
 """
 
 
-def load(tmp_path: Path, text: str) -> Recipe:
+def load(tmp_path: Path, text: str) -> ImageRecipe:
     file = tmp_path / "recipe.toml"
     file.write_text(text)
     return load_recipe(file)
@@ -73,9 +79,13 @@ def test_switches_replace_fields_of_the_preset(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.toml")))
-def test_recipes_of_the_package_load_and_build(name: str) -> None:
+def test_recipes_of_the_package_load_and_build(name: str, tmp_path: Path) -> None:
     recipe = load_recipe(find_recipe(name))
-    assert build(recipe).config.latent == 320
+    model = open_training(recipe, tmp_path).model
+    presets = IMAGE_PRESETS if isinstance(recipe, ImageRecipe) else FLOW_PRESETS
+    assert dataclasses.replace(model.config, **recipe.switches) == dataclasses.replace(
+        presets[recipe.preset], **recipe.switches
+    )
 
 
 def test_the_paper_recipe_is_the_schedule_of_the_thesis() -> None:

@@ -12,6 +12,7 @@ from flowcodec.cli.measuring import (
     codec_options,
     describe_codec,
     names_in,
+    open_codec,
     pictures_in,
     print_bd_rates,
     print_evaluation,
@@ -125,13 +126,12 @@ def command(
     curves = _published(published, paths, data)
     outputs = _outputs(json_path, plot_paths, report_path)
 
-    import flowcodec
     from flowcodec.evaluation.comparison import Comparison
     from flowcodec.evaluation.metrics import has_ssimulacra2
     from flowcodec.evaluation.run import evaluate, evaluate_anchor
 
     score = has_ssimulacra2() and not no_ssimulacra2
-    codec = flowcodec.load(model, metric=metric, weights=weights, device=device, threads=threads)
+    codec = open_codec(model, metric, weights, device, threads)
     about = describe_codec(metric, weights, device, threads)
     with progress_bar(len(paths) * len(qualities), model) as advance:
         ours = evaluate(

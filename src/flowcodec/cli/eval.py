@@ -1,42 +1,98 @@
-"""`flowcodec eval`: rate and quality of our codec over a folder of pictures, from real files."""
+"""`flowcodec eval`: rate and quality of pictures from real files, or errors of optical flow."""
 
 from pathlib import Path
 
 import click
 
+from flowcodec.cli.eval_flow import FLOW_MODEL, evaluate_flow
 from flowcodec.cli.measuring import (
     Qualities,
-    codec_options,
     describe_codec,
+    device_options,
+    names_in,
+    open_codec,
     pictures_in,
     print_bd_rates,
     print_evaluation,
     progress_bar,
+    weights_options,
 )
+from flowcodec.errors import UsageError
 
 
 @click.command()
-@codec_options
+@click.option(
+    "--model",
+    default="image-cnn",
+    show_default=True,
+    help="Model to measure: image-cnn or flow-deeppynet.",
+)
+@weights_options
+@device_options
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder of pictures; of the 24 Kodak pictures, BD-rates are printed too.",
+    help="Folder of pictures; of the 24 Kodak pictures, BD-rates are printed too. For flow: pairs "
+    "with known flow as they are published, or videos and folders of frames.",
 )
 @click.option(
     "--qualities",
     type=Qualities(),
     default="1-8",
     show_default=True,
-    help="Such as 1-8, or 1,2.5,4.",
+    help="Pictures: such as 1-8, or 1,2.5,4.",
+)
+@click.option(
+    "--against",
+    metavar="NAMES",
+    help="Flow: dis-ultrafast, dis-medium, farneback or none of them (''). Default: all, where "
+    "OpenCV is installed.",
 )
 @click.option(
     "--json",
     "json_path",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write all figures, means and per picture, to this file.",
+    help="Write all figures, means and per picture or pair, to this file.",
 )
+@click.pass_context
 def command(
+    ctx: click.Context,
+    model: str,
+    metric: str,
+    weights: Path | None,
+    device: str,
+    threads: int | None,
+    data: Path,
+    qualities: list[float],
+    against: str | None,
+    json_path: Path | None,
+) -> None:
+    """Measure pictures or flow.
+
+    Pictures: encode every one to bytes, decode them, compare. Bits a pixel count the whole file.
+    PSNR is RGB, averaged over pictures; MS-SSIM is averaged as a linear value.
+
+    Flow: end-point errors where the flow is known; PSNR of each frame predicted from the next
+    one in videos.
+    """
+    if model == FLOW_MODEL:
+        _refuse(ctx, model, "metric", "qualities")
+        names = None if against is None else names_in(against)
+        evaluate_flow(data, names, weights, device, threads, json_path)
+    else:
+        _refuse(ctx, model, "against")
+        _evaluate_pictures(model, metric, weights, device, threads, data, qualities, json_path)
+
+
+def _refuse(ctx: click.Context, model: str, *options: str) -> None:
+    """Raise UsageError when one of the options, which mean nothing to the model, was given."""
+    for option in options:
+        if ctx.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{option} means nothing to {model}: leave it out")
+
+
+def _evaluate_pictures(
     model: str,
     metric: str,
     weights: Path | None,
@@ -46,20 +102,14 @@ def command(
     qualities: list[float],
     json_path: Path | None,
 ) -> None:
-    """Measure rate and quality: encode every picture to bytes, decode them, compare.
-
-    Bits a pixel count the whole file. PSNR is RGB, averaged over pictures; MS-SSIM is averaged
-    as a linear value.
-    """
     paths = pictures_in(data)
 
-    import flowcodec
     from flowcodec.evaluation.anchors import curves_named, is_kodak
     from flowcodec.evaluation.bd_rate import compare
     from flowcodec.evaluation.results import write_json
     from flowcodec.evaluation.run import evaluate
 
-    codec = flowcodec.load(model, metric=metric, weights=weights, device=device, threads=threads)
+    codec = open_codec(model, metric, weights, device, threads)
     with progress_bar(len(paths) * len(qualities), model) as advance:
         evaluation = evaluate(
             codec,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from flowcodec.cli.measuring import codec_options, describe_codec, progress_bar
+from flowcodec.cli.measuring import codec_options, describe_codec, open_codec, progress_bar
 from flowcodec.errors import UsageError
 
 OURS = "flowcodec"
@@ -66,7 +66,6 @@ def command(
     if folder.resolve() == photo.resolve().parent:
         raise UsageError(f"{folder} is the folder of {photo.name}: name another one with -o")
 
-    import flowcodec
     from flowcodec.codecs.accounting import account_of
     from flowcodec.codecs.picture import PictureCodec
     from flowcodec.codecs.weights import without_refinement
@@ -81,7 +80,7 @@ def command(
 
     check_matplotlib()
     original = rgb_pixels(read_picture(photo))
-    codec = flowcodec.load(model, metric=metric, weights=weights, device=device, threads=threads)
+    codec = open_codec(model, metric, weights, device, threads)
     folder.mkdir(parents=True, exist_ok=True)
     shots = []
     with progress_bar(CODECS, "coding") as advance:

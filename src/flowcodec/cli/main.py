@@ -20,6 +20,7 @@ from flowcodec.errors import FlowcodecError
 COMMANDS = {
     "encode": "Compress pictures to .fci files.",
     "decode": "Turn .fci files back into pictures.",
+    "flow": "Estimate motion between pictures or over a video.",
     "info": "Show what is in .fci files.",
     "models": "List the bundled weights.",
     "train": "Train or adapt a model as a recipe says.",

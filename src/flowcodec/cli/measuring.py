@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -14,11 +14,14 @@ from flowcodec.media.files import picture_files
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
 
+    from flowcodec.codecs.picture import PictureCodec
     from flowcodec.evaluation.bd_rate import Rates
     from flowcodec.evaluation.results import Evaluation
     from flowcodec.evaluation.tables import Table
 
 LOWEST, HIGHEST = 1.0, 8.0  # the scale of our qualities
+
+_NAMES = {"against", "data set", "method", "pair", "published", "sequence"}  # columns of names
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -63,11 +66,26 @@ def codec_options(command: Command) -> Command:
     return model(weights_options(device_options(command)))
 
 
-def describe_codec(metric: str, weights: Path | None, device: str, threads: int | None) -> str:
-    """How our codec was run, for the description of a result."""
+def open_codec(
+    model: str, metric: str, weights: Path | None, device: str, threads: int | None
+) -> "PictureCodec":
+    """`flowcodec.load` for commands that code pictures; UsageError for a model that does not."""
     import flowcodec
 
-    own = f"weights {weights.name}" if weights else f"bundled {metric} weights"
+    if model == "flow-deeppynet":
+        raise UsageError(f"{model} estimates motion, this command codes pictures: see image-cnn")
+    codec = flowcodec.load(model, metric=metric, weights=weights, device=device, threads=threads)
+    return cast("PictureCodec", codec)
+
+
+def describe_codec(
+    metric: str | None, weights: Path | None, device: str, threads: int | None
+) -> str:
+    """How our codec was run, for the description of a result. `metric` None: there is no choice."""
+    import flowcodec
+
+    bundled = f"bundled {metric} weights" if metric else "bundled weights"
+    own = f"weights {weights.name}" if weights else bundled
     count = "default threads" if threads is None else f"{threads} threads"
     return f"flowcodec {flowcodec.__version__}, {own}, {device}, {count}"
 
@@ -143,7 +161,7 @@ def print_evaluation(console: "Console", evaluation: "Evaluation") -> None:
     from flowcodec.evaluation.tables import table_of_means
 
     title = f"{evaluation['name']}: mean of {len(evaluation['per_image'])} pictures"
-    _print_table(console, title, table_of_means(evaluation))
+    print_table(console, title, table_of_means(evaluation))
 
 
 def print_bd_rates(console: "Console", name: str, rates: Mapping[str, "Rates"]) -> None:
@@ -151,16 +169,16 @@ def print_bd_rates(console: "Console", name: str, rates: Mapping[str, "Rates"]) 
     from flowcodec.evaluation.tables import table_of_rates
 
     title = f"BD-rate of {name}: file size at equal quality"
-    _print_table(console, title, table_of_rates(rates))
+    print_table(console, title, table_of_rates(rates))
 
 
-def _print_table(console: "Console", title: str, table: "Table") -> None:
+def print_table(console: "Console", title: str, table: "Table") -> None:
     """A table with its notes below. Names stand left, numbers right."""
     from rich import table as rich_table
 
     printed = rich_table.Table(title=title)
     for heading in table.headings:
-        side: JustifyMethod = "left" if heading == "against" else "right"
+        side: JustifyMethod = "left" if heading in _NAMES else "right"
         printed.add_column(heading, justify=side, overflow="fold")
     for row in table.rows:
         printed.add_row(*row)

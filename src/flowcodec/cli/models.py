@@ -46,16 +46,21 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _row(card: dict[str, Any]) -> tuple[str, ...]:
-    low, high = card["qualities"]
     work = card["kmac_per_pixel"]
+    if "flow" in work:
+        quality, cost, prior = "-", f"{work['flow']:.1f}", "-"
+    else:
+        low, high = card["qualities"]
+        quality = f"{low:g}-{high:g}"
+        cost, prior = f"{work['encode']:.1f} + {work['decode']:.1f}", card["prior_hash"]
     return (
         card["model"],
         card["metric"],
         card["preset"],
-        f"{low:g}-{high:g}",
+        quality,
         f"{card['parameters'] / 1e6:.2f} M",
-        f"{work['encode']:.1f} + {work['decode']:.1f}",
-        card["prior_hash"],
+        cost,
+        prior,
         card["weights_hash"],
         card["file"],
     )

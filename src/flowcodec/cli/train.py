@@ -16,8 +16,8 @@ from flowcodec.cli.encode import Size
 from flowcodec.errors import UsageError
 
 if TYPE_CHECKING:
-    from flowcodec.training.engine import Training
-    from flowcodec.training.recipe import Recipe
+    from flowcodec.training.engine import AnyTraining
+    from flowcodec.training.recipe import FlowRecipe, ImageRecipe
 
 EXAMPLES = """\b
 Examples:
@@ -101,8 +101,10 @@ def command(
                 " go on, or --export FILE for the weights so far"
             )
     else:
-        seconds = math.inf if minutes is None else 60 * minutes
-        training = _train(loaded, data, folder, device, seconds)
+        from flowcodec.training.systems import open_training
+
+        training = open_training(loaded, folder, device)
+        _train(training, data, math.inf if minutes is None else 60 * minutes)
     finished = training.step == loaded.total_steps
     if not finished:
         print(f"Stopped at step {training.step} of {loaded.total_steps}; {folder} is saved.")
@@ -124,50 +126,37 @@ def _bundle(recipe: Path, data: Path | None, target: Path, limit: int) -> None:
     print(f"On the other machine: tar xf {target.name} && sh {FOLDER}/train.sh")
 
 
-def _resumed(recipe: Recipe, folder: Path) -> Training:
-    from flowcodec.training.engine import RECIPE, Training, note_recipe
+def _resumed(recipe: ImageRecipe | FlowRecipe, folder: Path) -> AnyTraining:
+    from flowcodec.training.engine import RECIPE, note_recipe
+    from flowcodec.training.systems import open_training
 
     note_recipe(recipe, folder / RECIPE)
-    training = Training(recipe, folder)
+    training = open_training(recipe, folder)
     training.resume()
     return training
 
 
-def _export(training: Training, target: Path) -> None:
-    from flowcodec.training.export import export
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    digest = export(training.average, training.recipe.metric, target)
-    _write_card(training.recipe, target)
-    print(f"{target}: weights {digest[:4].hex()}, after step {training.step}")
-    print(f"Use them: flowcodec encode photo.png --weights {target}")
-
-
-def _write_card(recipe: Recipe, target: Path) -> None:
-    """The facts that `flowcodec models` shows, as JSON beside the weights."""
+def _export(training: AnyTraining, target: Path) -> None:
     import json
 
-    from flowcodec.codecs.weights import load_weights
-    from flowcodec.evaluation.work import work_of
+    from flowcodec.evaluation.work import card_of
     from flowcodec.media.files import atomic_write
 
-    weights = load_weights(target)
-    single = recipe.quality
-    card = {
-        "model": weights.model,
-        "metric": weights.metric,
-        "preset": recipe.preset,
-        "file": target.name,
-        "prior_hash": weights.exact_prior().hash[:4].hex(),
-        "weights_hash": weights.hash[:4].hex(),
-        **work_of(weights.config).as_json(),
-        "qualities": [1, 8] if single is None else [single, single],
-    }
+    target.parent.mkdir(parents=True, exist_ok=True)
+    digest = training.export(target)
+    card = card_of(target, training.recipe.preset, getattr(training.recipe, "quality", None))
     with atomic_write(target.with_suffix(".json")) as file:
         file.write(json.dumps(card, indent=2).encode() + b"\n")
+    print(f"{target}: weights {digest[:4].hex()}, after step {training.step}")
+    example = (
+        f"flowcodec flow first.png second.png -o motion.flo --weights {target}"
+        if card["model"] == "flow-deeppynet"
+        else f"flowcodec encode photo.png --weights {target}"
+    )
+    print(f"Use them: {example}")
 
 
-def _train(recipe: Recipe, data: Path, folder: Path, device: str, seconds: float) -> Training:
+def _train(training: AnyTraining, data: Path, seconds: float) -> None:
     """Train with a bar on stderr, or a line for each evaluation where that is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -188,16 +177,17 @@ def _train(recipe: Recipe, data: Path, folder: Path, device: str, seconds: float
         Progress(*columns, console=console, disable=not console.is_terminal) as progress,
     ):
         reading = progress.add_task("reading", total=None, state="")
-        steps = progress.add_task("training", total=recipe.total_steps, state="", visible=False)
+        total = training.recipe.total_steps
+        steps = progress.add_task("training", total=total, state="", visible=False)
         usual: float | None = None
 
         def on_loading(done: int, total: int) -> None:
             progress.update(reading, completed=done, total=total, visible=done < total)
 
-        def on_step(training: Training, loss: float) -> None:
+        def on_step(training: AnyTraining, loss: float) -> None:
             nonlocal usual
             if usual is None:
-                progress.reset(steps, total=recipe.total_steps, completed=training.step)
+                progress.reset(steps, total=total, completed=training.step)
             usual = loss if usual is None else 0.98 * usual + 0.02 * loss
             speed = progress.tasks[steps].speed
             rate = f"{speed:.2f} steps/s  " if speed else ""
@@ -208,31 +198,19 @@ def _train(recipe: Recipe, data: Path, folder: Path, device: str, seconds: float
                 state=f"{rate}loss {usual:.4f}",
             )
 
-        def on_evaluation(training: Training, result: dict[str, list[float]]) -> None:
-            text = f"step {training.step} of {recipe.total_steps}: {summary(result)}"
+        def on_evaluation(training: AnyTraining, result: dict[str, list[float]]) -> None:
+            text = f"step {training.step} of {total}: {training.describe(result)}"
             console.print(text, highlight=False)
 
-        return train(
-            recipe,
+        train(
+            training,
             data,
-            folder,
-            device=device,
             seconds=seconds,
             stop=interrupted,
             on_loading=on_loading,
             on_step=on_step,
             on_evaluation=on_evaluation,
         )
-
-
-def summary(result: dict[str, list[float]]) -> str:
-    """An evaluation in one line: rate and PSNR at the lowest, a middle and the highest quality."""
-    points = list(zip(result["quality"], result["bpp"], result["psnr"], strict=True))
-    shown = sorted({0, len(points) // 2, len(points) - 1})
-    return "; ".join(
-        f"q {quality:g} {bpp:.3f} bpp {psnr:.2f} dB"
-        for quality, bpp, psnr in (points[index] for index in shown)
-    )
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ def fits(config: ImageCnnConfig) -> bool:
 class NumpyTransforms:
     """g_a, h_a and g_s of a weight file."""
 
-    def __init__(self, weights: Weights):
+    def __init__(self, weights: Weights[ImageCnnConfig]):
         tensors = weights.transforms
         try:
             count_before, count_after = weights.config.blocks

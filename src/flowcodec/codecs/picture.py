@@ -46,11 +46,12 @@ from flowcodec.bitstream.units import TILE_KINDS
 from flowcodec.codecs.threads import limited_threads
 from flowcodec.codecs.tiles import CodedTile, best_tile, open_tile
 from flowcodec.codecs.transforms import open_transforms
-from flowcodec.codecs.weights import Weights, bundled_weights, find_weights, load_weights
+from flowcodec.codecs.weights import Weights, exact_prior, find_weights
 from flowcodec.entropy.prior import latent_hash
 from flowcodec.errors import FormatError, UsageError, WeightsError
 from flowcodec.media.opening import MAX_PIXELS
 from flowcodec.media.picture import Picture
+from flowcodec.models.image_cnn.config import ImageCnnConfig
 
 STRIDE = 16
 MARGIN = 128
@@ -73,11 +74,13 @@ class EncodedPicture:
 class PictureCodec:
     """Codes pictures with one set of weights. Create it with `flowcodec.load`."""
 
-    def __init__(self, weights: Weights, *, device: str = "cpu", threads: int | None = None):
+    def __init__(
+        self, weights: Weights[ImageCnnConfig], *, device: str = "cpu", threads: int | None = None
+    ):
         self.weights = weights
         self.transforms = open_transforms(weights, device, threads)
         self.threads = threads
-        self.prior = weights.exact_prior()
+        self.prior = exact_prior(weights)
         names = {name: code for code, name in MODEL_NAMES.items()}
         if weights.model not in names:
             raise WeightsError(f"{weights.path} is for an unknown model, {weights.model}")
@@ -304,21 +307,6 @@ class PictureCodec:
             part(pixels, box)[:] = _gray(decoded) if header.gray else decoded
 
 
-def load(
-    name: str = "image-cnn",
-    *,
-    metric: str = "mse",
-    weights: Path | str | None = None,
-    device: str = "cpu",
-    threads: int | None = None,
-) -> PictureCodec:
-    """A codec with the bundled weights of `name` and `metric`, or with those of a file."""
-    if name not in MODEL_NAMES.values():
-        raise UsageError(f"no model called {name}; there are: {', '.join(MODEL_NAMES.values())}")
-    found = load_weights(Path(weights)) if weights else bundled_weights(name, metric)
-    return PictureCodec(found, device=device, threads=threads)
-
-
 def load_for(
     file: PictureFile,
     *,
@@ -327,7 +315,7 @@ def load_for(
     threads: int | None = None,
 ) -> PictureCodec:
     """The codec that a file asks for, its weights found by hash."""
-    found = find_weights(file.header.weights_hash, weights)
+    found = find_weights(file.header.weights_hash, weights).of(MODEL_NAMES[file.header.model])
     return PictureCodec(found, device=device, threads=threads)
 
 

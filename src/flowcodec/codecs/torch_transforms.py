@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from flowcodec.codecs.running import device_called, running
 from flowcodec.codecs.weights import Weights
-from flowcodec.errors import UsageError, WeightsError
+from flowcodec.errors import WeightsError
+from flowcodec.models.image_cnn.config import ImageCnnConfig
 from flowcodec.models.image_cnn.model import ImageCnn
 
 
@@ -20,10 +19,10 @@ class TorchTransforms:
     `threads` limits torch while a call runs.
     """
 
-    def __init__(self, weights: Weights, device: str = "cpu", threads: int | None = None):
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise UsageError("no CUDA device is available; use --device cpu")
-        self.device, self.threads = torch.device(device), threads
+    def __init__(
+        self, weights: Weights[ImageCnnConfig], device: str = "cpu", threads: int | None = None
+    ):
+        self.device, self.threads = device_called(device), threads
         # Not on the meta device: its initialisers import torch._dynamo, two seconds' worth.
         with torch.random.fork_rng(devices=[]):
             model = ImageCnn(weights.config)
@@ -43,7 +42,7 @@ class TorchTransforms:
         self, pixels: NDArray[np.uint8], quality: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """As `Transforms.analyse`."""
-        with self._running():
+        with running(self.threads):
             x = torch.from_numpy(np.array(pixels, np.float32) / 255).to(self.device)
             x = x.permute(2, 0, 1)[None]
             y, gain = self.model.analyse(x, self._quality(quality))
@@ -51,7 +50,7 @@ class TorchTransforms:
 
     def hyper_analyse(self, y: NDArray[np.float32], quality: int) -> NDArray[np.int64]:
         """As `Transforms.hyper_analyse`."""
-        with self._running():
+        with running(self.threads):
             z = self.model.hyper_analyse(
                 torch.from_numpy(y).to(self.device)[None], self._quality(quality)
             )
@@ -59,7 +58,7 @@ class TorchTransforms:
 
     def synthesise(self, y: NDArray[np.float32], quality: int) -> NDArray[np.uint8]:
         """As `Transforms.synthesise`."""
-        with self._running():
+        with running(self.threads):
             latents = torch.from_numpy(y.astype(np.float32)).to(self.device)[None]
             latents = latents.contiguous(memory_format=torch.channels_last)
             x = self.model.synthesise(latents, self._quality(quality))[0]
@@ -68,14 +67,3 @@ class TorchTransforms:
 
     def _quality(self, quality: int) -> torch.Tensor:
         return torch.tensor([quality / 1000], device=self.device)
-
-    @contextlib.contextmanager
-    def _running(self) -> Iterator[None]:
-        before = torch.get_num_threads()
-        if self.threads is not None:
-            torch.set_num_threads(self.threads)
-        try:
-            with torch.inference_mode():
-                yield
-        finally:
-            torch.set_num_threads(before)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from flowcodec.codecs import numpy_transforms
 from flowcodec.codecs.weights import Weights
+from flowcodec.models.image_cnn.config import ImageCnnConfig
 
 
 class Transforms(Protocol):
@@ -30,7 +31,9 @@ class Transforms(Protocol):
         """Gained latents (M, h, w) -> samples (16h, 16w, 3)."""
 
 
-def open_transforms(weights: Weights, device: str, threads: int | None) -> Transforms:
+def open_transforms(
+    weights: Weights[ImageCnnConfig], device: str, threads: int | None
+) -> Transforms:
     """NumPy where it can do the work, since importing torch takes longer than coding a picture."""
     if device == "cpu" and numpy_transforms.fits(weights.config):
         return numpy_transforms.NumpyTransforms(weights)

@@ -1,6 +1,6 @@
 """Weight files: safetensors of 8 and 16 bits, found by hash.
 
-A file holds the transforms as float16 and the exact prior as integers (names that begin with
+A file holds the networks' tensors as float16 and the exact prior as integers (names that begin with
 "prior."). Kernels of the corrections, two thirds of all numbers, are int8 with a float16 scale for
 each output channel (the same name and ".scale"): what a correction adds is small, and its PSNR
 changes by less than 0.01 dB. The metadata says which model and sizes they are for. `weights_hash`
@@ -15,7 +15,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -26,8 +26,13 @@ from safetensors.numpy import save
 import flowcodec
 from flowcodec.entropy.prior import ExactPrior, Layout
 from flowcodec.errors import UsageError, WeightsError
+from flowcodec.models.flow_deeppynet.config import DeepPyNetConfig
 from flowcodec.models.image_cnn.config import ImageCnnConfig
 
+CONFIGS: dict[str, type[Any]] = {
+    "image-cnn": ImageCnnConfig,
+    "flow-deeppynet": DeepPyNetConfig,
+}
 BUNDLED = Path(flowcodec.__file__).parent / "weights"
 PRIOR = "prior."
 CORRECTION = ".correction."
@@ -36,25 +41,36 @@ REFINEMENT = "refinement."
 WINDOW = 8  # positions of a line of attention in h_s
 
 
+C = TypeVar("C")
+
+
 @dataclass(frozen=True)
-class Weights:
+class Weights(Generic[C]):
     """A loaded file: `transforms` float32 by name, `prior` integers by name."""
 
     path: Path
     model: str
     metric: str
-    config: ImageCnnConfig
+    config: C
     transforms: Mapping[str, NDArray[np.float32]]
     prior: Mapping[str, NDArray[np.integer]]
     hash: bytes
 
-    def exact_prior(self) -> ExactPrior:
-        """The integer prior; WeightsError if its arrays do not fit together."""
-        layout = Layout(self.config.coded_groups, self.config.components, WINDOW)
-        try:
-            return ExactPrior(self.prior, layout)
-        except (KeyError, ValueError, IndexError) as error:
-            raise WeightsError(f"{self.path}: the prior's arrays do not fit: {error!r}") from error
+    def of(self, model: str) -> Weights[Any]:
+        """These weights; WeightsError unless they are of that model."""
+        if self.model != model:
+            raise WeightsError(f"{self.path}: these are weights of {self.model}, not of {model}")
+        return self
+
+
+def exact_prior(weights: Weights[ImageCnnConfig]) -> ExactPrior:
+    """The integer prior; WeightsError if its arrays do not fit together."""
+    config = weights.config
+    layout = Layout(config.coded_groups, config.components, WINDOW)
+    try:
+        return ExactPrior(weights.prior, layout)
+    except (KeyError, ValueError, IndexError) as error:
+        raise WeightsError(f"{weights.path}: the prior's arrays do not fit: {error!r}") from error
 
 
 def hash_of(tensors: Mapping[str, NDArray[np.generic]]) -> bytes:
@@ -71,7 +87,7 @@ def save_weights(
     path: Path,
     model: str,
     metric: str,
-    config: ImageCnnConfig,
+    config: Any,
     transforms: Mapping[str, NDArray[np.generic]],
     prior: Mapping[str, NDArray[np.integer]],
 ) -> bytes:
@@ -112,7 +128,7 @@ def _widened(tensor: NDArray[np.generic], scale: NDArray[np.generic] | None) -> 
     return values if scale is None else values * scale.astype(np.float32)
 
 
-def load_weights(path: Path) -> Weights:
+def load_weights(path: Path) -> Weights[Any]:
     """Read a weight file; WeightsError says what is wrong with it."""
     try:
         with safetensors.safe_open(path, "numpy") as file:
@@ -123,8 +139,8 @@ def load_weights(path: Path) -> Weights:
     except safetensors.SafetensorError as error:
         raise WeightsError(f"{path} is no weight file: {error}") from error
     try:
-        config = msgspec.json.decode(metadata["config"], type=ImageCnnConfig)
         model, metric = metadata["model"], metadata["metric"]
+        config = msgspec.json.decode(metadata["config"], type=CONFIGS[model])
     except (KeyError, msgspec.DecodeError) as error:
         raise WeightsError(f"{path} was not written by flowcodec: {error}") from error
     return Weights(
@@ -142,7 +158,7 @@ def load_weights(path: Path) -> Weights:
     )
 
 
-def bundled_weights(model: str, metric: str) -> Weights:
+def bundled_weights(model: str, metric: str) -> Weights[Any]:
     """The weights that come with the package; UsageError if there are none of that kind."""
     path = BUNDLED / f"{model}-{metric}.safetensors"
     if not path.exists():
@@ -151,14 +167,14 @@ def bundled_weights(model: str, metric: str) -> Weights:
     return load_weights(path)
 
 
-def without_refinement(weights: Weights) -> Weights:
+def without_refinement(weights: Weights[ImageCnnConfig]) -> Weights[ImageCnnConfig]:
     """The same weights, for the same files, with the decoded image refinement (DIRB) left out."""
     kept = {n: t for n, t in weights.transforms.items() if not n.startswith(REFINEMENT)}
     config = dataclasses.replace(weights.config, refinement=False)
     return dataclasses.replace(weights, config=config, transforms=kept)
 
 
-def find_weights(wanted: bytes, own: Path | None) -> Weights:
+def find_weights(wanted: bytes, own: Path | None) -> Weights[Any]:
     """The weights whose hash begins with `wanted`: in `own` (a file or a folder) or bundled.
 
     WeightsError names the hash and the places that were looked in.

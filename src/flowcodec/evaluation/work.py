@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from flowcodec.codecs.weights import exact_prior, load_weights
+from flowcodec.models.flow_deeppynet.config import DeepPyNetConfig
+from flowcodec.models.flow_deeppynet.model import DeepPyNet
 from flowcodec.models.image_cnn.config import ImageCnnConfig
 from flowcodec.models.image_cnn.model import LATENT_STRIDE, ImageCnn
 
@@ -80,3 +85,40 @@ def work_of(config: ImageCnnConfig) -> Work:
         prior=(prior.get_total_flops() / 2 / pixels - contexts / 2 / LATENT_STRIDE**2) / 1000,
         synthesis=synthesis.get_total_flops() / 2000 / pixels,
     )
+
+
+def flow_work_of(config: DeepPyNetConfig) -> tuple[int, float]:
+    """Parameters, and thousands of multiply-adds per pixel of one picture of a pair."""
+    with torch.device("meta"):
+        model = DeepPyNet(config)
+        x = torch.zeros(1, 3, HEIGHT, WIDTH)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(x, x)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return parameters, counter.get_total_flops() / 2000 / (HEIGHT * WIDTH)
+
+
+def card_of(path: Path, preset: str, quality: float | None = None) -> dict[str, Any]:
+    """The facts that `flowcodec models` shows of a weight file, for the JSON file beside it.
+
+    quality: the only one of an image codec that was trained for one.
+    """
+    weights = load_weights(path)
+    card = {
+        "model": weights.model,
+        "metric": weights.metric,
+        "preset": preset,
+        "file": path.name,
+        "weights_hash": weights.hash[:4].hex(),
+    }
+    if weights.model == "flow-deeppynet":
+        parameters, kmac = flow_work_of(weights.config)
+        return {**card, "parameters": parameters, "kmac_per_pixel": {"flow": round(kmac, 2)}}
+    prior = exact_prior(weights).hash[:4].hex()
+    qualities = [1, 8] if quality is None else [quality, quality]
+    return {
+        **card,
+        "prior_hash": prior,
+        **work_of(weights.config).as_json(),
+        "qualities": qualities,
+    }

@@ -8,81 +8,38 @@ killed goes on from its last checkpoint as if it had not been.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from flowcodec.codecs.weights import Weights
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.files import atomic_write
-from flowcodec.models.image_cnn.config import MSE_LAMBDAS, PATCH, PRESETS, ImageCnnConfig
-from flowcodec.models.image_cnn.klt import start_from_klt, start_gains
-from flowcodec.models.image_cnn.model import ImageCnn
-from flowcodec.nn.gains import ANCHORS
-from flowcodec.training.aim import change_aim, start_masking
-from flowcodec.training.calibration import calibrate
-from flowcodec.training.data import Crops, hold_out, load_pictures, patches
-from flowcodec.training.growth import continue_from
-from flowcodec.training.losses import distortion
 from flowcodec.training.muon import Muon, is_matrix
-from flowcodec.training.recipe import Part, Recipe, Stage, lambdas_of
+from flowcodec.training.recipe import Recipe, Stage
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 RECIPE = "recipe.json"
-KLT_PATCHES = 60_000
-AIM_CROPS, AIM_CROP = 6, 192
-CALIBRATION_CROPS, CALIBRATION_CROP = 24, 192
-GAIN = "prior.log_gain.table"
-KLT = "g_a.klt.weight"  # which g_s shares
-FROZEN = {
-    "all": (),
-    "prior": (GAIN,),  # a smaller gain is the cheapest rate, and the worst
-    "synthesis": (KLT,),
-    "decoder": (GAIN, KLT),
-}
-GAINS = ("log_gain.table", "log_inverse_gain.table", "log_error.table")
 MUON_SCALE = 10.0  # learning rate, in the recipe's
 EXPLODED = 3.0  # times the usual loss
 SKIPPED_BEFORE_RETURN = 10  # steps in a row
 SKIPPED_AT_MOST = 100
 
 
-def build(recipe: Recipe) -> ImageCnn:
-    """The untrained network of a recipe; UsageError names the key that does not fit."""
-    if recipe.preset not in PRESETS:
-        raise UsageError(f"no preset called {recipe.preset}; there are: {', '.join(PRESETS)}")
-    fields = dataclasses.asdict(PRESETS[recipe.preset])
-    for name in recipe.switches:
-        if name not in fields:
-            raise UsageError(f"switches.{name} is no field of a preset: {', '.join(fields)}")
-    try:
-        config = msgspec.convert({**fields, **recipe.switches}, ImageCnnConfig)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"switches: {error}") from error
-    if recipe.start == "klt" and recipe.init is None and config.transform != "patch":
-        raise UsageError(f'start = "klt" is for the patch transform, not {config.transform}')
-    torch.manual_seed(recipe.seed)
-    try:
-        return ImageCnn(config)
-    except ValueError as error:
-        raise UsageError(f"switches: {error}") from error
-
-
-def stage_at(recipe: Recipe, step: int) -> tuple[Stage, float]:
+def stage_at(recipe: Recipe, step: int) -> tuple[Any, float]:
     """The stage that a step belongs to, and its learning rate."""
     begin = 0
-    for stage in recipe.stages:
+    for stage in recipe.all_stages:
         if step < begin + stage.steps:
             break
         begin += stage.steps
@@ -97,93 +54,93 @@ def begins_stage(recipe: Recipe, step: int) -> bool:
     return step == 0 or stage_at(recipe, step)[0] is not stage_at(recipe, step - 1)[0]
 
 
-def sample_quality(recipe: Recipe, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Real qualities, stratified over [1, 8]; or the recipe's single one."""
-    if recipe.quality is not None:
-        return np.full(count, recipe.quality, np.float32)
-    cells = (np.arange(count) + rng.random(count)) / count
-    return rng.permutation(1 + (ANCHORS - 1) * cells).astype(np.float32)
+@dataclass(frozen=True)
+class Group:
+    """Parameters, by name, that learn at a multiple `scale` of the recipe's rate."""
+
+    names: Collection[str]
+    scale: float
 
 
-def lambda_of(lambdas: list[float], quality: Tensor) -> Tensor:
-    """lambda at real qualities, geometric between anchors."""
-    logs = torch.log(torch.tensor(lambdas, device=quality.device))
-    low = (quality - 1).floor().clamp(0, ANCHORS - 2).long()
-    fraction = quality - 1 - low
-    return torch.exp(logs[low] * (1 - fraction) + logs[low + 1] * fraction)
+R = TypeVar("R", bound=Recipe)
+S = TypeVar("S", bound=Stage)
+Net = TypeVar("Net", bound=nn.Module)
+Source = TypeVar("Source")  # what a step draws its batch from
+HeldOut = TypeVar("HeldOut")  # what the averaged network is measured on
+Result = dict[str, list[float]]
 
 
-class Training:
-    """State of a training in a folder: network, averaged network, optimiser, step."""
+class Training(ABC, Generic[R, S, Net, Source, HeldOut]):
+    """State of a training in a folder: network, averaged network, optimisers, step.
 
-    def __init__(self, recipe: Recipe, folder: Path, device: str = "cpu"):
+    What is particular to a model, its subclass says in `build` to `export`.
+    """
+
+    def __init__(self, recipe: R, folder: Path, device: str = "cpu"):
         self.recipe, self.folder, self.device = recipe, folder, torch.device(device)
-        self.model = build(recipe).to(self.device)
-        self.average = build(recipe).to(self.device).requires_grad_(False)
-        slow = {"g_a.klt.weight"} if recipe.start == "klt" else set()
-        named = list(self.model.named_parameters())
-        muon = {n for n, p in named if recipe.optimiser == "muon" and is_matrix(p)} - slow
-        gains = {n for n, _ in named if n.endswith(GAINS)}
-        adam = [p for n, p in named if n not in slow | muon | gains]
+        self.model = self.build().to(self.device)
+        self.average = self.build().to(self.device).requires_grad_(False)
+        groups = self.groups()
+        apart = {name for group in groups for name in group.names}
+        named = dict(self.model.named_parameters())
+        rest = [name for name in named if name not in apart]
+        muon = [n for n in rest if recipe.optimiser == "muon" and is_matrix(named[n])]
+        groups.insert(0, Group([name for name in rest if name not in muon], 1.0))
+        adam = [{"params": [named[n] for n in g.names], "scale": g.scale} for g in groups]
         self.optimisers: list[torch.optim.Optimizer] = [
-            torch.optim.Adam(
-                [
-                    {"params": adam, "scale": 1.0},
-                    {"params": [p for n, p in named if n in gains], "scale": recipe.gains},
-                    {"params": [p for n, p in named if n in slow], "scale": recipe.slow},
-                ],
-                lr=1e-4,
-            )
+            torch.optim.AdamW(adam, lr=1e-4, weight_decay=recipe.weight_decay)
         ]
         if muon:
-            group = {"params": [p for n, p in named if n in muon], "scale": MUON_SCALE}
+            group = {"params": [named[name] for name in muon], "scale": MUON_SCALE}
             self.optimisers.append(Muon([group]))
         self.step = 0
         self.seconds = 0.0  # spent training, over all runs
         self.usual_loss = math.inf
         self.skipped = 0  # steps in a row
 
-    def start(self, pictures: list[np.ndarray]) -> None:
-        """Set the weights that the first step begins with."""
-        recipe = self.recipe
-        # Steps of the quantiser follow the MSE anchors whatever the metric: 1-8 mean the same.
-        if recipe.init is not None:
-            weights = continue_from(self.model, recipe.init)
-            if weights.metric != recipe.metric:
-                self.change_aim(pictures, weights)
-        elif recipe.start == "klt":
-            sample = patches(pictures, PATCH, KLT_PATCHES, recipe.seed)
-            start_from_klt(self.model, sample, MSE_LAMBDAS)
-        else:
-            start_gains(self.model, MSE_LAMBDAS)
-        self.average.load_state_dict(self.model.state_dict())
+    @abstractmethod
+    def build(self) -> Net:
+        """The untrained network; UsageError names the key of the recipe that does not fit."""
 
-    def change_aim(self, pictures: list[np.ndarray], weights: Weights) -> None:
-        """Turn a network of one metric into the start of one for another."""
-        if self.recipe.switches.get("masking") and not weights.config.masking:
-            start_masking(self.model)
-        x = self.tensor(Crops(pictures, self.recipe.seed, 0.0).batch(0, AIM_CROPS, AIM_CROP))
-        metrics = weights.metric, self.recipe.metric
-        change_aim(self.model, x, *((metric, lambdas_of(metric)) for metric in metrics))
+    def groups(self) -> list[Group]:
+        """Parameters that do not learn at the recipe's rate; in the order of its optimiser's."""
+        return []
 
-    def calibrate(self, crops: Crops) -> None:
-        """Move the gains to where the loss is least; `training.calibration` says why."""
-        x = self.tensor(crops.batch(self.step, CALIBRATION_CROPS, CALIBRATION_CROP))
+    @abstractmethod
+    def load(
+        self, data: Path, progress: Callable[[int, int], None] | None
+    ) -> tuple[Source, HeldOut]:
+        """Read a folder: what to train on and what to measure on.
 
-        def loss_at(anchor: int) -> float:
-            quality = torch.full((len(x),), 1.0 + anchor, device=self.device)
-            bpp, error = self.losses(x, quality, "all")
-            return float((bpp + self.recipe.lambdas[anchor] * error).mean())
+        `progress` is told how many of how many files are read.
+        """
 
-        calibrate(self.model, loss_at)
-        with torch.no_grad():
-            for mean, value in zip(self.average.gain_tables, self.model.gain_tables, strict=True):
-                mean.copy_(value)
+    @abstractmethod
+    def initialise(self, source: Source) -> None:
+        """Set the weights that the first step begins with, where they are not random."""
 
-    def tensor(self, pixels: np.ndarray) -> Tensor:
-        """Crops as the network takes them: (B, 3, H, W) in [0, 1] on the device."""
-        x = torch.from_numpy(pixels).to(self.device).float().div_(255)
-        return x.contiguous(memory_format=torch.channels_last)
+    def begin_stage(self, source: Source, stage: S) -> None:  # noqa: B027
+        """What comes before a stage's first step."""
+
+    def frozen(self, stage: S) -> Collection[str]:
+        """Parameters that a stage leaves as they are."""
+        return ()
+
+    @abstractmethod
+    def loss(self, source: Source, stage: S) -> Tensor:
+        """The loss of this step, which draws its batch by the recipe's seed and `self.step`."""
+
+    @abstractmethod
+    def evaluate(self, held_out: HeldOut) -> Result:
+        """The averaged network, measured; no key may come without values."""
+
+    @abstractmethod
+    def describe(self, result: Result) -> str:
+        """An evaluation in one line."""
+
+    @abstractmethod
+    def export(self, path: Path) -> bytes:
+        """Write the averaged network as a weight file; returns its hash."""
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
@@ -235,51 +192,32 @@ class Training:
         with atomic_write(path) as file:
             file.write("".join(kept).encode())
 
-    def losses(self, x: Tensor, quality: Tensor, part: Part) -> tuple[Tensor, Tensor]:
-        """Bits per pixel and distortion of each crop; what `part` does not train counts zero."""
-        model, price, noise = self.model, self.recipe.price, self.recipe.rate == "noise"
-        nothing = x.new_zeros(len(x))
-        with self.autocast():
-            with contextlib.nullcontext() if part == "all" else torch.no_grad():
-                y = model.g_a(x - 0.5, quality)
-            if part == "prior":
-                coded = model.code(y, quality, noise, price)
-                return (coded.y_bits + coded.z_bits) / x[0, 0].numel(), nothing
-            if part == "synthesis":
-                with torch.no_grad():
-                    y = model.code(y, quality, price=price).y
-                x_hat = model.synthesise(y, quality)
-                return nothing, distortion(self.recipe.metric, x, x_hat.float())
-            out = model.decode(y, quality, noise, price)
-        bpp = out.bits.sum(1) / x[0, 0].numel()
-        return bpp, distortion(self.recipe.metric, x, out.x_hat.float())
-
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         enabled = self.recipe.precision == "bf16"
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
 
-    def train_step(self, crops: Crops) -> float:
+    def start(self, source: Source) -> None:
+        """Get ready for the first step."""
+        self.initialise(source)
+        self.average.load_state_dict(self.model.state_dict())
+
+    def train_step(self, source: Source) -> float:
         """One step; returns the loss. A step whose loss or gradient explodes changes nothing."""
         recipe = self.recipe
         stage, rate = stage_at(recipe, self.step)
-        if stage.calibrate and begins_stage(recipe, self.step):
-            self.calibrate(crops)
-        rng = np.random.default_rng([recipe.seed, self.step, 1])
+        if begins_stage(recipe, self.step):
+            self.begin_stage(source, stage)
         torch.manual_seed(recipe.seed * 1_000_003 + self.step)
-        quality = torch.from_numpy(sample_quality(recipe, stage.batch, rng)).to(self.device)
-        x = self.tensor(crops.batch(self.step, stage.batch, stage.crop))
-        weight = lambda_of(recipe.lambdas, quality)
-        bpp, error = self.losses(x, quality, stage.part)
-        balance = (weight / recipe.lambdas[ANCHORS // 2]) ** -recipe.balance
-        loss = (balance * (bpp + weight * error)).mean()
+        loss = self.loss(source, stage)
         value = float(loss.detach())
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
         self.skipped += 1
         if math.isfinite(value) and value < EXPLODED * self.usual_loss:
             loss.backward()
+            frozen = self.frozen(stage)
             for name, parameter in self.model.named_parameters():
-                if name in FROZEN[stage.part] or (stage.calibrate and name == GAIN):
+                if name in frozen:
                     parameter.grad = None
             parameters = [p for p in self.model.parameters() if p.grad is not None]
             norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
@@ -319,72 +257,40 @@ class Training:
         for kept, fixed in zip(self.average.buffers(), self.model.buffers(), strict=True):
             kept.copy_(fixed)
 
-    @torch.no_grad()
-    def evaluate(self, pictures: list[np.ndarray]) -> dict[str, list[float]]:
-        """Estimated bpp and PSNR of the averaged network on pictures (H, W, 3), by quality.
 
-        A training on MS-SSIM adds "ms-ssim-db". Pictures are cut to multiples of 64.
-        """
-        single = self.recipe.quality
-        qualities = [single] if single is not None else [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
-        similar = self.recipe.metric == "ms-ssim"
-        result: dict[str, list[float]] = {"quality": qualities, "bpp": [], "psnr": []}
-        self.average.eval()
-        for value in qualities:
-            rates, errors, distances = [], [], []
-            for picture in pictures:
-                height, width = (side // 64 * 64 for side in picture.shape[:2])
-                cut = np.ascontiguousarray(picture[:height, :width].transpose(2, 0, 1))
-                x = torch.from_numpy(cut).to(self.device)[None].float() / 255
-                at = torch.full((1,), value, device=self.device)
-                out = self.average(x, at, price=self.recipe.price)
-                decoded = (out.x_hat.clamp(0, 1) * 255).round() / 255
-                rates.append(float(out.bits.sum()) / (height * width))
-                errors.append(-10 * math.log10(float((decoded - x).square().mean()) + 1e-10))
-                if similar:
-                    distances.append(float(distortion("ms-ssim", x, decoded)))
-            result["bpp"].append(float(np.mean(rates)))
-            result["psnr"].append(float(np.mean(errors)))
-            if similar:
-                decibels = -10 * math.log10(float(np.mean(distances)) + 1e-10)
-                result.setdefault("ms-ssim-db", []).append(decibels)
-        return result
+AnyTraining = Training[Any, Any, Any, Any, Any]
 
 
 def train(
-    recipe: Recipe,
+    training: AnyTraining,
     data: Path,
-    folder: Path,
     *,
-    device: str = "cpu",
     seconds: float = math.inf,
     stop: Callable[[], bool] = lambda: False,
     on_loading: Callable[[int, int], None] | None = None,
-    on_step: Callable[[Training, float], None] | None = None,
-    on_evaluation: Callable[[Training, dict[str, list[float]]], None] | None = None,
-) -> Training:
+    on_step: Callable[[AnyTraining, float], None] | None = None,
+    on_evaluation: Callable[[AnyTraining, Result], None] | None = None,
+) -> None:
     """Train until the recipe's last step, or for `seconds` of this run; resumes by itself.
 
     `stop` is asked between steps and ends this run as if its time were over.
-    Writes checkpoint.pt and log.jsonl into `folder`. UsageError when the folder holds a
+    Writes checkpoint.pt and log.jsonl into the training's folder. UsageError when that holds a
     training of another recipe.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    training = Training(recipe, folder, device)
-    note_recipe(recipe, folder / RECIPE)
-    largest = max(stage.crop for stage in recipe.stages)
-    pictures, held_out = hold_out(load_pictures(data, largest, on_loading), recipe.held_out)
+    recipe = training.recipe
+    training.folder.mkdir(parents=True, exist_ok=True)
+    note_recipe(recipe, training.folder / RECIPE)
+    source, held_out = training.load(data, on_loading)
     if not training.resume():
-        training.start(pictures)
+        training.start(source)
     training.trim_log()
-    crops = Crops(pictures, recipe.seed, recipe.halve)
     started = saved = time.monotonic()
     before = training.seconds
     with flushed_denormals():
         while training.step < recipe.total_steps and time.monotonic() - started < seconds:
             if stop():
                 break
-            loss = training.train_step(crops)
+            loss = training.train_step(source)
             now = time.monotonic()
             training.seconds = before + now - started
             if on_step:
@@ -392,7 +298,9 @@ def train(
             if training.step % 50 == 0:
                 training.log(loss=round(loss, 5))
             last = training.step == recipe.total_steps
-            evaluating = bool(held_out) and (last or training.step % recipe.evaluate_every == 0)
+            evaluating = recipe.held_out > 0 and (
+                last or training.step % recipe.evaluate_every == 0
+            )
             if evaluating or now - saved > recipe.checkpoint_seconds:
                 training.save()  # before an evaluation, which takes its time
                 saved = now
@@ -402,7 +310,6 @@ def train(
                 if on_evaluation:
                     on_evaluation(training, result)
     training.save()
-    return training
 
 
 @contextlib.contextmanager
@@ -417,7 +324,7 @@ def flushed_denormals() -> Iterator[None]:
 
 def note_recipe(recipe: Recipe, path: Path) -> None:
     """Write the recipe beside its training; UsageError if another one stands there."""
-    if path.exists() and msgspec.json.decode(path.read_bytes(), type=Recipe) != recipe:
+    if path.exists() and msgspec.json.decode(path.read_bytes(), type=type(recipe)) != recipe:
         raise UsageError(f"{path.parent} holds a training of another recipe; give another --out")
     with atomic_write(path) as file:
         file.write(msgspec.json.format(msgspec.json.encode(recipe)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,74 +16,138 @@ MS_SSIM_LAMBDAS = [2.40, 4.58, 8.73, 16.64, 31.73, 60.50, 115.37, 220.0]
 Part = Literal["all", "prior", "synthesis", "decoder"]
 
 
-class Stage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class Stage(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """One part of the schedule. The learning rate follows a cosine from `lr` to `lr_end`."""
 
     steps: int
-    crop: int
     batch: int
     lr: float
     lr_end: float
-    part: Part = "all"  # `Training.losses` tells what the others leave out
-    calibrate: bool = False  # set the gains by a line search first, and keep them
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, "steps", self.steps, "at least 1")
-        require(self.crop >= 64 and self.crop % 64 == 0, "crop", self.crop, "a multiple of 64")
         require(self.batch >= 1, "batch", self.batch, "at least 1")
         require(self.lr > 0, "lr", self.lr, "above 0")
         require(self.lr_end >= 0, "lr_end", self.lr_end, "0 or above")
 
 
-class Recipe(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Everything a training is made of, but for the folder of pictures."""
+class ImageStage(Stage, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A stage of image-cnn, on square crops."""
+
+    crop: int
+    part: Part = "all"  # `ImageTraining.losses` tells what the others leave out
+    calibrate: bool = False  # set the gains by a line search first, and keep them
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.crop >= 64 and self.crop % 64 == 0, "crop", self.crop, "a multiple of 64")
+
+
+class FlowStage(Stage, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A stage of flow-deeppynet, on crops of height x width."""
+
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key, value in (("height", self.height), ("width", self.width)):
+            require(value >= 64 and value % 16 == 0, key, value, "a multiple of 16 from 64 up")
+
+
+class Recipe(
+    msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, tag_field="model"
+):
+    """Everything a training is made of, but for the folder of data: what all models share."""
 
     preset: str
-    stages: list[Stage]
-    metric: Literal["mse", "ms-ssim"] = "mse"
     switches: dict[str, str | int | bool | list[int]] = {}  # fields of the preset to replace
-    start: Literal["klt", "random"] = "klt"
-    init: str | None = None  # weights to begin with instead: a file, or the name of bundled ones
-    quality: float | None = None  # one anchor quality (the thesis) instead of all in one model
-    rate: Literal["rounded", "noise"] = "rounded"  # `nn.prior.Prior.forward` says which is which
-    price: float = 0.0  # of a bit in squared steps, when latents are rounded; 0: to the nearest
-    balance: float = 0.5  # loss of each quality times lambda^-balance
+    init: str | None = None  # weights to begin with: a file, or the name of bundled ones
     optimiser: Literal["muon", "adam"] = "muon"  # "muon": for the weights of convolutions
+    weight_decay: float = 0.0  # of what Adam trains
     seed: int = 1
-    gains: float = 1.0  # learning rate of gains and expected errors, as a multiple
-    slow: float = 0.01  # learning rate of the KLT, as a fraction: 0.1 blurs it by its noise
     warm_up: int = 200
     clip: float = 1.0
     average: float = 0.999  # decay of the averaged weights
-    halve: float = 0.2  # fraction of crops taken at half size
     precision: Literal["fp32", "bf16"] = "fp32"
     held_out: int = 12  # pictures kept for evaluation while training
     evaluate_every: int = 1000  # steps
     checkpoint_seconds: float = 120.0
 
     def __post_init__(self) -> None:
-        require(bool(self.stages), "stages", "[]", "at least one")
+        require(bool(self.all_stages), "stages", "[]", "at least one")
+        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or above")
+        require(self.warm_up >= 1, "warm_up", self.warm_up, "at least 1")
+        require(0 <= self.average < 1, "average", self.average, "from 0 to below 1")
+        require(self.held_out >= 0, "held_out", self.held_out, "0 or above")
+        require(self.evaluate_every >= 1, "evaluate_every", self.evaluate_every, "at least 1")
+
+    @property
+    def all_stages(self) -> Sequence[Stage]:
+        """The schedule."""
+        raise NotImplementedError
+
+    @property
+    def total_steps(self) -> int:
+        return sum(stage.steps for stage in self.all_stages)
+
+
+class ImageRecipe(Recipe, forbid_unknown_fields=True, frozen=True, kw_only=True, tag="image-cnn"):
+    """A recipe of image-cnn."""
+
+    stages: list[ImageStage]
+    metric: Literal["mse", "ms-ssim"] = "mse"
+    start: Literal["klt", "random"] = "klt"  # without `init`
+    quality: float | None = None  # one anchor quality (the thesis) instead of all in one model
+    rate: Literal["rounded", "noise"] = "rounded"  # `nn.prior.Prior.forward` says which is which
+    price: float = 0.0  # of a bit in squared steps, when latents are rounded; 0: to the nearest
+    balance: float = 0.5  # loss of each quality times lambda^-balance
+    gains: float = 1.0  # learning rate of gains and expected errors, as a multiple
+    slow: float = 0.01  # learning rate of the KLT, as a fraction: 0.1 blurs it by its noise
+    halve: float = 0.2  # fraction of crops taken at half size
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         quality = self.quality
         require(quality is None or 1 <= quality <= 8, "quality", quality, "from 1 to 8")
         require(self.gains > 0, "gains", self.gains, "above 0")
         require(self.price >= 0, "price", self.price, "0 or above")
-        require(self.warm_up >= 1, "warm_up", self.warm_up, "at least 1")
-        require(0 <= self.average < 1, "average", self.average, "from 0 to below 1")
         require(0 <= self.halve <= 1, "halve", self.halve, "from 0 to 1")
-        require(self.held_out >= 0, "held_out", self.held_out, "0 or above")
-        require(self.evaluate_every >= 1, "evaluate_every", self.evaluate_every, "at least 1")
         if self.metric == "ms-ssim":
             crop = min(stage.crop for stage in self.stages)
             require(crop >= 192, "crop", crop, "at least 192 for MS-SSIM, which has five scales")
 
     @property
-    def total_steps(self) -> int:
-        return sum(stage.steps for stage in self.stages)
+    def all_stages(self) -> Sequence[Stage]:
+        """The schedule."""
+        return self.stages
 
     @property
     def lambdas(self) -> list[float]:
         """`lambdas_of` the metric."""
         return lambdas_of(self.metric)
+
+
+class FlowRecipe(
+    Recipe, forbid_unknown_fields=True, frozen=True, kw_only=True, tag="flow-deeppynet"
+):
+    """A recipe of flow-deeppynet."""
+
+    stages: list[FlowStage]
+    decay: float = 0.8  # of the loss from one update to the one before (delta in eq. 4.8)
+    power: float = 1.0  # of errors in the loss: below 1, small errors count for more
+    occluded: float = 1.0  # weight of pixels that the second picture does not show
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0 <= self.decay <= 1, "decay", self.decay, "from 0 to 1")
+        require(0 < self.power <= 1, "power", self.power, "above 0, to 1")
+        require(0 <= self.occluded <= 1, "occluded", self.occluded, "from 0 to 1")
+
+    @property
+    def all_stages(self) -> Sequence[Stage]:
+        """The schedule."""
+        return self.stages
 
 
 def lambdas_of(metric: str) -> list[float]:
@@ -98,10 +163,10 @@ def require(condition: bool, key: str, value: object, wanted: str) -> None:
         raise ValueError(f"{key} is {value}, it must be {wanted}")
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(path: Path) -> ImageRecipe | FlowRecipe:
     """Read and check a recipe; UsageError names the key that is wrong."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Recipe)
+        return msgspec.toml.decode(path.read_bytes(), type=ImageRecipe | FlowRecipe)
     except OSError as error:
         raise UsageError(f"cannot read the recipe {path}: {error.strerror}") from error
     except msgspec.DecodeError as error:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from flowcodec.models.image_cnn.config import BLOCK, COEFFICIENTS
+from flowcodec.nn.dct import dct_matrix
 
 
 def dct_basis() -> NDArray[np.float32]:
@@ -15,9 +14,7 @@ def dct_basis() -> NDArray[np.float32]:
 
     (192, 3, 8, 8): convolution with stride 8 analyses, the transposed one synthesises.
     """
-    at = np.arange(BLOCK)
-    waves = np.cos(math.pi / BLOCK * at[:, None] * (at[None, :] + 0.5)) * math.sqrt(2 / BLOCK)
-    waves[0] /= math.sqrt(2)
+    waves = dct_matrix(BLOCK)
     colours = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
     basis = np.einsum("cd,iy,jx->cijdyx", colours, waves, waves)
     return basis.reshape(COEFFICIENTS, 3, BLOCK, BLOCK).astype(np.float32)

@@ -25,14 +25,14 @@ BY_LATENT = {  # the dimension in which masking adds a channel, or a group, befo
 }
 
 
-def continue_from(network: ImageCnn, name: str) -> Weights:
+def continue_from(network: ImageCnn, name: str) -> Weights[ImageCnnConfig]:
     """Take the weights of a file, or the bundled ones of that name ("image-cnn-mse").
 
     Where they are of a narrower or shallower network, or of one without masking, this one
     computes the same at first. UsageError for weights of any other network.
     """
     bundled = BUNDLED / f"{name}.safetensors"
-    weights = load_weights(bundled if bundled.exists() else Path(name))
+    weights = load_weights(bundled if bundled.exists() else Path(name)).of("image-cnn")
     if not grows(weights.config, network.config):
         raise UsageError(f"init = {name!r}: these weights are of another preset or switches")
     small = TorchTransforms(weights).model.state_dict()

@@ -17,7 +17,7 @@ from flowcodec.models.image_cnn.klt import dct
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.models.image_cnn.transforms import PatchAnalysis, PatchSynthesis
 from flowcodec.nn.blocks import zero_start
-from flowcodec.training.losses import distortion
+from flowcodec.training.image.losses import distortion
 
 PROBE = 4 / 255  # error of a channel, in pixels, whose cost is measured
 STRENGTH = 0.4  # of masking, octaves for one of contrast

@@ -1,0 +1,273 @@
+"""`flowcodec flow`: motion between two pictures or over a video, as data or to look at."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from flowcodec.cli.flow_files import (
+    BACKWARD,
+    FORMATS,
+    FORWARD,
+    OCCLUDED,
+    Put,
+    Source,
+    Target,
+    frames_of_video,
+    target_of,
+    two_pictures,
+)
+from flowcodec.cli.jobs import PIPE
+from flowcodec.cli.measuring import device_options, progress_bar
+from flowcodec.errors import UsageError
+
+if TYPE_CHECKING:
+    from flowcodec.cli.flow_files import Pixels, Vectors
+    from flowcodec.codecs.flow import FlowEstimator
+
+EXAMPLES = """\b
+Examples:
+  flowcodec flow a.png b.png -o flow.flo
+  flowcodec flow a.png b.png -o flow.png --view colors
+  flowcodec flow clip.mp4 -o flow --backward --consistency
+  flowcodec flow clip.mp4 -o flow.mp4 --view overlay
+  ffmpeg -i clip.mp4 -f yuv4mpegpipe - | flowcodec flow - -o - | ffplay -
+"""
+SMALLEST_SIDE = 16
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is told of a pair.
+
+    mean, largest: lengths of the forward vectors, pixels. full_colour: the length drawn at full
+    strength, or None. occluded: the hidden share of frame 1, or None. seconds: for the estimates.
+    """
+
+    name: str
+    frames: tuple[int, int] | tuple[str, str]
+    mean: float
+    largest: float
+    full_colour: float | None
+    occluded: float | None
+    seconds: float
+
+
+@dataclass
+class Total:
+    """What is told of all pairs together."""
+
+    pairs: int = 0
+    largest: float = 0
+    full_colour: float | None = None
+    occluded: float = 0
+    seconds: float = 0
+
+    def add(self, facts: Facts) -> None:
+        """Count one more pair."""
+        self.pairs += 1
+        self.largest = max(self.largest, facts.largest)
+        self.full_colour = facts.full_colour
+        self.occluded += facts.occluded or 0
+        self.seconds += facts.seconds
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("inputs", nargs=-1, required=True, metavar="A B | VIDEO")
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    required=True,
+    help="A file for two pictures; a folder, .mp4 or .mkv for a video; - is y4m on standard"
+    " output.",
+)
+@click.option(
+    "--view",
+    type=click.Choice(["colors", "overlay", "arrows"]),
+    help="Draw the flow: in Middlebury's colours, these over the frame, or as arrows on it."
+    " [default for OUT.mp4, OUT.mkv and -: colors]",
+)
+@click.option(
+    "--largest",
+    type=click.FloatRange(0, min_open=True),
+    metavar="PX",
+    help="Length that --view draws in full colour. Default: what all but the fastest 0.5 % of"
+    " some frame so far stay below, at least 1.",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice([suffix[1:] for suffix in FORMATS]),
+    help="How a folder holds flow. [default: flo]",
+)
+@click.option("--backward", is_flag=True, help="Write the flow from frame 2 to frame 1, too.")
+@click.option(
+    "--consistency",
+    is_flag=True,
+    help="Write a mask, too: 255 where a pixel of frame 1 is hidden in frame 2.",
+)
+@click.option(
+    "--stride",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Take every N-th frame of a video. [default: 1]",
+)
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Weights of your own (.safetensors). Default: the bundled ones.",
+)
+@device_options
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a pair, one a line.")
+def command(
+    inputs: tuple[str, ...],
+    output: str,
+    view: str | None,
+    largest: float | None,
+    format_: str | None,
+    backward: bool,
+    consistency: bool,
+    stride: int | None,
+    weights: Path | None,
+    device: str,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Estimate motion between pictures or over a video.
+
+    A and B are pictures of one size, from 16x16 pixels. VIDEO is a video file, a folder of
+    pictures, or - for y4m on standard input. Flow maps pixels of frame 1 to frame 2: x to the
+    right, y down, in pixels.
+
+    For two pictures, OUT is flow (.flo, .npy, .npz, or .png, which then is 16-bit as KITTI has
+    it) or, with --view, a picture. A folder gets a file a pair, named by the number of its first
+    frame, from 000000. Backward flow and masks lie beside: in OUT-backward and OUT-occluded, or
+    in folders backward and occluded. Outputs that exist are replaced.
+    """
+    if len(inputs) > 2:
+        raise UsageError(f"give two pictures or one video, not {len(inputs)} inputs")
+    two = len(inputs) == 2
+    if two and stride is not None:
+        raise UsageError("--stride is for videos; two pictures are one pair")
+    target = target_of(output, two, view, format_)
+    if largest is not None and target.view in (None, "arrows"):
+        raise UsageError("--largest sets the colours of a view; add --view colors or overlay")
+    wanted = {FORWARD: True, BACKWARD: backward, OCCLUDED: consistency}
+    layers = [layer for layer, asked in wanted.items() if asked]
+    target.check(inputs, layers)
+    if output == PIPE and as_json:
+        raise UsageError("--json and the video cannot both go to standard output; give -o FILE")
+
+    with ExitStack() as stack:
+        if two:
+            source = two_pictures(*inputs)
+        else:
+            source = stack.enter_context(frames_of_video(inputs[0], stride or 1))
+        if min(source.width, source.height) < SMALLEST_SIDE:
+            raise UsageError(
+                f"{source.name} is {source.width}x{source.height}; flow needs at least "
+                f"{SMALLEST_SIDE}x{SMALLEST_SIDE} pixels"
+            )
+        import flowcodec
+
+        estimator = flowcodec.load(
+            "flow-deeppynet", weights=weights, device=device, threads=threads
+        )
+        put = stack.enter_context(target.open(source))
+        # Where nobody knows how long the video is, the bar has no total.
+        bar = progress_bar(source.count, "flow")  # type: ignore[arg-type]
+        advance = stack.enter_context(nullcontext(lambda: None) if two else bar)
+        total = Total()
+        for facts in _work(estimator, source, layers, Drawing(target.view, largest), put):
+            total.add(facts)
+            if as_json:
+                print(json.dumps(dataclasses.asdict(facts)), flush=True)
+            advance()
+        if not total.pairs:
+            apart = f" {stride} apart" if stride else ""
+            raise UsageError(f"{source.name} has no two frames{apart}: there is no motion to see")
+    if not as_json:
+        print(_summary(total, target, layers), file=sys.stderr if output == PIPE else sys.stdout)
+
+
+def _work(
+    estimator: FlowEstimator, source: Source, layers: list[str], drawing: Drawing, put: Put
+) -> Iterator[Facts]:
+    """Estimate and write every pair, and tell of each."""
+    import numpy as np
+
+    from flowcodec.media.flow_check import consistency
+
+    for pair in source.pairs:
+        started = time.perf_counter()
+        forward = estimator.flow(pair.first, pair.second)
+        backward = estimator.flow(pair.second, pair.first) if len(layers) > 1 else None
+        seconds = time.perf_counter() - started
+        name = put(FORWARD, pair, drawing.of(pair.first, forward))
+        hidden = None
+        if backward is not None and BACKWARD in layers:
+            put(BACKWARD, pair, drawing.of(pair.second, backward))
+        if backward is not None and OCCLUDED in layers:
+            hidden = consistency(forward, backward)
+            put(OCCLUDED, pair, hidden[..., np.newaxis] * np.uint8(255))
+        lengths = np.hypot(forward[..., 0], forward[..., 1])
+        yield Facts(
+            name=name,
+            frames=pair.names,
+            mean=round(float(lengths.mean()), 4),
+            largest=round(float(lengths.max()), 4),
+            full_colour=drawing.full_colour,
+            occluded=None if hidden is None else round(float(hidden.mean()), 6),
+            seconds=round(seconds, 4),
+        )
+
+
+class Drawing:
+    """Turns the vectors of a frame into what is written: themselves, or a picture.
+
+    Full colour stands for --largest, or for the greatest `largest_length` of all flow drawn so
+    far: it only grows, so that nothing flickers and frames can be compared.
+    """
+
+    def __init__(self, view: str | None, largest: float | None):
+        self.view, self.largest = view, largest
+        self.full_colour = largest
+
+    def of(self, frame: Pixels, vectors: Vectors) -> Pixels | Vectors:
+        """The picture, uint8 (H, W, 3), or `vectors` where nothing is to be drawn."""
+        from flowcodec.media.flow_view import arrows, colors, largest_length, overlay
+
+        if self.view is None:
+            return vectors
+        if self.view == "arrows":
+            return arrows(frame, vectors)
+        if self.largest is None:
+            self.full_colour = max(self.full_colour or 0, round(largest_length(vectors), 4))
+        if self.view == "overlay":
+            return overlay(frame, vectors, largest=self.full_colour)
+        return colors(vectors, largest=self.full_colour)
+
+
+def _summary(total: Total, target: Target, layers: list[str]) -> str:
+    """One line on what was written where."""
+    pairs = "" if target.kind == "file" else f" of {total.pairs} pair{'s' * (total.pairs > 1)}"
+    facts = [f"flow{pairs} as {target.what}", f"up to {total.largest:.1f} px"]
+    if total.full_colour is not None:
+        facts.append(f"full colour at {total.full_colour:.3g} px")
+    if OCCLUDED in layers:
+        facts.append(f"{100 * total.occluded / total.pairs:.1f} % occluded")
+    if target.kind != "file" and total.seconds > 0:
+        facts.append(f"{total.pairs / total.seconds:.2f} pairs/s")
+    hint = "; for a picture of it add --view colors" if target.what == FORMATS[".png"] else ""
+    name = "standard output" if target.output == PIPE else target.output
+    return f"{name}: {', '.join(facts)}{hint}"

@@ -1,0 +1,217 @@
+"""What `flowcodec flow` reads and writes: pairs of frames, and the files that they become."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from flowcodec.cli.jobs import PIPE
+from flowcodec.errors import UsageError
+from flowcodec.media.formats import SUFFIXES
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flowcodec.media.video import VideoWriter
+
+    Pixels = NDArray[np.uint8]  # (H, W, 3) RGB, or (H, W, 1) for masks
+    Vectors = NDArray[np.float32]  # (H, W, 2)
+
+FORMATS = {
+    ".flo": "Middlebury .flo",
+    ".png": "16-bit KITTI PNG",
+    ".npy": "NumPy array",
+    ".npz": "compressed NumPy arrays",
+}
+VIDEOS = (".mp4", ".mkv")
+OTHER_VIDEOS = (".avi", ".gif", ".m4v", ".mov", ".mpg", ".ts", ".webm", ".y4m")
+FORWARD, BACKWARD, OCCLUDED = "", "backward", "occluded"  # the layers: what a pair becomes
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two frames, and what to call them: their numbers in a video, or their files."""
+
+    names: tuple[int, int] | tuple[str, str]
+    first: Pixels
+    second: Pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Pairs to estimate: at `fps` pairs a second, `count` of them as far as is known."""
+
+    name: str
+    width: int
+    height: int
+    fps: Fraction
+    count: int | None
+    pairs: Iterator[Pair]
+
+
+def two_pictures(first: str, second: str) -> Source:
+    """Two picture files as a pair. Gray becomes RGB, alpha is left out."""
+    from fractions import Fraction
+
+    import numpy as np
+
+    from flowcodec.media.picture import read_picture
+
+    a, b = read_picture(first), read_picture(second)
+    if (a.width, a.height) != (b.width, b.height):
+        raise UsageError(
+            f"{first} is {a.width}x{a.height}, {second} is {b.width}x{b.height}: "
+            "flow needs two pictures of one size"
+        )
+    frames = (np.broadcast_to(x.pixels, (x.height, x.width, 3)).copy() for x in (a, b))
+    pair = Pair((first, second), *frames)
+    return Source(first, a.width, a.height, Fraction(1), 1, iter([pair]))
+
+
+@contextmanager
+def frames_of_video(name: str, stride: int) -> Iterator[Source]:
+    """Each `stride`-th frame of a video, a folder of pictures or "-" with the next such one."""
+    from flowcodec.media.video import open_video
+
+    def pairs(frames: Iterator[Pixels]) -> Iterator[Pair]:
+        first = next(frames)
+        for number, frame in enumerate(frames, 1):
+            if number % stride == 0:
+                yield Pair((number - stride, number), first, frame)
+                first = frame
+
+    with open_video(sys.stdin.buffer if name == PIPE else name) as video:
+        count = None if video.count is None else max(0, (video.count - 1) // stride)
+        fps = video.fps / stride
+        yield Source(video.name, video.width, video.height, fps, count, pairs(video.frames))
+
+
+# Writes a layer of a pair and returns the name of the file.
+Put = Callable[[str, Pair, "Pixels | Vectors"], str]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where results go.
+
+    kind: "file" for the one of two pictures, "folder" for one a pair, "video", which may be "-".
+    view: what is drawn, None where the vectors are written. suffix: of the files that hold either.
+    """
+
+    output: str
+    kind: Literal["file", "folder", "video"]
+    view: str | None
+    suffix: str
+
+    @property
+    def what(self) -> str:
+        """What the files hold, for people."""
+        return self.view or FORMATS[self.suffix.lower()]
+
+    def path(self, layer: str, number: int | str = 0) -> Path:
+        """The file of a layer: out-backward.flo beside out.flo, or backward/000007.flo."""
+        suffix = ".png" if layer == OCCLUDED and self.kind != "video" else self.suffix
+        if self.kind == "folder":
+            return Path(self.output) / layer / f"{number:06}{suffix}"
+        path = Path(self.output)
+        return path.with_name(f"{path.stem}-{layer}{suffix}") if layer else path
+
+    def check(self, inputs: Sequence[str], layers: Sequence[str]) -> None:
+        """UsageError where a layer would overwrite an input or finds no room in a pipe."""
+        if self.output == PIPE:
+            if sys.stdout.isatty():
+                raise UsageError("a video is not written to a terminal; give -o FILE or pipe it on")
+            if len(layers) > 1:
+                raise UsageError(
+                    "standard output takes one video; for --backward and --consistency give a file"
+                )
+            return
+        sources = {Path(name).resolve() for name in inputs if name != PIPE}
+        for layer in layers:
+            path = self.path(layer)
+            taken = path.parent if self.kind == "folder" else path
+            if taken.resolve() in sources:
+                raise UsageError(f"{taken} is an input and would be overwritten; give another -o")
+
+    @contextmanager
+    def open(self, source: Source) -> Iterator[Put]:
+        """The function that writes. Files are whole or absent; videos are whole after the block."""
+        if self.kind != "video":
+            yield lambda layer, pair, content: _save(self.path(layer, pair.names[0]), content)
+            return
+
+        import numpy as np
+
+        from flowcodec.media.video import create_video
+
+        writers: dict[str, VideoWriter] = {}
+        with ExitStack() as stack:
+
+            def put(layer: str, pair: Pair, content: Pixels | Vectors) -> str:
+                path = self.path(layer)
+                if layer not in writers:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    file = sys.stdout.buffer if self.output == PIPE else path
+                    video = create_video(file, source.width, source.height, source.fps)
+                    writers[layer] = stack.enter_context(video)
+                writers[layer].write(np.broadcast_to(content, (*content.shape[:2], 3)))
+                return str(path)
+
+            yield put
+
+
+def target_of(output: str, two: bool, view: str | None, format_: str | None) -> Target:
+    """What the user means by OUT; UsageError where it does not suit the other options.
+
+    two: it is for two pictures, not for a video. format_: how a folder holds flow.
+    """
+    suffix = Path(output).suffix.lower()
+    is_folder = output.endswith(os.sep) or Path(output).is_dir()
+    as_video = output == PIPE or (suffix in VIDEOS and not is_folder)
+    if format_ is not None and (two or as_video or view):
+        raise UsageError("--format says how a folder holds flow; leave it out here")
+    if two:
+        if is_folder or suffix not in (*FORMATS, *SUFFIXES):
+            raise UsageError(
+                f"two pictures become a file: end -o in {' '.join(FORMATS)}, or with --view as a "
+                f"picture's name ends, not as {output}"
+            )
+        if view is None and suffix not in FORMATS:
+            raise UsageError(
+                f"{output}: flow is kept as {' '.join(FORMATS)}; for a picture of it add "
+                "--view colors"
+            )
+        if view is not None and suffix not in SUFFIXES:
+            raise UsageError(f"{output} holds flow, no picture: leave out --view or name a .png")
+        return Target(output, "file", view, Path(output).suffix)
+    if as_video:
+        return Target(output, "video", view or "colors", Path(output).suffix)
+    named = suffix in (*FORMATS, *SUFFIXES, *OTHER_VIDEOS) and not is_folder
+    if Path(output).is_file() or named:
+        raise UsageError(
+            f"{output} is a file's name: give a folder for the flow of a video, or a .mp4 or .mkv "
+            "file to look at it"
+        )
+    return Target(output, "folder", view, ".png" if view else f".{format_ or 'flo'}")
+
+
+def _save(path: Path, content: Pixels | Vectors) -> str:
+    import numpy as np
+
+    from flowcodec.media.flow import write_flow
+    from flowcodec.media.picture import Picture, write_picture
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if content.shape[2] == 2:
+        write_flow(path, content)
+    else:
+        write_picture(Picture(np.asarray(content, np.uint8)), path)
+    return str(path)

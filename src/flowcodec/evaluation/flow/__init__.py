@@ -1,0 +1,1 @@
+"""Measuring optical flow: errors against the truth, prediction of video, other methods, tables."""

@@ -1,0 +1,87 @@
+"""Presets of flow-deeppynet: frozen data, one dataclass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+SMALLEST = 16  # pixels a side
+STRIDE = 16  # of the coarsest level
+LEVELS = 4  # of features, at 1/2, 1/4, 1/8 and 1/16
+MATCHED = (4, 3, 2)  # levels at which flow is estimated, in order
+
+
+@dataclass(frozen=True)
+class DeepPyNetConfig:
+    """Sizes and switches of DeepPyNet (thesis ch. 4).
+
+    channels, blocks: of levels 1 to 4, width and residual blocks of each pyramid; pyramids: 1 is
+    the left alone, 2 the middle after it, 3 all; modulation: what a pyramid hands to the next, the
+    mask (MAF), the bias (ABF), both or nothing, at `modulated` levels; embedding, groups, updates:
+    at levels 4, 3 and 2, channels that are compared, in how many groups, and how often the flow is
+    updated; radius: of the search; cost: channels of the cost volume after its 1x1 convolution;
+    decoder, dilations: widths and dilations of the shared decoder's convolutions.
+    """
+
+    channels: tuple[int, int, int, int]
+    blocks: tuple[int, int, int, int]
+    pyramids: int
+    modulation: Literal["both", "maf", "abf", "none"]
+    modulated: tuple[int, ...]
+    embedding: tuple[int, int, int]
+    groups: tuple[int, int, int]
+    updates: tuple[int, int, int]
+    radius: int
+    cost: int
+    features: int
+    decoder: tuple[int, ...]
+    dilations: tuple[int, ...]
+
+
+PRESETS = {
+    "paper": DeepPyNetConfig(
+        channels=(32, 64, 96, 128),
+        blocks=(2, 2, 2, 2),
+        pyramids=3,
+        modulation="both",
+        modulated=(2, 3, 4),
+        embedding=(128, 128, 96),
+        groups=(16, 16, 12),
+        updates=(2, 2, 2),
+        radius=4,
+        cost=128,
+        features=64,
+        decoder=(192, 192, 128, 96, 64),
+        dilations=(1, 1, 1, 1, 1),
+    ),
+    "compact": DeepPyNetConfig(
+        channels=(16, 24, 40, 56),
+        blocks=(0, 0, 1, 1),
+        pyramids=3,
+        modulation="both",
+        modulated=(2, 3, 4),
+        embedding=(32, 32, 24),
+        groups=(4, 4, 2),
+        updates=(2, 2, 1),
+        radius=4,
+        cost=48,
+        features=32,
+        decoder=(64, 64, 64, 48, 32),
+        dilations=(1, 2, 4, 2, 1),
+    ),
+    "tiny": DeepPyNetConfig(
+        channels=(4, 8, 8, 8),
+        blocks=(0, 0, 0, 1),
+        pyramids=3,
+        modulation="both",
+        modulated=(2, 3, 4),
+        embedding=(8, 8, 8),
+        groups=(1, 1, 1),
+        updates=(1, 1, 1),
+        radius=4,
+        cost=8,
+        features=8,
+        decoder=(16, 16),
+        dilations=(1, 1),
+    ),
+}

@@ -1,0 +1,396 @@
+"""Moving scenes from still photographs: pairs of pictures with exact flow, as many as wanted.
+
+A scene is a photograph as background and, over it, objects cut out of other photographs: blobs,
+polygons and bars. Each moves in its own way, by a homography and a smooth elastic field on top.
+Shapes and textures are functions of the place in the *second* picture; the first shows, at p,
+what lies at p + f(p). So the flow is explicit and exact, edges are anti-aliased in both pictures,
+and every texture is interpolated once in either. What a camera adds comes last: motion blur,
+defocus, changes of light, noise and the marks of compression.
+
+Everything is decided by (seed, index), so that a resumed training sees the same scenes. Tensors
+live on the device of the photographs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.random import Generator
+from torch import Tensor
+
+from flowcodec.nn.warp import warp
+from flowcodec.training.flow.camera import develop
+
+STILL = 0.06  # of the scenes
+LEAST, MOST = 0.15, 0.30  # of motion: pixels, and shares of the picture's diagonal
+OBJECTS = 5.0  # in the mean
+ELASTIC = 0.3  # of the layers
+BLURRED = 0.12  # of the scenes, by motion
+SHUTTER = 0.6  # at most, of the time between the two pictures
+TAPS = 5
+NEAREST = 0.2  # of perspective: nothing grows by more than its inverse
+THINNEST = 1.5  # of a bar: half its width, pixels
+CORNERS = 64  # of the table of a shape's radius
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Pairs with their truth.
+
+    first, second (B, 3, H, W) in [0, 1], in steps of 8 bits; flow (B, 2, H, W) from first to
+    second in pixels, x to the right and y down; occluded (B, H, W), true where a pixel of the first
+    picture is hidden in the second or has left it (its flow is right all the same).
+    """
+
+    first: Tensor
+    second: Tensor
+    flow: Tensor
+    occluded: Tensor
+
+
+class Scenes:
+    """A source of scenes: photographs, uint8 tensors (3, H, W), and a seed."""
+
+    def __init__(self, photographs: Sequence[Tensor], seed: int):
+        self.photographs = photographs
+        self.seed = seed
+
+    def batch(self, start: int, count: int, height: int, width: int) -> Scene:
+        """Scenes number `start` to `start + count - 1`."""
+        scenes = [self.scene(start + place, height, width) for place in range(count)]
+        return Scene(
+            torch.stack([scene.first[0] for scene in scenes]),
+            torch.stack([scene.second[0] for scene in scenes]),
+            torch.stack([scene.flow[0] for scene in scenes]),
+            torch.stack([scene.occluded[0] for scene in scenes]),
+        )
+
+    def scene(self, index: int, height: int, width: int) -> Scene:
+        """One scene, as a batch of one."""
+        rng = np.random.default_rng([self.seed, index])
+        canvas = Canvas(height, width, self.photographs[0].device)
+        still = rng.random() < STILL
+        moves = Moves(rng, height, width, still)
+        background = moves.background()
+        canvas.paint(background, None, self.texture(rng, height, width, 1.0))
+        for _ in range(min(rng.poisson(OBJECTS), 16)):
+            shape = Shape.draw(rng, height, width)
+            motion = moves.of_object(background, shape)
+            contrast = rng.uniform(0.1, 1) if rng.random() < 0.2 else 1.0
+            side = 2 * math.ceil(shape.reach)
+            canvas.paint(motion, shape, self.texture(rng, side, side, contrast))
+        first, second = canvas.pictures
+        if rng.random() < BLURRED:
+            shutter = rng.uniform(0.2, SHUTTER)
+            first = smear(first, canvas.flow * shutter)
+            second = smear(second, canvas.velocity * shutter)
+        generator = torch.Generator(first.device).manual_seed(int(rng.integers(2**62)))
+        first, second = develop(first, second, rng, generator)
+        return Scene(first, second, canvas.flow, canvas.occluded())
+
+    def texture(self, rng: Generator, height: int, width: int, contrast: float) -> Texture:
+        """A random part of a random photograph, for about this many pixels."""
+        photograph = self.photographs[int(rng.integers(len(self.photographs)))]
+        rows, columns = photograph.shape[1:]
+        zoom = math.exp(rng.uniform(math.log(0.5), math.log(1.4)))
+        zoom = min(zoom, 0.95 * min(rows, columns) / max(height, width))
+        angle = rng.normal(0, 0.2) + (rng.integers(4) * math.pi / 2 if rng.random() < 0.3 else 0)
+        turn = zoom * np.array(
+            [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+        )
+        if rng.random() < 0.5:
+            turn[:, 0] *= -1
+        margin = 0.5 * zoom * max(height, width)
+        place = [rng.uniform(min(margin, s / 2), max(s - margin, s / 2)) for s in (columns, rows)]
+        return Texture(photograph, turn, np.array(place), contrast)
+
+
+@dataclass(frozen=True)
+class Texture:
+    """A photograph by the place relative to a centre: turn @ place + origin are its pixels."""
+
+    photograph: Tensor
+    turn: np.ndarray
+    origin: np.ndarray
+    contrast: float
+
+    def at(self, x: Tensor, y: Tensor) -> Tensor:
+        """Colours (3, h, w) in [0, 1] at places (h, w); beyond the photograph, mirrored."""
+        (a, b), (c, d) = self.turn.tolist()
+        u = a * x + b * y + self.origin[0]
+        v = c * x + d * y + self.origin[1]
+        rows, columns = self.photograph.shape[1:]
+        low_u, high_u = _span(u, columns)
+        low_v, high_v = _span(v, rows)
+        part = self.photograph[:, low_v:high_v, low_u:high_u].float().div_(255)
+        grid = torch.stack(
+            [
+                (u - low_u) * (2 / max(high_u - low_u - 1, 1)) - 1,
+                (v - low_v) * (2 / max(high_v - low_v - 1, 1)) - 1,
+            ],
+            -1,
+        )
+        colours = F.grid_sample(
+            part[None], grid[None], padding_mode="reflection", align_corners=True
+        )[0]
+        if self.contrast < 1:
+            mean = colours.mean((1, 2), keepdim=True)
+            colours = mean + (colours - mean) * self.contrast
+        return colours
+
+
+def _span(places: Tensor, length: int) -> tuple[int, int]:
+    """The part of a photograph's side that is needed; all of it where places lie beyond."""
+    low, high = math.floor(float(places.min())), math.ceil(float(places.max())) + 1
+    return (low, high) if low >= 0 and high <= length and high - low > 1 else (0, length)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Where a place of the first picture lies in the second: a homography, and an elastic field.
+
+    homography (3, 3) on pixels; elastic (2, h, w): displacements in pixels on a coarse grid over
+    the whole first picture, or None; size: that picture's height and width.
+    """
+
+    homography: np.ndarray
+    elastic: Tensor | None
+    size: tuple[int, int]
+
+    def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Places (h, w) of the first picture to places of the second."""
+        h = self.homography.tolist()
+        scale = (h[2][0] * x + h[2][1] * y + h[2][2]).clamp_min(NEAREST)
+        u = (h[0][0] * x + h[0][1] * y + h[0][2]) / scale
+        v = (h[1][0] * x + h[1][1] * y + h[1][2]) / scale
+        if self.elastic is not None:
+            height, width = self.size
+            grid = torch.stack([x * (2 / width) - 1, y * (2 / height) - 1], -1)
+            shift = F.grid_sample(
+                self.elastic[None],
+                grid[None],
+                mode="bicubic",
+                padding_mode="border",
+                align_corners=True,
+            )[0]
+            u, v = u + shift[0], v + shift[1]
+        return u, v
+
+    def places_before(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Places of the second picture to those of the first, the elastic field left out."""
+        u, v, w = np.linalg.inv(self.homography) @ np.stack([x, y, np.ones_like(x)])
+        w = np.maximum(w, NEAREST)
+        return u / w, v / w
+
+    @property
+    def margin(self) -> float:
+        """How far, in pixels, the elastic field moves anything."""
+        return 0.0 if self.elastic is None else float(self.elastic.abs().max()) * 1.5
+
+
+class Moves:
+    """How the layers of a scene move."""
+
+    def __init__(self, rng: Generator, height: int, width: int, still: bool):
+        self.rng, self.height, self.width, self.still = rng, height, width, still
+        self.diagonal = math.hypot(height, width)
+
+    def length(self) -> float:
+        """A typical displacement in pixels: as many small ones as large, on a scale of ratios."""
+        high = math.log(MOST * self.diagonal)
+        return math.exp(self.rng.uniform(math.log(LEAST), high))
+
+    def background(self) -> Motion:
+        """The camera's motion, over the whole picture."""
+        centre = np.array([self.width / 2, self.height / 2])
+        return self.motion(np.eye(3), centre, self.diagonal / 2, 0.7 * self.length())
+
+    def of_object(self, background: Motion, shape: Shape) -> Motion:
+        """The background's, times what the object does itself; one in five does nothing."""
+        own = 0.0 if self.rng.random() < 0.2 else self.length()
+        before = background.places_before(*shape.centre[:, None])
+        where = np.array([before[0][0], before[1][0]])
+        limit = 1.5 * self.diagonal  # beyond, the background's perspective has run away
+        base = background.homography if np.abs(where).max() < limit else np.eye(3)
+        return self.motion(base, shape.centre, shape.reach, own)
+
+    def motion(self, base: np.ndarray, centre: np.ndarray, reach: float, length: float) -> Motion:
+        """`base`, then a motion around `centre` of about `length` pixels within `reach`."""
+        rng = self.rng
+        if self.still or length == 0:
+            return Motion(base if not self.still else np.eye(3), None, (self.height, self.width))
+        share = rng.dirichlet([2.0, 1.0, 1.0])  # of shift; turn and zoom; shear and perspective
+        angle = rng.uniform(0, 2 * math.pi)
+        shift = length * math.sqrt(share[0]) * np.array([math.cos(angle), math.sin(angle)])
+        bend = min(length / reach, 0.5)
+        turn, zoom = rng.normal(0, bend * math.sqrt(share[1]), 2).clip(-0.6, 0.6)
+        linear = math.exp(zoom) * np.array(
+            [[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]]
+        )
+        linear = linear @ (
+            np.eye(2) + rng.normal(0, 0.4 * bend * math.sqrt(share[2]), (2, 2)).clip(-0.3, 0.3)
+        )
+        tilt = rng.normal(0, 0.4 * bend * math.sqrt(share[2]), 2).clip(-0.3, 0.3) / reach
+        around = np.eye(3)
+        around[:2, :2] = linear
+        around[2, :2] = tilt
+        to, back = np.eye(3), np.eye(3)
+        to[:2, 2] = -centre
+        back[:2, 2] = centre + shift
+        elastic = self.elastic(length) if rng.random() < ELASTIC else None
+        return Motion(back @ around @ to @ base, elastic, (self.height, self.width))
+
+    def elastic(self, length: float) -> Tensor:
+        """A smooth field of up to about `length`, never so steep that it folds."""
+        spacing = math.exp(self.rng.uniform(math.log(24), math.log(self.diagonal / 3)))
+        shape = (2, 3 + round(self.height / spacing), 3 + round(self.width / spacing))
+        strength = min(0.4 * length, 0.15 * spacing)
+        return torch.from_numpy(self.rng.normal(0, strength, shape).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """An object's outline in the second picture: a radius by angle, on stretched axes.
+
+    centre (2,) and reach in pixels; axes (2, 2) from pixels relative to the centre to the plane of
+    the outline; radius (CORNERS,) around it, in pixels of the larger axis.
+    """
+
+    centre: np.ndarray
+    reach: float
+    axes: np.ndarray
+    radius: Tensor
+
+    @staticmethod
+    def draw(rng: Generator, height: int, width: int) -> Shape:
+        """A random shape somewhere in the picture."""
+        largest = 0.3 * min(height, width)
+        size = math.exp(rng.uniform(math.log(5), math.log(largest)))
+        angle = np.arange(CORNERS) * (2 * math.pi / CORNERS)
+        kind = rng.random()
+        if kind < 0.45:  # a blob
+            radius: np.ndarray = np.ones(CORNERS)
+            for wave in range(2, 7):
+                radius += rng.normal(0, 0.45 / wave) * np.cos(
+                    wave * angle + rng.uniform(0, 2 * math.pi)
+                )
+            radius = radius.clip(0.25, 2.0)
+            stretch = math.exp(rng.uniform(0, 0.8))
+        else:  # a polygon, or a rectangle that may be a thin bar
+            corners = 4 if kind > 0.75 else int(rng.integers(3, 8))
+            normals = np.arange(corners) * (2 * math.pi / corners)
+            if corners != 4:
+                drawn = np.sort(rng.uniform(0, 2 * math.pi, corners))
+                if np.diff(drawn, append=drawn[0] + 2 * math.pi).max() < 0.9 * math.pi:
+                    normals = drawn
+            sides = np.cos((angle[:, None] - normals).T)
+            radius = np.clip(1 / np.maximum(sides, 1e-3).max(0), 0.25, 2.5)
+            longest = 2.5 if corners == 4 else 0.8
+            stretch = math.exp(min(rng.uniform(0, longest), math.log(size / THINNEST)))
+        tilt = rng.uniform(0, math.pi)
+        turned = np.array([[math.cos(tilt), math.sin(tilt)], [-math.sin(tilt), math.cos(tilt)]])
+        axes = np.diag([1.0, stretch]) @ turned
+        centre = np.array([rng.uniform(0, width), rng.uniform(0, height)])
+        reach = size * float(radius.max())
+        table = torch.from_numpy((size * radius).astype(np.float32))
+        return Shape(centre, reach, axes, table)
+
+    def cover(self, x: Tensor, y: Tensor) -> Tensor:
+        """How much of a pixel the object covers, at places relative to the centre: 0 to 1."""
+        (a, b), (c, d) = self.axes.tolist()
+        u, v = a * x + b * y, c * x + d * y
+        turn = torch.atan2(v, u) * (CORNERS / (2 * math.pi)) % CORNERS
+        low = turn.floor()
+        share = turn - low
+        index = low.long() % CORNERS
+        radius = self.radius.to(x.device)
+        edge = radius[index] * (1 - share) + radius[(index + 1) % CORNERS] * share
+        distance = torch.sqrt(u * u + v * v)
+        # A pixel's step changes u and v by up to `scale`, mostly across the longer side.
+        slope = torch.sqrt(
+            ((a * u + c * v) ** 2 + (b * u + d * v) ** 2).clamp_min(1e-6)
+        ) / distance.clamp_min(1e-3)
+        return ((edge - distance) / slope.clamp_min(1e-3) + 0.5).clamp(0, 1)
+
+
+class Canvas:
+    """The two pictures in the making, their flow, and which layer is seen where."""
+
+    def __init__(self, height: int, width: int, device: torch.device):
+        self.height, self.width = height, width
+        self.pictures = [torch.zeros(1, 3, height, width, device=device) for _ in range(2)]
+        self.flow = torch.zeros(1, 2, height, width, device=device)
+        self.velocity = torch.zeros(1, 2, height, width, device=device)
+        self.labels = torch.zeros(2, height, width, dtype=torch.int16, device=device)
+        self.layers = 0
+        row = torch.arange(height, dtype=torch.float32, device=device)
+        column = torch.arange(width, dtype=torch.float32, device=device)
+        self.y, self.x = torch.meshgrid(row, column, indexing="ij")
+
+    def paint(self, motion: Motion, shape: Shape | None, texture: Texture) -> None:
+        """Put a layer on top: the background (no shape), or an object."""
+        if motion.elastic is not None:
+            motion = Motion(motion.homography, motion.elastic.to(self.x.device), motion.size)
+        self.layers += 1
+        centre = np.array([self.width / 2, self.height / 2]) if shape is None else shape.centre
+        for number in (0, 1):
+            box = self.box(motion if number == 0 else None, shape)
+            if box is None:
+                continue
+            x, y = self.x[box], self.y[box]
+            there = motion(x, y)
+            u, v = there if number == 0 else (x, y)
+            u, v = u - centre[0], v - centre[1]
+            colours = texture.at(u, v)
+            shift = torch.stack([there[0] - x, there[1] - y])
+            picture = self.pictures[number][0][:, box[0], box[1]]
+            moved = (self.flow if number == 0 else self.velocity)[0][:, box[0], box[1]]
+            labels = self.labels[number][box]
+            if shape is None:
+                picture.copy_(colours)
+                moved.copy_(shift)
+                labels.fill_(self.layers)
+            else:
+                cover = shape.cover(u, v)
+                picture.lerp_(colours, cover)
+                mostly = cover > 0.5
+                moved.copy_(torch.where(mostly, shift, moved))
+                labels.masked_fill_(mostly, self.layers)
+
+    def box(self, motion: Motion | None, shape: Shape | None) -> tuple[slice, slice] | None:
+        """Rows and columns that a shape may cover, in the first picture or in the second."""
+        if shape is None:
+            return slice(0, self.height), slice(0, self.width)
+        corners = shape.reach * np.array([[-1, 1, 1, -1], [-1, -1, 1, 1]]) + shape.centre[:, None]
+        margin = 1.0
+        if motion is not None:
+            corners = np.stack(motion.places_before(corners[0], corners[1]))
+            margin += motion.margin * 2
+        low = np.floor(corners.min(1) - margin).clip(0)
+        high = np.ceil(corners.max(1) + margin).clip(0, [self.width, self.height])
+        if (high - low < 2).any():
+            return None
+        return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+
+    def occluded(self) -> Tensor:
+        """(1, H, W): where the second picture does not show what the first does."""
+        x, y = self.x + self.flow[0, 0], self.y + self.flow[0, 1]
+        right, bottom = self.width - 1, self.height - 1
+        seen = (x >= 0) & (y >= 0) & (x <= right) & (y <= bottom)
+        columns = [edge.long().clamp(0, right) for edge in (x.floor(), x.ceil())]
+        rows = [edge.long().clamp(0, bottom) for edge in (y.floor(), y.ceil())]
+        alike = [
+            self.labels[1][row, column] == self.labels[0] for row in rows for column in columns
+        ]
+        return ~(seen & (alike[0] | alike[1] | alike[2] | alike[3]))[None]
+
+
+def smear(picture: Tensor, motion: Tensor) -> Tensor:
+    """Motion blur: the mean of what lies along `motion` (1, 2, H, W), around each pixel."""
+    steps = torch.linspace(-0.5, 0.5, TAPS).tolist()
+    return torch.stack([warp(picture, motion * step) for step in steps]).mean(0)

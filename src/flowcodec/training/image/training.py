@@ -1,0 +1,236 @@
+"""Training of image-cnn: rate and distortion of crops, at random qualities."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import math
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+
+from flowcodec.codecs.weights import Weights, save_weights
+from flowcodec.errors import UsageError
+from flowcodec.models.image_cnn.config import MSE_LAMBDAS, PATCH, PRESETS, ImageCnnConfig
+from flowcodec.models.image_cnn.klt import start_from_klt, start_gains
+from flowcodec.models.image_cnn.model import ImageCnn
+from flowcodec.nn.gains import ANCHORS
+from flowcodec.training.engine import Group, Training
+from flowcodec.training.image.aim import change_aim, start_masking
+from flowcodec.training.image.calibration import calibrate
+from flowcodec.training.image.crops import Crops, patches
+from flowcodec.training.image.growth import continue_from
+from flowcodec.training.image.losses import distortion
+from flowcodec.training.pictures import hold_out, load_pictures
+from flowcodec.training.recipe import ImageRecipe, ImageStage, Part, lambdas_of
+
+KLT_PATCHES = 60_000
+AIM_CROPS, AIM_CROP = 6, 192
+CALIBRATION_CROPS, CALIBRATION_CROP = 24, 192
+GAIN = "prior.log_gain.table"
+KLT = "g_a.klt.weight"  # which g_s shares
+FROZEN = {
+    "all": (),
+    "prior": (GAIN,),  # a smaller gain is the cheapest rate, and the worst
+    "synthesis": (KLT,),
+    "decoder": (GAIN, KLT),
+}
+GAINS = ("log_gain.table", "log_inverse_gain.table", "log_error.table")
+
+
+def build(recipe: ImageRecipe) -> ImageCnn:
+    """The untrained network of a recipe; UsageError names the key that does not fit."""
+    if recipe.preset not in PRESETS:
+        raise UsageError(f"no preset called {recipe.preset}; there are: {', '.join(PRESETS)}")
+    fields = dataclasses.asdict(PRESETS[recipe.preset])
+    for name in recipe.switches:
+        if name not in fields:
+            raise UsageError(f"switches.{name} is no field of a preset: {', '.join(fields)}")
+    try:
+        config = msgspec.convert({**fields, **recipe.switches}, ImageCnnConfig)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"switches: {error}") from error
+    if recipe.start == "klt" and recipe.init is None and config.transform != "patch":
+        raise UsageError(f'start = "klt" is for the patch transform, not {config.transform}')
+    torch.manual_seed(recipe.seed)
+    try:
+        return ImageCnn(config)
+    except ValueError as error:
+        raise UsageError(f"switches: {error}") from error
+
+
+def sample_quality(recipe: ImageRecipe, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Real qualities, stratified over [1, 8]; or the recipe's single one."""
+    if recipe.quality is not None:
+        return np.full(count, recipe.quality, np.float32)
+    cells = (np.arange(count) + rng.random(count)) / count
+    return rng.permutation(1 + (ANCHORS - 1) * cells).astype(np.float32)
+
+
+def lambda_of(lambdas: list[float], quality: Tensor) -> Tensor:
+    """lambda at real qualities, geometric between anchors."""
+    logs = torch.log(torch.tensor(lambdas, device=quality.device))
+    low = (quality - 1).floor().clamp(0, ANCHORS - 2).long()
+    fraction = quality - 1 - low
+    return torch.exp(logs[low] * (1 - fraction) + logs[low + 1] * fraction)
+
+
+class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.ndarray]]):
+    """Training of image-cnn."""
+
+    def build(self) -> ImageCnn:
+        """As the function `build`."""
+        return build(self.recipe)
+
+    def groups(self) -> list[Group]:
+        """Gains learn at a rate of their own, and so does the KLT."""
+        names = [name for name, _ in self.model.named_parameters()]
+        slow = [KLT] if self.recipe.start == "klt" else []
+        gains = [name for name in names if name.endswith(GAINS)]
+        return [Group(gains, self.recipe.gains), Group(slow, self.recipe.slow)]
+
+    def load(
+        self, data: Path, progress: Callable[[int, int], None] | None
+    ) -> tuple[Crops, list[np.ndarray]]:
+        """Crops of the pictures in a folder, and the pictures that are held out."""
+        largest = max(stage.crop for stage in self.recipe.stages)
+        pictures = load_pictures(data, largest, progress)
+        pictures, held_out = hold_out(pictures, self.recipe.held_out)
+        return Crops(pictures, self.recipe.seed, self.recipe.halve), held_out
+
+    def initialise(self, source: Crops) -> None:
+        """Set the weights that the first step begins with."""
+        recipe = self.recipe
+        # Steps of the quantiser follow the MSE anchors whatever the metric: 1-8 mean the same.
+        if recipe.init is not None:
+            weights = continue_from(self.model, recipe.init)
+            if weights.metric != recipe.metric:
+                self.change_aim(source.pictures, weights)
+        elif recipe.start == "klt":
+            sample = patches(source.pictures, PATCH, KLT_PATCHES, recipe.seed)
+            start_from_klt(self.model, sample, MSE_LAMBDAS)
+        else:
+            start_gains(self.model, MSE_LAMBDAS)
+
+    def change_aim(self, pictures: list[np.ndarray], weights: Weights[ImageCnnConfig]) -> None:
+        """Turn a network of one metric into the start of one for another."""
+        if self.recipe.switches.get("masking") and not weights.config.masking:
+            start_masking(self.model)
+        x = self.tensor(Crops(pictures, self.recipe.seed, 0.0).batch(0, AIM_CROPS, AIM_CROP))
+        metrics = weights.metric, self.recipe.metric
+        change_aim(self.model, x, *((metric, lambdas_of(metric)) for metric in metrics))
+
+    def tensor(self, pixels: np.ndarray) -> Tensor:
+        """Crops as the network takes them: (B, 3, H, W) in [0, 1] on the device."""
+        x = torch.from_numpy(pixels).to(self.device).float().div_(255)
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def begin_stage(self, source: Crops, stage: ImageStage) -> None:
+        """Move the gains to where the loss is least; `image.calibration` says why."""
+        if not stage.calibrate:
+            return
+        x = self.tensor(source.batch(self.step, CALIBRATION_CROPS, CALIBRATION_CROP))
+
+        def loss_at(anchor: int) -> float:
+            quality = torch.full((len(x),), 1.0 + anchor, device=self.device)
+            bpp, error = self.losses(x, quality, "all")
+            return float((bpp + self.recipe.lambdas[anchor] * error).mean())
+
+        calibrate(self.model, loss_at)
+        with torch.no_grad():
+            for mean, value in zip(self.average.gain_tables, self.model.gain_tables, strict=True):
+                mean.copy_(value)
+
+    def frozen(self, stage: ImageStage) -> Collection[str]:
+        """What a stage's part leaves as it is; calibrated gains stay too."""
+        return (*FROZEN[stage.part], GAIN) if stage.calibrate else FROZEN[stage.part]
+
+    def loss(self, source: Crops, stage: ImageStage) -> Tensor:
+        """Rate and distortion of a batch, each crop at a quality of its own."""
+        recipe = self.recipe
+        rng = np.random.default_rng([recipe.seed, self.step, 1])
+        quality = torch.from_numpy(sample_quality(recipe, stage.batch, rng)).to(self.device)
+        x = self.tensor(source.batch(self.step, stage.batch, stage.crop))
+        weight = lambda_of(recipe.lambdas, quality)
+        bpp, error = self.losses(x, quality, stage.part)
+        balance = (weight / recipe.lambdas[ANCHORS // 2]) ** -recipe.balance
+        return (balance * (bpp + weight * error)).mean()
+
+    def losses(self, x: Tensor, quality: Tensor, part: Part) -> tuple[Tensor, Tensor]:
+        """Bits per pixel and distortion of each crop; what `part` does not train counts zero."""
+        model, price, noise = self.model, self.recipe.price, self.recipe.rate == "noise"
+        nothing = x.new_zeros(len(x))
+        with self.autocast():
+            with contextlib.nullcontext() if part == "all" else torch.no_grad():
+                y = model.g_a(x - 0.5, quality)
+            if part == "prior":
+                coded = model.code(y, quality, noise, price)
+                return (coded.y_bits + coded.z_bits) / x[0, 0].numel(), nothing
+            if part == "synthesis":
+                with torch.no_grad():
+                    y = model.code(y, quality, price=price).y
+                x_hat = model.synthesise(y, quality)
+                return nothing, distortion(self.recipe.metric, x, x_hat.float())
+            out = model.decode(y, quality, noise, price)
+        bpp = out.bits.sum(1) / x[0, 0].numel()
+        return bpp, distortion(self.recipe.metric, x, out.x_hat.float())
+
+    @torch.no_grad()
+    def evaluate(self, held_out: list[np.ndarray]) -> dict[str, list[float]]:
+        """Estimated bpp and PSNR of the averaged network on pictures (H, W, 3), by quality.
+
+        A training on MS-SSIM adds "ms-ssim-db". Pictures are cut to multiples of 64.
+        """
+        single = self.recipe.quality
+        qualities = [single] if single is not None else [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+        similar = self.recipe.metric == "ms-ssim"
+        result: dict[str, list[float]] = {"quality": qualities, "bpp": [], "psnr": []}
+        self.average.eval()
+        for value in qualities:
+            rates, errors, distances = [], [], []
+            for picture in held_out:
+                height, width = (side // 64 * 64 for side in picture.shape[:2])
+                cut = np.ascontiguousarray(picture[:height, :width].transpose(2, 0, 1))
+                x = torch.from_numpy(cut).to(self.device)[None].float() / 255
+                at = torch.full((1,), value, device=self.device)
+                out = self.average(x, at, price=self.recipe.price)
+                decoded = (out.x_hat.clamp(0, 1) * 255).round() / 255
+                rates.append(float(out.bits.sum()) / (height * width))
+                errors.append(-10 * math.log10(float((decoded - x).square().mean()) + 1e-10))
+                if similar:
+                    distances.append(float(distortion("ms-ssim", x, decoded)))
+            result["bpp"].append(float(np.mean(rates)))
+            result["psnr"].append(float(np.mean(errors)))
+            if similar:
+                decibels = -10 * math.log10(float(np.mean(distances)) + 1e-10)
+                result.setdefault("ms-ssim-db", []).append(decibels)
+        return result
+
+    def describe(self, result: dict[str, list[float]]) -> str:
+        """Rate and PSNR at the lowest, a middle and the highest quality."""
+        points = list(zip(result["quality"], result["bpp"], result["psnr"], strict=True))
+        shown = sorted({0, len(points) // 2, len(points) - 1})
+        return "; ".join(
+            f"q {quality:g} {bpp:.3f} bpp {psnr:.2f} dB"
+            for quality, bpp, psnr in (points[index] for index in shown)
+        )
+
+    def export(self, path: Path) -> bytes:
+        """As the function `export`, of the averaged network."""
+        return export(self.average, self.recipe.metric, path)
+
+
+def export(model: ImageCnn, metric: str, path: Path) -> bytes:
+    """Write the weights of `model` in 16 bits, its prior as integers; returns their hash."""
+    model = copy.deepcopy(model).cpu()
+    transforms = {
+        name: tensor.float().numpy()
+        for name, tensor in model.state_dict().items()
+        if not name.startswith("prior.") and name != "g_s.klt.weight"
+    }
+    return save_weights(path, "image-cnn", metric, model.config, transforms, model.prior.export())
