@@ -31,12 +31,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import flowcodec
+from benchmarks import trials
 from benchmarks.curves import SIDE, Curve, common, curve_of, middle, psnr_gain, rate_change
 from benchmarks.machine import cpu_name
+from benchmarks.trials import note_pictures, publish, still_missing, table, verdict
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
 from flowcodec.evaluation.work import work_of
-from flowcodec.media.files import atomic_write
 from flowcodec.training.engine import flushed_denormals
 from flowcodec.training.image.crops import Crops
 from flowcodec.training.image.training import ImageTraining, build
@@ -119,12 +120,13 @@ def main(
     if threads is not None:
         torch.set_num_threads(threads)
     figures = begun(json_path, crops)
-    missing = still_missing(figures["runs"], seeds)
+    done = ((run["blocks"], run["seed"]) for run in figures["runs"])
+    missing = still_missing(done, configurations(), range(1, seeds + 1))
     if missing:
         if data is None:
             raise UsageError(f"{len(missing)} runs are missing: give --data to train them")
         training, held_out = hold_out(load_pictures(data, SIDE), HELD_OUT)
-        note_pictures(figures, training, held_out)
+        note_pictures(figures, counted(training, held_out))
         squares = [middle(picture) for picture in held_out]
         with shown_progress(len(missing), recipe("none", 1, crops).total_steps) as progress:
             for name, seed in missing:
@@ -135,11 +137,7 @@ def main(
                 progress.end(run)
     figures["tables"] = tables(figures["runs"], seeds)
     write_json(json_path, figures)
-    text = as_markdown(figures)
-    print(text)
-    if markdown is not None:
-        with atomic_write(markdown) as file:
-            file.write(text.encode() + b"\n")
+    publish(as_markdown(figures), markdown)
 
 
 def configurations() -> list[str]:
@@ -187,7 +185,7 @@ def budget(crops: int) -> dict[str, Any]:
 
 def begun(path: Path, crops: int) -> dict[str, Any]:
     """The figures in the file so far, or none. UsageError if they are of another budget."""
-    figures = {
+    fresh = {
         "name": "Tables 7.5 and 7.6 of the thesis at an equal small budget",
         "description": f"flowcodec {flowcodec.__version__}, {cpu_name()},"
         f" {torch.get_num_threads()} threads; rate is estimated",
@@ -195,39 +193,17 @@ def begun(path: Path, crops: int) -> dict[str, Any]:
         "pictures": None,
         "runs": [],
     }
-    if not path.exists():
-        return figures
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise UsageError(f"{path}: {error}") from error
-    if found.get("budget") != figures["budget"]:
-        raise UsageError(f"{path} holds runs of another budget: give another --json")
-    return found
+    return trials.begun(path, fresh)
 
 
-def still_missing(runs: Sequence[Run], seeds: int) -> list[tuple[str, int]]:
-    """Configurations and seeds without a run, in the order in which they are trained."""
-    done = {(run["blocks"], run["seed"]) for run in runs}
-    wanted = [(name, seed) for seed in range(1, seeds + 1) for name in configurations()]
-    return [one for one in wanted if one not in done]
-
-
-def note_pictures(
-    figures: dict[str, Any], training: list[np.ndarray], held_out: list[np.ndarray]
-) -> None:
-    """Write down what is trained on; UsageError if earlier runs had something else."""
-    if not held_out:
-        raise UsageError("no pictures are held out: give a folder with more of them")
-    noted = {
+def counted(training: list[np.ndarray], held_out: list[np.ndarray]) -> dict[str, int]:
+    """What is trained and judged on, to be noted."""
+    return {
         "training": len(training),
         "pixels": sum(picture.shape[0] * picture.shape[1] for picture in training),
         "held_out": len(held_out),
         "held_out_side": SIDE,
     }
-    if figures["pictures"] not in (None, noted):
-        raise UsageError("the runs so far had other pictures: give the same --data")
-    figures["pictures"] = noted
 
 
 @dataclass(frozen=True)
@@ -369,12 +345,10 @@ def compared(of: str, against: str, gain: list[float], rates: list[float] | None
 
 
 def judged(comparisons: list[Comparison]) -> list[Comparison]:
-    """With verdicts: a tie is a mean gain within the spread over the seeds, its own or the mean
-    of all, whichever is larger. Two seeds may agree by chance; many pairs do not."""
+    """With verdicts, by their own spread and the mean of all."""
     usual = mean_spread(comparisons)
     for one in comparisons:
-        tie = abs(one["mean_db"]) <= max(usual, one["spread_db"])
-        one["verdict"] = "tie" if tie else "better" if one["mean_db"] > 0 else "worse"
+        one["verdict"] = verdict(one["mean_db"], one["spread_db"], usual)
     return comparisons
 
 
@@ -475,12 +449,6 @@ def gain_cells(one: Mapping[str, Any]) -> list[str]:
     rates = one["bd_rate_percent"]
     rate = "" if rates is None else f"{statistics.mean(rates):+.1f}"
     return [f"{one['mean_db']:+.2f}", f"{one['spread_db']:.2f}", one["verdict"], rate]
-
-
-def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def point(curve: Curve) -> str:

@@ -185,7 +185,7 @@ def command(
         )
         put = stack.enter_context(target.open(source))
         # Where nobody knows how long the video is, the bar has no total.
-        bar = progress_bar(source.count, "flow")  # type: ignore[arg-type]
+        bar = progress_bar(source.count, "flow")
         advance = stack.enter_context(nullcontext(lambda: None) if two else bar)
         total = Total()
         for facts in _work(estimator, source, layers, Drawing(target.view, largest), put):

@@ -120,7 +120,7 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def progress_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
+def progress_bar(total: int | None, what: str) -> Iterator[Callable[[], None]]:
     """A bar on stderr with the rate and the time left; yields the function that advances it."""
     from rich.console import Console
     from rich.progress import (

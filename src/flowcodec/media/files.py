@@ -1,17 +1,17 @@
-"""Which files are pictures, and writing that never leaves half a file behind."""
+"""Which files are pictures and videos, and writing that never leaves half a file behind."""
 
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeGuard
 
 from flowcodec.errors import MediaError
-from flowcodec.media.formats import SUFFIXES
+from flowcodec.media.formats import SUFFIXES, VIDEO_SUFFIXES
 
-__all__ = ["SUFFIXES", "atomic_write", "picture_files"]
+__all__ = ["SUFFIXES", "atomic_write", "picture_files", "video_files"]
 
 
 def picture_files(folder: Path) -> list[Path]:
@@ -20,12 +20,21 @@ def picture_files(folder: Path) -> list[Path]:
     A file counts by its suffix (SUFFIXES, upper or lower case) alone; other files and hidden
     ones (a leading dot) are passed over. Raises MediaError where `folder` is no folder.
     """
+    return _files_of(folder, SUFFIXES)
+
+
+def video_files(folder: Path) -> list[Path]:
+    """All video files, by VIDEO_SUFFIXES, in the same way."""
+    return _files_of(folder, VIDEO_SUFFIXES)
+
+
+def _files_of(folder: Path, suffixes: Collection[str]) -> list[Path]:
     if not folder.is_dir():
         raise MediaError(f"{folder} is not a folder")
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
     )
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from flowcodec.errors import MediaError
 
+VIDEO_SUFFIXES = frozenset((".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ts", ".webm", ".y4m"))
+
 
 @dataclass(frozen=True)
 class PictureFormat:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,12 +13,22 @@ from flowcodec.errors import UsageError
 from flowcodec.media.files import picture_files
 from flowcodec.media.picture import read_picture
 
+T = TypeVar("T")
+
 
 def load_pictures(
-    folder: Path, shortest_side: int, progress: Callable[[int, int], None] | None = None
+    folder: Path,
+    shortest_side: int,
+    progress: Callable[[int, int], None] | None = None,
+    without: Collection[str] = (),
 ) -> list[np.ndarray]:
-    """All pictures of a folder (recursive, sorted) as uint8 (H, W, 3); smaller ones left out."""
-    files = picture_files(folder)
+    """All pictures of a folder (recursive, sorted) as uint8 (H, W, 3); smaller ones left out.
+
+    So is what lies in `folder` under the names of `without`.
+    """
+    files = [
+        file for file in picture_files(folder) if file.relative_to(folder).parts[0] not in without
+    ]
     pictures: list[np.ndarray] = []
     with ThreadPoolExecutor() as pool:
         for index, picture in enumerate(pool.map(lambda file: read_picture(file).pixels, files)):
@@ -30,7 +41,7 @@ def load_pictures(
     return pictures
 
 
-def hold_out(pictures: list[np.ndarray], count: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def hold_out(pictures: list[T], count: int) -> tuple[list[T], list[T]]:
     """Split into (training, held out), the latter spread evenly over the list."""
     count = min(count, len(pictures) // 2)
     if count == 0:

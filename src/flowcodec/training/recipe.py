@@ -26,7 +26,7 @@ class Stage(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, "steps", self.steps, "at least 1")
-        require(self.batch >= 1, "batch", self.batch, "at least 1")
+        require(self.batch >= 0, "batch", self.batch, "0 or above")
         require(self.lr > 0, "lr", self.lr, "above 0")
         require(self.lr_end >= 0, "lr_end", self.lr_end, "0 or above")
 
@@ -40,19 +40,30 @@ class ImageStage(Stage, forbid_unknown_fields=True, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require(self.batch >= 1, "batch", self.batch, "at least 1")
         require(self.crop >= 64 and self.crop % 64 == 0, "crop", self.crop, "a multiple of 64")
 
 
 class FlowStage(Stage, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A stage of flow-deeppynet, on crops of height x width."""
+    """A stage of flow-deeppynet, on crops of height x width.
+
+    batch: of generated scenes; pairs: of data sets, whose flow is known; clips: pairs of frames of
+    real video, for the photometric loss.
+    """
 
     height: int
     width: int
+    pairs: int = 0
+    clips: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for key, value in (("height", self.height), ("width", self.width)):
             require(value >= 64 and value % 16 == 0, key, value, "a multiple of 16 from 64 up")
+        for key, value in (("pairs", self.pairs), ("clips", self.clips)):
+            require(value >= 0, key, value, "0 or above")
+        known = self.batch + self.pairs
+        require(known >= 1, "batch", self.batch, "at least 1 where pairs is 0")
 
 
 class Recipe(
@@ -134,14 +145,21 @@ class FlowRecipe(
     """A recipe of flow-deeppynet."""
 
     stages: list[FlowStage]
+    data_sets: list[str] = []  # that pairs are of, as `find_pairs` names them; none: all of them
     decay: float = 0.8  # of the loss from one update to the one before (delta in eq. 4.8)
     power: float = 1.0  # of errors in the loss: below 1, small errors count for more
     occluded: float = 1.0  # weight of pixels that the second picture does not show
+    photometric: float = 10.0  # weight of the loss of stages with clips
+    smoothness: float = 0.01  # of flow, in that loss
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        taken = any(stage.pairs for stage in self.stages)
+        require(taken or not self.data_sets, "data_sets", self.data_sets, "[] where pairs is 0")
         require(0 <= self.decay <= 1, "decay", self.decay, "from 0 to 1")
         require(0 < self.power <= 1, "power", self.power, "above 0, to 1")
+        for key in ("photometric", "smoothness"):
+            require(getattr(self, key) >= 0, key, getattr(self, key), "0 or above")
         require(0 <= self.occluded <= 1, "occluded", self.occluded, "from 0 to 1")
 
     @property

@@ -15,9 +15,8 @@ from flowcodec.evaluation.flow.metrics import Vectors
 from flowcodec.evaluation.flow.run import Cost, Progress, Runner, mean_cost
 from flowcodec.evaluation.metrics import Pixels
 from flowcodec.media.files import picture_files
+from flowcodec.media.formats import VIDEO_SUFFIXES
 from flowcodec.media.video import open_video
-
-VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ts", ".webm", ".y4m"}
 
 LEAST_ERROR = 1 / 12
 """Mean square error of rounding to 8 bits. Warping is not measured below it, so that a pair of

@@ -20,7 +20,8 @@ class DeepPyNetConfig:
     mask (MAF), the bias (ABF), both or nothing, at `modulated` levels; embedding, groups, updates:
     at levels 4, 3 and 2, channels that are compared, in how many groups, and how often the flow is
     updated; radius: of the search; cost: channels of the cost volume after its 1x1 convolution;
-    decoder, dilations: widths and dilations of the shared decoder's convolutions.
+    decoder, dilations: widths and dilations of the shared decoder's convolutions; polish: steps of
+    Lucas-Kanade after the network (`polish.polish`).
     """
 
     channels: tuple[int, int, int, int]
@@ -36,6 +37,7 @@ class DeepPyNetConfig:
     features: int
     decoder: tuple[int, ...]
     dilations: tuple[int, ...]
+    polish: int = 0
 
 
 PRESETS = {
@@ -68,6 +70,7 @@ PRESETS = {
         features=32,
         decoder=(64, 64, 64, 48, 32),
         dilations=(1, 2, 4, 2, 1),
+        polish=3,
     ),
     "tiny": DeepPyNetConfig(
         channels=(4, 8, 8, 8),

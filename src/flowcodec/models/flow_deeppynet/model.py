@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowcodec.models.flow_deeppynet.config import MATCHED, STRIDE, DeepPyNetConfig
+from flowcodec.models.flow_deeppynet.polish import polish
 from flowcodec.models.flow_deeppynet.pyramids import Pyramids
 from flowcodec.nn.blocks import zero_start
 from flowcodec.nn.cost_volume import cost_volume
@@ -38,8 +39,9 @@ class DeepPyNet(nn.Module):
         self.decoder = Decoder(config)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """The flow alone."""
-        return self.estimates(first, second)[-1]
+        """The flow alone, polished."""
+        flow = self.estimates(first, second)[-1]
+        return polish(first, second, flow, self.config.polish)
 
     def estimates(self, first: Tensor, second: Tensor, every: bool = False) -> list[Tensor]:
         """The flow after each update at full size, coarse to fine (for eq. 4.8); or the last.

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from flowcodec.nn.warp import warp
 from flowcodec.training.flow.camera import develop
 
 STILL = 0.06  # of the scenes
-LEAST, MOST = 0.15, 0.30  # of motion: pixels, and shares of the picture's diagonal
+LEAST, MOST = 0.15, 0.20  # of motion: pixels, and shares of the picture's diagonal
 OBJECTS = 5.0  # in the mean
 ELASTIC = 0.3  # of the layers
 BLURRED = 0.12  # of the scenes, by motion
@@ -44,13 +44,22 @@ class Scene:
 
     first, second (B, 3, H, W) in [0, 1], in steps of 8 bits; flow (B, 2, H, W) from first to
     second in pixels, x to the right and y down; occluded (B, H, W), true where a pixel of the first
-    picture is hidden in the second or has left it (its flow is right all the same).
+    picture is hidden in the second or has left it (its flow is right all the same); valid
+    (B, H, W), false where the flow is not known: never in a generated scene.
     """
 
     first: Tensor
     second: Tensor
     flow: Tensor
     occluded: Tensor
+    valid: Tensor
+
+
+def join(scenes: Sequence[Scene], device: torch.device) -> Scene:
+    """Batches of one size as one batch on a device."""
+    names = [field.name for field in fields(Scene)]
+    parts = ([getattr(scene, name).to(device) for scene in scenes] for name in names)
+    return Scene(*(torch.cat(part) for part in parts))
 
 
 class Scenes:
@@ -63,12 +72,7 @@ class Scenes:
     def batch(self, start: int, count: int, height: int, width: int) -> Scene:
         """Scenes number `start` to `start + count - 1`."""
         scenes = [self.scene(start + place, height, width) for place in range(count)]
-        return Scene(
-            torch.stack([scene.first[0] for scene in scenes]),
-            torch.stack([scene.second[0] for scene in scenes]),
-            torch.stack([scene.flow[0] for scene in scenes]),
-            torch.stack([scene.occluded[0] for scene in scenes]),
-        )
+        return join(scenes, self.photographs[0].device)
 
     def scene(self, index: int, height: int, width: int) -> Scene:
         """One scene, as a batch of one."""
@@ -91,7 +95,8 @@ class Scenes:
             second = smear(second, canvas.velocity * shutter)
         generator = torch.Generator(first.device).manual_seed(int(rng.integers(2**62)))
         first, second = develop(first, second, rng, generator)
-        return Scene(first, second, canvas.flow, canvas.occluded())
+        occluded = canvas.occluded()
+        return Scene(first, second, canvas.flow, occluded, torch.ones_like(occluded))
 
     def texture(self, rng: Generator, height: int, width: int, contrast: float) -> Texture:
         """A random part of a random photograph, for about this many pixels."""
