@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 from collections.abc import Callable
@@ -233,7 +232,11 @@ class FlowTraining(Training[FlowRecipe, FlowStage, DeepPyNet, Source, HeldOut]):
         return ", ".join(f"{name} {value[0]:.3f}" for name, value in result.items())
 
     def export(self, path: Path) -> bytes:
-        """Write the weights in 16 bits; returns their hash."""
-        model = copy.deepcopy(self.average).cpu()
-        tensors = {name: value.float().numpy() for name, value in model.state_dict().items()}
-        return save_weights(path, "flow-deeppynet", "epe", model.config, tensors, {})
+        """As the function `export`, of the averaged network."""
+        return export(self.average, path)
+
+
+def export(model: DeepPyNet, path: Path) -> bytes:
+    """Write the weights of `model` in 16 bits; returns their hash."""
+    tensors = {name: value.float().cpu().numpy() for name, value in model.state_dict().items()}
+    return save_weights(path, "flow-deeppynet", "epe", model.config, tensors, {})

@@ -1,0 +1,91 @@
+"""`flowcodec.load("flow-deeppynet")`: arrays and tensors in, flow out, errors in one line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import flowcodec
+from flowcodec.codecs.flow import FlowEstimator
+from flowcodec.errors import UsageError, WeightsError
+from flowcodec.models.flow_deeppynet.config import PRESETS
+from flowcodec.models.flow_deeppynet.model import DeepPyNet
+from flowcodec.training.flow.training import export
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("flow") / "tiny.safetensors"
+    export(DeepPyNet(PRESETS["tiny"]), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def estimator(weights: Path) -> FlowEstimator:
+    return flowcodec.load("flow-deeppynet", weights=weights, threads=1)
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    first, second = rng.integers(0, 256, (2, 37, 50, 3), dtype=np.uint8)
+    return first, second
+
+
+def test_arrays_tensors_and_gray_agree(
+    estimator: FlowEstimator, pair: tuple[np.ndarray, np.ndarray]
+) -> None:
+    first, second = pair
+    flow = estimator.flow(first, second)
+    assert flow.shape == (37, 50, 2) and flow.dtype == np.float32
+    tensors = [torch.from_numpy(x).permute(2, 0, 1)[None].float() / 255 for x in pair]
+    found = estimator.flow(tensors[0], tensors[1])
+    np.testing.assert_allclose(found[0].permute(1, 2, 0).numpy(), flow, atol=1e-4)
+    gray = [x[..., :1] for x in pair]
+    three = estimator.flow(*(np.repeat(x, 3, 2) for x in gray))
+    np.testing.assert_allclose(estimator.flow(*gray), three, atol=1e-4)
+    np.testing.assert_allclose(estimator.flow(*(x[..., 0] for x in gray)), three, atol=1e-4)
+
+
+def test_threads_do_not_matter(weights: Path, pair: tuple[np.ndarray, np.ndarray]) -> None:
+    one, two = (
+        flowcodec.load("flow-deeppynet", weights=weights, threads=n).flow(*pair) for n in (1, 2)
+    )
+    np.testing.assert_allclose(one, two, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (np.zeros((32, 32, 3), np.uint8), np.zeros((32, 40, 3), np.uint8), "32x32 and 40x32"),
+        (np.zeros((8, 40, 3), np.uint8), np.zeros((8, 40, 3), np.uint8), "16x16"),
+        (np.zeros((32, 32, 3)), np.zeros((32, 32, 3)), "uint8"),
+        (np.zeros((32, 32, 3), np.uint8), torch.zeros(1, 3, 32, 32), "one of each"),
+        (torch.zeros(3, 32, 32), torch.zeros(3, 32, 32), "float tensors"),
+    ],
+)
+def test_what_is_no_pair_is_refused(
+    estimator: FlowEstimator, first: object, second: object, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        estimator.flow(first, second)  # type: ignore[call-overload]
+
+
+def test_weights_of_another_model_are_refused(weights: Path, tiny_weights: Path) -> None:
+    with pytest.raises(WeightsError, match="weights of image-cnn, not of flow-deeppynet"):
+        flowcodec.load("flow-deeppynet", weights=tiny_weights)
+    with pytest.raises(WeightsError, match="weights of flow-deeppynet, not of image-cnn"):
+        flowcodec.load("image-cnn", weights=weights)
+
+
+def test_the_bundled_weights_see_a_shift() -> None:
+    """Texture moved by whole pixels, in the middle of the picture."""
+    rng = np.random.default_rng(3)
+    coarse = np.kron(rng.integers(40, 216, (30, 36, 3)), np.ones((5, 5, 1)))
+    scene = (coarse + rng.normal(0, 6, coarse.shape)).clip(0, 255).astype(np.uint8)
+    first, second = scene[10:138, 10:170], scene[14:142, 4:164]
+    flow = flowcodec.load("flow-deeppynet", threads=1).flow(first, second)
+    error = np.abs(flow[24:-24, 24:-24] - [6, -4])
+    assert np.median(error) < 0.1
