@@ -26,7 +26,8 @@ from torch import Tensor
 from flowcodec.nn.warp import warp
 from flowcodec.training.flow.camera import develop
 
-STILL = 0.06  # of the scenes
+STILL = 0.08  # of the scenes: nothing moves
+FIXED = 0.15  # of the scenes: the camera does not move, objects do
 LEAST, MOST = 0.15, 0.20  # of motion: pixels, and shares of the picture's diagonal
 OBJECTS = 5.0  # in the mean
 ELASTIC = 0.3  # of the layers
@@ -213,7 +214,8 @@ class Moves:
     def background(self) -> Motion:
         """The camera's motion, over the whole picture."""
         centre = np.array([self.width / 2, self.height / 2])
-        return self.motion(np.eye(3), centre, self.diagonal / 2, 0.7 * self.length())
+        length = 0.0 if self.rng.random() < FIXED else 0.7 * self.length()
+        return self.motion(np.eye(3), centre, self.diagonal / 2, length)
 
     def of_object(self, background: Motion, shape: Shape) -> Motion:
         """The background's, times what the object does itself; one in five does nothing."""
