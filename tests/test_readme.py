@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from flowcodec.cli.main import main
 from flowcodec.codecs.weights import BUNDLED
 from flowcodec.media.picture import Picture, write_picture
+from flowcodec.media.video import create_video
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+FLOW = (ROOT / "docs" / "flow.md").read_text("utf-8")
 
 
 def blocks(language: str, text: str) -> list[str]:
@@ -39,6 +42,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_picture(Picture(pixels), tmp_path / "photo.png")
     write_picture(Picture(pixels[:90, :70]), tmp_path / "photos" / "a.png")
     write_picture(Picture(pixels[:70, :90]), tmp_path / "photos" / "b.png")
+    frames = [np.roll(pixels[:48, :64], (shift, 2 * shift), (0, 1)) for shift in range(4)]
+    (tmp_path / "frames").mkdir()
+    with create_video(tmp_path / "clip.mp4", 64, 48, Fraction(25)) as video:
+        for number, frame in enumerate(frames):
+            video.write(frame)
+            write_picture(Picture(frame), tmp_path / "frames" / f"{number}.png")
+    for name, frame in zip("ab", frames, strict=False):
+        write_picture(Picture(frame), tmp_path / f"{name}.png")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -61,6 +72,23 @@ def test_the_python_of_the_readme_runs(folder: Path) -> None:
     assert len(code) == 2
     for block in code:
         exec(compile(block, "README.md", "exec"), {})
+
+
+def test_the_commands_of_the_guide_to_flow_run(folder: Path) -> None:
+    wanted = commands(FLOW)
+    assert len(wanted) >= 10
+    for words in wanted:
+        assert main(words) == 0, words
+    for name in ("flow.flo", "colors.png", "flow.mp4", "there-backward.flo", "seen-occluded.mp4"):
+        assert (folder / name).stat().st_size > 0
+
+
+def test_the_python_of_the_guide_to_flow_runs(folder: Path) -> None:
+    code = blocks("python", FLOW)
+    assert len(code) == 2
+    for block in code:
+        exec(compile(block, "flow.md", "exec"), {})
+    assert (folder / "python.flo").stat().st_size > 0
 
 
 def test_links_of_the_documents_lead_somewhere() -> None:

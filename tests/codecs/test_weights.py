@@ -12,6 +12,7 @@ from flowcodec.codecs.weights import BUNDLED, exact_prior, load_weights
 from tests.codecs import stress
 
 CARDS = sorted(BUNDLED.glob("*.json"))
+CODERS = [card for card in CARDS if card.stem.startswith("image-")]
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda path: path.stem)
@@ -20,12 +21,13 @@ def test_a_card_says_what_its_weights_are(card):
     weights = load_weights(BUNDLED / told["file"])
     assert told["file"] == card.with_suffix(".safetensors").name
     assert told["weights_hash"] == weights.hash[:4].hex()
-    assert told["prior_hash"] == exact_prior(weights).hash[:4].hex()
+    if weights.prior:
+        assert told["prior_hash"] == exact_prior(weights).hash[:4].hex()
     assert (told["model"], told["metric"]) == (weights.model, weights.metric)
 
 
 @pytest.mark.parametrize(
-    "metric", [json.loads(card.read_text("utf-8"))["metric"] for card in CARDS]
+    "metric", [json.loads(card.read_text("utf-8"))["metric"] for card in CODERS]
 )
 def test_a_file_finds_the_weights_that_made_it(metric):
     coded = load(metric=metric, threads=1).encode(stress.photo_like(), 4)

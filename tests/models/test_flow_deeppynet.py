@@ -15,7 +15,9 @@ TINY = PRESETS["tiny"]
 
 def waves(height: int, width: int, dx: float = 0.0, dy: float = 0.0) -> torch.Tensor:
     """A smooth pattern, moved by (dx, dy): (1, 3, H, W) in [0, 1]."""
-    y, x = torch.meshgrid(torch.arange(height) - dy, torch.arange(width) - dx, indexing="ij")
+    y, x = torch.meshgrid(
+        torch.arange(height) - float(dy), torch.arange(width) - float(dx), indexing="ij"
+    )
     planes = [
         torch.sin(x / 3 + y / 7) + torch.sin(y / 4 - x / 9),
         torch.sin(x / 5 - y / 3) + torch.sin((x + y) / 6),

@@ -9,7 +9,7 @@ from flowcodec.nn.warp import inside, warp
 
 def test_no_flow_changes_nothing_and_whole_pixels_are_exact() -> None:
     x = torch.rand(2, 3, 17, 23)
-    torch.testing.assert_close(warp(x, torch.zeros(2, 2, 17, 23)), x, atol=1e-6, rtol=0)
+    torch.testing.assert_close(warp(x, torch.zeros(2, 2, 17, 23)), x, atol=1e-5, rtol=0)
     flow = torch.zeros(2, 2, 17, 23)
     flow[:, 0], flow[:, 1] = 3, -2
     shifted = warp(x, flow)

@@ -24,7 +24,7 @@ COMMANDS = {
     "info": "Show what is in .fci files.",
     "models": "List the bundled weights.",
     "train": "Train or adapt a model as a recipe says.",
-    "eval": "Measure rate and quality over a folder of pictures.",
+    "eval": "Measure compression or flow over a folder.",
     "bench": "Compare with other codecs.",
     "figures": "Draw what a picture costs and how it looks.",
     "demo": "Compress three photographs and show them beside other codecs.",
@@ -71,7 +71,7 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="flowcodec", message="%(prog)s %(version)s")
 @click.pass_context
 def group(ctx: click.Context, debug: bool) -> None:
-    """Learned picture compression: photographs to small .fci files and back."""
+    """Learned picture compression, photographs to small .fci files and back; and optical flow."""
     ctx.ensure_object(Settings).debug = debug
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -3,7 +3,7 @@
 train.sh             the one command, `sh train.sh`
 NAME.toml            the recipe
 src/flowcodec/       this package, of its weights only those that the recipe begins with
-pictures/            pictures as they are, as many as fit
+pictures/            pictures, and clips where the recipe wants them, as many as fit
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 
 import flowcodec
 from flowcodec.errors import UsageError
-from flowcodec.media.files import atomic_write, picture_files
-from flowcodec.training.recipe import load_recipe
+from flowcodec.media.files import atomic_write, picture_files, video_files
+from flowcodec.training.recipe import FlowRecipe, load_recipe
 
 FOLDER = "flowcodec-training"
 PACKAGE = Path(flowcodec.__file__).parent
@@ -33,7 +33,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 PYTHONPATH="$here/src" exec python3 -m flowcodec train "$here/{name}.toml" \\
     --data "$here/pictures" --out "$here/run" "$@"
 """
-PACKAGES = "torch numpy pillow msgspec safetensors constriction click rich pytorch-msssim"
+PACKAGES = "torch numpy pillow av msgspec safetensors constriction click rich pytorch-msssim"
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,14 @@ def pack_bundle(recipe: Path, data: Path, target: Path, limit: int) -> Bundle:
     Where not all pictures fit, those that do are drawn at random, always the same. UsageError
     where none fits or there is none, and for a recipe that begins with weights of a file.
     """
-    init = load_recipe(recipe).init
+    loaded = load_recipe(recipe)
+    init = loaded.init
     pictures = picture_files(data)
+    if isinstance(loaded, FlowRecipe):
+        if any(stage.pairs for stage in loaded.stages):
+            raise UsageError("a bundle takes no data sets: copy them, and train without one")
+        if any(stage.clips for stage in loaded.stages):
+            pictures = sorted(pictures + video_files(data))
     if not pictures:
         raise UsageError(f"no pictures in {data}: give a folder of PNG, JPEG, WebP, ... files")
     script = SCRIPT.format(name=recipe.stem, packages=PACKAGES).encode()
