@@ -265,7 +265,7 @@ def train(
     seconds = []
     with tempfile.TemporaryDirectory() as folder, flushed_denormals():
         training = ImageTraining(plan, Path(folder))
-        training.start(pictures)
+        training.start(cut)
         while training.step < plan.total_steps:
             begin = time.perf_counter()
             training.train_step(cut)

@@ -39,7 +39,7 @@ CALIBRATION = (3, 8)  # steps to warm up, steps to measure
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of pictures.")
-@click.option("--seconds", type=float, required=True, help="ImageTraining time of each run.")
+@click.option("--seconds", type=float, required=True, help="Training time of each run.")
 @click.option("--seeds", default=2, show_default=True, help="Runs of each start.")
 @click.option("--recipe", "name", default="image-cnn-mse", show_default=True, help="All else.")
 @click.option("--threads", type=int, help="CPU threads. Default: torch's.")
@@ -115,8 +115,8 @@ def one_stage(recipe: ImageRecipe, start: str, seed: int, steps: int) -> ImageRe
 def seconds_a_step(recipe: ImageRecipe, pictures: list[np.ndarray], device: str) -> float:
     """What a step takes here, from the first ones of a training that is thrown away."""
     training = ImageTraining(one_stage(recipe, "random", 0, 1000), Path(), device)
-    training.start(pictures)
     crops = Crops(pictures, 0, recipe.halve)
+    training.start(crops)
     warm_up, measured = CALIBRATION
     for _ in range(warm_up):
         training.train_step(crops)
@@ -138,9 +138,9 @@ def run(
     """One training; evaluations are not counted as its seconds."""
     begin = time.perf_counter()
     training = ImageTraining(one_stage(recipe, start, seed, steps), Path(), device)
-    training.start(pictures)
-    ready = time.perf_counter() - begin
     crops = Crops(pictures, seed, recipe.halve)
+    training.start(crops)
+    ready = time.perf_counter() - begin
     curve = [curve_of(training, held_out)]
     spent = 0.0
     stops = [round(steps * index / POINTS) for index in range(1, POINTS + 1)]

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.klt_start import compare
 from benchmarks.processes import mosaic
 from benchmarks.stopwatch import Stopwatch
-from flowcodec.training import engine
+from flowcodec.training.image import training
 from tests.training.pictures import draw, draw_folder, tiny_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +83,7 @@ def test_the_large_picture_has_no_edges_of_its_own() -> None:
 
 
 def test_both_starts_run_at_equal_cost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "KLT_PATCHES", 3000)
+    monkeypatch.setattr(training, "KLT_PATCHES", 3000)
     scenes = [draw(seed) for seed in range(5)]
     figures = compare(tiny_recipe(1), scenes[:3], scenes[3:], seconds=0.01, seeds=1)
     klt, other = figures["runs"]

@@ -27,7 +27,7 @@ def cost_volume(a: Tensor, b: Tensor, groups: int, radius: int) -> Tensor:
 
 def _unit(x: Tensor, groups: int) -> Tensor:
     """Each group's vector at each position brought to length one: (B, G, C/G, H, W)."""
-    x = x.unflatten(1, (groups, -1))
+    x = x.contiguous().unflatten(1, (groups, -1))  # sums are slow over channels that lie together
     return x * torch.rsqrt(x.square().sum(2, keepdim=True) + 1e-8)
 
 

@@ -37,6 +37,7 @@ class DeepPyNet(nn.Module):
             for order, level in enumerate(MATCHED)
         )
         self.decoder = Decoder(config)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """The flow alone, polished."""
@@ -99,9 +100,9 @@ class Matcher(nn.Module):
     def forward(self, matched: tuple[Tensor, Tensor, Tensor], flow: Tensor) -> Tensor:
         first, second, features = matched
         volume = cost_volume(first, warp(second, flow), self.groups, self.radius)
-        mean = volume.unflatten(1, (self.groups, -1)).mean(1)
-        likely = torch.softmax(mean.float() * self.sharpness, 1)
-        best = torch.einsum("bnhw,cn->bchw", likely, self.offsets)
+        mean = volume.permute(0, 2, 3, 1).unflatten(3, (self.groups, -1)).mean(3)
+        likely = torch.softmax(mean.float() * self.sharpness, 3)  # (B, h, w, reach)
+        best = (likely @ self.offsets.T).permute(0, 3, 1, 2)
         costs = F.leaky_relu(self.costs(volume), 0.1)
         return torch.cat(
             [
