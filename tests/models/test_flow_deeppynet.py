@@ -8,7 +8,7 @@ import torch
 from flowcodec.evaluation.work import flow_work_of
 from flowcodec.models.flow_deeppynet.config import PRESETS
 from flowcodec.models.flow_deeppynet.model import DeepPyNet
-from flowcodec.models.flow_deeppynet.polish import polish
+from flowcodec.models.flow_deeppynet.polish import polish, settle
 
 TINY = PRESETS["tiny"]
 
@@ -83,3 +83,16 @@ def test_lucas_kanade_leaves_flow_alone_where_there_is_nothing_to_see() -> None:
     torch.testing.assert_close(polish(flat, flat, flow, 3), flow)
     noisy = flat + 0.004 * torch.randn(flat.shape, generator=torch.Generator().manual_seed(1))
     assert (polish(flat, noisy, flow, 3) - flow).abs().mean() < 0.02
+
+
+def test_flow_settles_in_smooth_regions() -> None:
+    """Flow of 0.3 pixels where there is nothing to see, beside texture that does not move."""
+    picture = waves(96, 128)
+    picture[..., 64:] = 0.5
+    flow = torch.zeros(1, 2, 96, 128)
+    flow[..., 80:] = 0.3
+    settled = settle(picture, picture, flow)
+    assert settled[..., :48].abs().max() < 0.02
+    assert settled[..., 88:].abs().mean() < 0.1
+    flow[..., 80:] = 5  # another thing that moves: no concern of its neighbour
+    torch.testing.assert_close(settle(picture, picture, flow)[..., 96:], flow[..., 96:])

@@ -6,6 +6,9 @@ brightness constancy in a window around each pixel. Where the pictures say littl
 the flow as it is. Not in the thesis; it has no weights.
 
 The sums over windows are taken at half the size: a quarter of the work, and smoother.
+
+Then flow settles: where the pictures say little, it goes to the mean of what is well known around,
+if that is near. In smooth regions a network sees motion in noise.
 """
 
 from __future__ import annotations
@@ -20,6 +23,10 @@ DAMPING = 2e-3  # added to the squared gradients, of pictures in [0, 1]
 LARGEST = 1.0  # pixels of one step
 HALF = 2  # factor by which sums are taken smaller
 LIGHT = 8  # size of the blocks in which a change of brightness is taken out
+BLOCK = 8  # size of the blocks in which flow settles
+AROUND = 4  # windows of 5x5 blocks, one after another, that settling looks through
+NEAR = 0.5  # pixels between a block's flow and that around, at most
+FLOOR, NOISE = 2e-4, 16.0  # squared gradients that say something: at least, and times the residual
 
 
 def polish(first: Tensor, second: Tensor, flow: Tensor, steps: int) -> Tensor:
@@ -37,7 +44,23 @@ def polish(first: Tensor, second: Tensor, flow: Tensor, steps: int) -> Tensor:
         xx, yy = xx + DAMPING, yy + DAMPING
         step = torch.stack([xy * yt - yy * xt, xy * xt - xx * yt], 1) / (xx * yy - xy * xy)[:, None]
         flow = flow + _enlarged(step, HALF, flow).clamp(-LARGEST, LARGEST)
-    return flow
+    return settle(first, second, flow) if steps else flow
+
+
+def settle(first: Tensor, second: Tensor, flow: Tensor) -> Tensor:
+    """Flow drawn to the mean of well-known flow around, the more the less the pictures say."""
+    x, y = _gradient(first)
+    change = warp(second, flow) - first
+    said = torch.cat([_product(x, x) + _product(y, y), _product(change, change)], 1)
+    energy, residual = _window(_shrunk(said, BLOCK)).chunk(2, 1)
+    known = (energy / (energy + FLOOR + NOISE * residual)).square()
+    here = _shrunk(flow, BLOCK)
+    sums = torch.cat([known * here, known], 1)
+    for _ in range(AROUND):
+        sums = _window(sums)
+    away = sums[:, :2] / (sums[:, 2:] + 1e-6) - here
+    near = torch.linalg.vector_norm(away, dim=1, keepdim=True) < NEAR
+    return flow + _enlarged((1 - known) * near * away, BLOCK, flow)
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
