@@ -93,6 +93,6 @@ def test_flow_settles_in_smooth_regions() -> None:
     flow[..., 80:] = 0.3
     settled = settle(picture, picture, flow)
     assert settled[..., :48].abs().max() < 0.02
-    assert settled[..., 88:].abs().mean() < 0.1
+    assert settled[..., 88:].abs().mean() < 0.15
     flow[..., 80:] = 5  # another thing that moves: no concern of its neighbour
     torch.testing.assert_close(settle(picture, picture, flow)[..., 96:], flow[..., 96:])

@@ -1,9 +1,12 @@
-"""Pictures <-> arrays. No torch, no network; imports nothing of ours but the errors.
+"""Pictures, videos and flow <-> arrays. No torch, no network; of ours, imports the errors alone.
 
-files     which files are pictures, and writing that never leaves half a file
+files     which files are pictures or videos, and writing that never leaves half a file
 formats   the file formats, by name and suffix, and how each is written
 opening   from a file's first bytes to the right Pillow reader, with a size limit
 samples   from any Pillow mode and depth to 8-bit RGB or gray, and alpha
 exif      turning pictures upright, and which tags may move between formats
 picture   Picture, read_picture, write_picture
+video     frames of a video, a folder or a pipe, one after another, and a writer
+flow      flow files; flow_view draws flow, flow_check finds what is hidden
+flow_sets published data sets of flow, as they lie on disk
 """

@@ -8,15 +8,16 @@ killed goes on from its last checkpoint as if it had not been.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 import torch
@@ -27,6 +28,9 @@ from flowcodec.media.files import atomic_write
 from flowcodec.training.muon import Muon, is_matrix
 from flowcodec.training.recipe import Recipe, Stage
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 RECIPE = "recipe.json"
@@ -34,6 +38,9 @@ MUON_SCALE = 10.0  # learning rate, in the recipe's
 EXPLODED = 3.0  # times the usual loss
 SKIPPED_BEFORE_RETURN = 10  # steps in a row
 SKIPPED_AT_MOST = 100
+
+
+Config = TypeVar("Config", bound="DataclassInstance")
 
 
 def stage_at(recipe: Recipe, step: int) -> tuple[Any, float]:
@@ -52,6 +59,21 @@ def stage_at(recipe: Recipe, step: int) -> tuple[Any, float]:
 def begins_stage(recipe: Recipe, step: int) -> bool:
     """Whether a step is the first of its stage."""
     return step == 0 or stage_at(recipe, step)[0] is not stage_at(recipe, step - 1)[0]
+
+
+def configured(recipe: Recipe, presets: Mapping[str, Config]) -> Config:
+    """The recipe's preset with its switches; UsageError names the key that does not fit."""
+    if recipe.preset not in presets:
+        raise UsageError(f"no preset called {recipe.preset}; there are: {', '.join(presets)}")
+    preset = presets[recipe.preset]
+    fields = dataclasses.asdict(preset)
+    for name in recipe.switches:
+        if name not in fields:
+            raise UsageError(f"switches.{name} is no field of a preset: {', '.join(fields)}")
+    try:
+        return msgspec.convert({**fields, **recipe.switches}, type(preset))
+    except msgspec.ValidationError as error:
+        raise UsageError(f"switches: {error}") from error
 
 
 @dataclass(frozen=True)

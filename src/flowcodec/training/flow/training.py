@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,10 +17,10 @@ from flowcodec.codecs.flow import restore
 from flowcodec.codecs.weights import BUNDLED, load_weights, save_weights
 from flowcodec.errors import UsageError
 from flowcodec.media.flow_sets import Pair
-from flowcodec.models.flow_deeppynet.config import PRESETS, DeepPyNetConfig
+from flowcodec.models.flow_deeppynet.config import PRESETS
 from flowcodec.models.flow_deeppynet.model import DeepPyNet
 from flowcodec.nn.warp import warp
-from flowcodec.training.engine import Result, Training
+from flowcodec.training.engine import Result, Training, configured
 from flowcodec.training.flow.clips import Clips, load_clips, photometric_loss
 from flowcodec.training.flow.pairs import DataSets, Pairs, load_data_sets, whole
 from flowcodec.training.flow.scenes import Scene, Scenes, join
@@ -87,18 +86,8 @@ class FlowTraining(Training[FlowRecipe, FlowStage, DeepPyNet, Source, HeldOut]):
 
     def build(self) -> DeepPyNet:
         """The untrained network; UsageError names the key that does not fit."""
-        recipe = self.recipe
-        if recipe.preset not in PRESETS:
-            raise UsageError(f"no preset called {recipe.preset}; there are: {', '.join(PRESETS)}")
-        fields = dataclasses.asdict(PRESETS[recipe.preset])
-        for name in recipe.switches:
-            if name not in fields:
-                raise UsageError(f"switches.{name} is no field of a preset: {', '.join(fields)}")
-        try:
-            config = msgspec.convert({**fields, **recipe.switches}, DeepPyNetConfig)
-        except msgspec.ValidationError as error:
-            raise UsageError(f"switches: {error}") from error
-        torch.manual_seed(recipe.seed)
+        config = configured(self.recipe, PRESETS)
+        torch.manual_seed(self.recipe.seed)
         return DeepPyNet(config)
 
     def load(
@@ -155,10 +144,8 @@ class FlowTraining(Training[FlowRecipe, FlowStage, DeepPyNet, Source, HeldOut]):
             return
         bundled = BUNDLED / f"{init}.safetensors"
         weights = load_weights(bundled if bundled.exists() else Path(init)).of("flow-deeppynet")
-        if (
-            dataclasses.replace(weights.config, polish=self.model.config.polish)
-            != self.model.config
-        ):
+        alike = dataclasses.replace(weights.config, polish=self.model.config.polish)
+        if alike != self.model.config:
             raise UsageError(f"init = {init!r}: these weights are of another preset or switches")
         restore(self.model, weights)
 

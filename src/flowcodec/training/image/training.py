@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import dataclasses
 import math
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -20,7 +18,7 @@ from flowcodec.models.image_cnn.config import MSE_LAMBDAS, PATCH, PRESETS, Image
 from flowcodec.models.image_cnn.klt import start_from_klt, start_gains
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.nn.gains import ANCHORS
-from flowcodec.training.engine import Group, Training
+from flowcodec.training.engine import Group, Training, configured
 from flowcodec.training.image.aim import change_aim, start_masking
 from flowcodec.training.image.calibration import calibrate
 from flowcodec.training.image.crops import Crops, patches
@@ -45,16 +43,7 @@ GAINS = ("log_gain.table", "log_inverse_gain.table", "log_error.table")
 
 def build(recipe: ImageRecipe) -> ImageCnn:
     """The untrained network of a recipe; UsageError names the key that does not fit."""
-    if recipe.preset not in PRESETS:
-        raise UsageError(f"no preset called {recipe.preset}; there are: {', '.join(PRESETS)}")
-    fields = dataclasses.asdict(PRESETS[recipe.preset])
-    for name in recipe.switches:
-        if name not in fields:
-            raise UsageError(f"switches.{name} is no field of a preset: {', '.join(fields)}")
-    try:
-        config = msgspec.convert({**fields, **recipe.switches}, ImageCnnConfig)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"switches: {error}") from error
+    config = configured(recipe, PRESETS)
     if recipe.start == "klt" and recipe.init is None and config.transform != "patch":
         raise UsageError(f'start = "klt" is for the patch transform, not {config.transform}')
     torch.manual_seed(recipe.seed)
