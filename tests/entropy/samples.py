@@ -18,6 +18,15 @@ CONFIGS = {
     "paper": PriorConfig(
         latent=12, hyper=6, features=12, hidden=(12, 12), groups=(12,), components=3, attention=True
     ),
+    "wavefront": PriorConfig(
+        latent=12,
+        hyper=4,
+        features=12,
+        hidden=(12, 12),
+        groups=(12,),
+        density="laplace",
+        order="wavefront",
+    ),
 }
 
 
@@ -43,6 +52,8 @@ def randomise(prior: Prior, seed: int) -> None:
         if name.endswith("weight"):
             inputs = parameter[0].numel()
             noise(parameter, (1.5 if "hyper_synthesis" in name else 0.7) / inputs**0.5)
+            if prior.config.order == "wavefront" and name.startswith("contexts"):
+                parameter.mul_(prior.contexts[0].mask)
         elif name.endswith("bias"):
             noise(parameter, 0.3)
     ladder = torch.linspace(-1, 3, 8)[:, None]
@@ -58,7 +69,8 @@ def randomise(prior: Prior, seed: int) -> None:
 
 def exact(prior: Prior) -> ExactPrior:
     """The integer twin."""
-    layout = Layout(prior.config.groups, prior.config.components, WINDOW)
+    config = prior.config
+    layout = Layout(config.groups, config.components, WINDOW, config.density, config.order)
     return ExactPrior(prior.export(), layout)
 
 

@@ -56,6 +56,12 @@ def test_a_cost_stands_where_its_symbol_stands(name, value):
         return costs[index] != prior.cost(*changed, 4000)[index]
 
     assert np.argwhere(changes(0, (1, 0, 1))).tolist() == [[1, 0, 1]]
+    if CONFIGS[name].order == "wavefront":
+        rows, columns = np.indices((7, 6))
+        together = 3 * rows + columns == 3 * 2 + 3
+        changed = changes(1, (1, 2, 3)) & together
+        assert np.argwhere(changed).tolist() == [[1, 2, 3]]
+        return
     for row, column in ((0, 0), (3, 2), (6, 5)):  # the last group is one step
         place = (CONFIGS[name].latent - 1, row, column)
         assert np.argwhere(changes(1, place)).tolist() == [list(place)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flowcodec.entropy.fixed_point import exp2_table, log2_table, softmax_weights, times_exp2
-from flowcodec.entropy.gaussian import (
+from flowcodec.entropy.tables import (
     SCALES,
     distribution,
     mixture_counts,

@@ -73,6 +73,34 @@ def neighbourhoods(x: Map, kernel: int) -> Map:
     return view.transpose(0, 1, 3, 4, 2).reshape(x.shape[0] * x.shape[1], -1)
 
 
+class Surroundings:
+    """A growing map and what a convolution sees around its positions, zero where nothing is yet.
+
+    Positions count row by row.
+    """
+
+    def __init__(self, height: int, width: int, conv: Conv):
+        self.kernel, reach = conv.kernel, conv.kernel // 2
+        self._padded = np.zeros((height + 2 * reach, width + 2 * reach, conv.inputs))
+        self.whole = self._padded[reach : reach + height, reach : reach + width]
+        rows, columns = np.divmod(np.arange(height * width), width)
+        self._corners = rows * (width + 2 * reach) + columns
+        across = np.arange(conv.kernel)
+        self._taps = (across[:, None] * (width + 2 * reach) + across).reshape(-1)
+
+    def put(self, positions: Ints, values: Map) -> None:
+        """Set some positions (n,) to values (n, C)."""
+        flat = self._padded.reshape(-1, self._padded.shape[2])
+        middle = self._taps[len(self._taps) // 2]
+        flat[self._corners[positions] + middle] = values
+
+    def around(self, positions: Ints) -> Map:
+        """What lies around some positions: (n, kernel * kernel * C), as `Conv.at` takes it."""
+        flat = self._padded.reshape(-1, self._padded.shape[2])
+        found: Map = flat[self._corners[positions][:, None] + self._taps]
+        return found.reshape(len(found), -1)
+
+
 def pixel_shuffle(x: Map) -> Map:
     """(h, w, 4C) -> (2h, 2w, C); channel 4c + 2i + j goes to row offset i, column offset j."""
     height, width, channels = x.shape

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowcodec.entropy.coder import Coder, Ints, Model, exp_golomb
-from flowcodec.entropy.gaussian import PRECISION
+from flowcodec.entropy.tables import PRECISION
 
 Bits = NDArray[np.float64]
 

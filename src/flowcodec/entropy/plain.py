@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from flowcodec.entropy.coder import Coder, Decoder, Encoder
 from flowcodec.entropy.fixed_point import log2_table
-from flowcodec.entropy.gaussian import PRECISION, SCALES, reach, tables_of
-from flowcodec.entropy.prior import code_gaussian
+from flowcodec.entropy.prior import code_singly
+from flowcodec.entropy.tables import PRECISION, SCALES, reach, tables_of
 from flowcodec.errors import FlowcodecError
 
 Ints = NDArray[np.int64]
@@ -71,7 +71,7 @@ def _walk(coder: Coder, blocks: int, colours: int, known: Ints | None) -> Ints:
             step = None if wanted is None else _best_line(level, wanted, line) - line
             line = line + coder.integers(step, 2)
             scale = np.clip((line[0] * level >> 8) + line[1], 0, SCALES - 1)
-            values[channel] = code_gaussian(coder, mean, scale, wanted)
+            values[channel] = code_singly(coder, mean, scale, wanted)
             size[colour, frequency] = np.minimum(np.abs(values[channel]), 4095)
     return values
 

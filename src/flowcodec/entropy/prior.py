@@ -3,10 +3,12 @@
 The integer twin of `nn.prior.Prior`. One routine walks through the tile's symbols; an encoder
 gives it the symbols and a decoder asks it for them, so that both cannot drift apart.
 
-Order: z channel by channel; then each group of y's channels, first the half of the checkerboard
-where row + column is even, then the other (the last group in one step). Inside a step symbols
-are sorted by table (stable), tables in ascending order; escaped values follow the step. Mixtures
-are sorted by the size of their table and coded in pieces, each with its escaped values behind it.
+Order: z channel by channel; then each group of y's channels in steps. Checkerboard: first the half
+where row + column is even, then the other (the last group in one step). Wavefront, for one group:
+all positions of equal 3 row + column at once, each of which sees the two rows above it and two
+positions to its left (papers' masked 5x5 convolution). Inside a step symbols are sorted by table
+(stable), tables in ascending order; escaped values follow the step. Mixtures are sorted by the size
+of their table and coded in pieces, each with its escaped values behind it.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, Literal
 from zlib import crc32
 
 import numpy as np
@@ -27,26 +29,27 @@ from flowcodec.entropy.fixed_point import (
     AdjacentAttention,
     Conv,
     Map,
+    Surroundings,
     clamp,
     interpolate,
     leaky,
     log2_table,
-    neighbourhoods,
     pixel_shuffle,
     softmax_weights,
     times_exp2,
 )
-from flowcodec.entropy.gaussian import (
+from flowcodec.entropy.meter import Bits, Meter
+from flowcodec.entropy.tables import (
     MEAN_BITS,
     NEARBY,
     SCALE_OFFSET,
     SCALES,
+    Density,
     mixture_counts,
     nearby_bits,
     reach,
     tables_of,
 )
-from flowcodec.entropy.meter import Bits, Meter
 from flowcodec.errors import FlowcodecError, FormatError, WeightsError
 
 Ints = NDArray[np.int64]
@@ -54,16 +57,29 @@ GAIN_TO_ACTIVATION = 2  # gains are in units of 2^-8, activations of 2^-10
 MEAN_LIMIT = 1 << 20  # in sixteenths
 WIDEST = 2048  # symbols of a mixture's table: those of the largest scale fit
 COUNTS_AT_ONCE = 1 << 20
+WAVEFRONT_SLOPE = 3  # a position waits for the one two columns to the right in the row above
 HYPER_RATIO = 4
+
+
+Order = Literal["checkerboard", "wavefront"]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Sizes that the arrays alone do not tell: groups of y, Gaussians, attention window."""
+    """What the arrays alone do not tell: groups of y, Gaussians, attention window; the density of
+    a latent (of y) and the order of positions."""
 
     groups: tuple[int, ...]
     components: int
     window: int
+    density: Density = "gaussian"
+    order: Order = "checkerboard"
+
+    def __post_init__(self) -> None:
+        if self.density == "laplace" and self.components > 1:
+            raise ValueError("a mixture is of Gaussians, not of Laplace densities")
+        if self.order == "wavefront" and len(self.groups) > 1:
+            raise ValueError("a wavefront codes all channels of a position at once: one group")
 
 
 class ExactPrior:
@@ -94,7 +110,8 @@ class ExactPrior:
             self.attention = AdjacentAttention(query, key, value, merge, layout.window)
         count = len(layout.groups)
         self.heads = [[conv(f"heads.{g}.layers.{i}") for i in range(3)] for g in range(count)]
-        self.contexts = [conv(f"contexts.{g}") for g in range(count - 1)]
+        contexts = 1 if layout.order == "wavefront" else count - 1
+        self.contexts = [conv(f"contexts.{g}") for g in range(contexts)]
 
     def encode(
         self, z: Ints, y: NDArray[Any], quality: int, price: NDArray[np.floating] | None = None
@@ -149,8 +166,6 @@ class ExactPrior:
         z = self._code_z(coder.at("z"), height, width, quality, known_z)
         gain = interpolate(self.log_gain, quality)
         features = self._features(z, height, width, quality)
-        even = (np.arange(height)[:, None] + np.arange(width)[None, :]) % 2 == 0
-        even = even.reshape(-1)
         flat = None if real_y is None else real_y.reshape(len(real_y), -1)
         flat_price = None if price is None else price.reshape(len(gain), -1)
         y = np.zeros((len(gain), height * width), np.int64)
@@ -158,29 +173,38 @@ class ExactPrior:
         for index, group in enumerate(self.layout.groups):
             part = slice(start, start + group)
             start += group
-            last = index == len(self.contexts)
-            seen = np.zeros((height, width, 2 * group))
-            for step in [None] if last else [even, ~even]:
-                if step is not None and not step.any():
-                    continue  # a single position has no odd half
-                base = features.reshape(height * width, -1)
-                if step is not None:
-                    base = base[step]
-                    if step is not even:
-                        context = self.contexts[index]
-                        found = context.at(neighbourhoods(seen, context.kernel)[step])
-                        base = clamp(base + found + self.half_bias[index])
-                here = part, _all(step)
-                real = None if flat is None else flat[part][:, here[1]]
-                cost = None if flat_price is None else flat_price[part][:, here[1]]
+            context = self.contexts[index] if index < len(self.contexts) else None
+            seen = None if context is None else Surroundings(height, width, context)
+            rows = features.reshape(height * width, -1)
+            for number, step in enumerate(self._steps(height, width, context is None)):
+                base = rows[step]
+                if number and context is not None and seen is not None:
+                    found = context.at(seen.around(step))
+                    base = clamp(base + found + self.half_bias[index])
+                here = part, step
+                real = None if flat is None else flat[here]
+                cost = None if flat_price is None else flat_price[here]
                 y[here] = self._code_step(
                     coder.at("y", *here), base, self.heads[index], gain[part], real, cost
                 )
-                if not last:
-                    seen = context_input(y[part], gain[part]).reshape(height, width, -1)
-            if not last:
-                features = clamp(features + self.contexts[index](seen))
+                if seen is not None:
+                    seen.put(step, context_input(y[here], gain[part]))
+            if seen is not None and index + 1 < len(self.heads):
+                features = clamp(features + self.contexts[index](seen.whole))
         return z, y.reshape(len(gain), height, width)
+
+    def _steps(self, height: int, width: int, alone: bool) -> list[Any]:
+        """Positions, row by row, of each step of a group; `alone`: it has no context."""
+        if alone:
+            return [slice(None)]
+        rows, columns = np.divmod(np.arange(height * width), width)
+        if self.layout.order == "wavefront":
+            front = WAVEFRONT_SLOPE * rows + columns
+            order = np.argsort(front, kind="stable")
+            return np.split(order, np.flatnonzero(np.diff(front[order])) + 1)
+        odd = (rows + columns) % 2
+        halves = [np.flatnonzero(odd == half) for half in (0, 1)]
+        return [half for half in halves if len(half)]  # a single position has no odd half
 
     def _code_z(
         self, coder: Coder, height: int, width: int, quality: int, known: Ints | None
@@ -241,17 +265,23 @@ class ExactPrior:
         scales = _scale_index(parts[1], gain[None, :, None])
         wanted = None if real is None else np.rint(real).astype(np.int64)
         if components == 1:
+            density = self.layout.density
             if real is not None and wanted is not None and price is not None:
-                wanted = cheaper(real, wanted, means[0], scales[0], price)
-            return code_gaussian(coder, means[0], scales[0], wanted)
+                wanted = cheaper(real, wanted, means[0], scales[0], price, density)
+            return code_singly(coder, means[0], scales[0], wanted, density)
         weights = softmax_weights(parts[2], 16)
         return _code_mixture(coder, means, scales, weights, wanted)
 
 
 def cheaper(
-    y: NDArray[Any], nearest: Ints, mean: Ints, scale: Ints, price: NDArray[np.floating]
+    y: NDArray[Any],
+    nearest: Ints,
+    mean: Ints,
+    scale: Ints,
+    price: NDArray[np.floating],
+    density: Density = "gaussian",
 ) -> Ints:
-    """The integers that an encoder codes for gained latents, under one Gaussian each (C, n).
+    """The integers that an encoder codes for gained latents, under one density each (C, n).
 
     Either the nearest one, or the next towards the mean where the bits that this saves are worth
     it: `price` (C, n) is the squared error that one bit is worth. Any choice decodes.
@@ -263,15 +293,12 @@ def cheaper(
     step = np.sign(middle[where] - one)
     table = scale[where] << MEAN_BITS | mean[where] & 15
     at = one - whole[where] + NEARBY
-    saved = nearby_bits()[table, at] - nearby_bits()[table, at + step]
+    bits = nearby_bits(density)
+    saved = bits[table, at] - bits[table, at + step]
     error = 1 + 2 * step * (one - y[where])  # (one + step - y)^2 - (one - y)^2
     chosen = nearest.copy()
     chosen[where] += np.where(price[where] * saved > error, step, 0)
     return chosen
-
-
-def _all(step: NDArray[np.bool_] | None) -> Any:
-    return slice(None) if step is None else step
 
 
 def context_input(y: Ints, gain: Ints) -> Map:
@@ -299,18 +326,20 @@ def _scale_index(log_scale: Ints, gain: Ints) -> Ints:
     return np.asarray(np.clip((total + SCALE_OFFSET + 64) >> 7, 0, SCALES - 1))
 
 
-@lru_cache(maxsize=SCALES * 16)
-def _gaussian_model(table: int) -> Model:
-    return model_of(tables_of(table >> MEAN_BITS)[table & 15])
+@lru_cache(maxsize=2 * SCALES * 16)
+def _model(table: int, density: Density) -> Model:
+    return model_of(tables_of(table >> MEAN_BITS, density)[table & 15])
 
 
-@lru_cache(maxsize=1)
-def _reaches() -> Ints:
-    return np.array([reach(scale) for scale in range(SCALES)])
+@lru_cache(maxsize=2)
+def _reaches(density: Density = "gaussian") -> Ints:
+    return np.array([reach(scale, density) for scale in range(SCALES)])
 
 
-def code_gaussian(coder: Coder, mean: Ints, scale: Ints, wanted: Ints | None) -> Ints:
-    """Code latents (any shape) under one Gaussian each: few tables, so sorted by table."""
+def code_singly(
+    coder: Coder, mean: Ints, scale: Ints, wanted: Ints | None, density: Density = "gaussian"
+) -> Ints:
+    """Code latents (any shape) under one density each: few tables, so sorted by table."""
     shape = mean.shape
     mean = mean.reshape(-1)
     table = (scale.reshape(-1) << MEAN_BITS | mean & 15).astype(np.int16)
@@ -318,8 +347,8 @@ def code_gaussian(coder: Coder, mean: Ints, scale: Ints, wanted: Ints | None) ->
     coder = coder.at(order)
     counts = np.bincount(table, minlength=SCALES << MEAN_BITS)
     used = np.flatnonzero(counts)
-    models = [(_gaussian_model(int(t)), int(counts[t])) for t in used]
-    reaches = _reaches()[table[order] >> MEAN_BITS]
+    models = [(_model(int(t), density), int(counts[t])) for t in used]
+    reaches = _reaches(density)[table[order] >> MEAN_BITS]
     offset = (mean >> MEAN_BITS)[order] - reaches
     values = None if wanted is None else wanted.reshape(-1)[order]
     coded = np.empty(len(mean), np.int64)
@@ -413,7 +442,10 @@ def latent_hash(z: Ints, y: Ints) -> int:
 
 def prior_hash(arrays: Mapping[str, NDArray[np.integer]], layout: Layout) -> bytes:
     """SHA-256 of layout and arrays in order of name: two priors that differ have other hashes."""
-    digest = hashlib.sha256(repr((layout.groups, layout.components, layout.window)).encode())
+    described: tuple[Any, ...] = (layout.groups, layout.components, layout.window)
+    if (layout.density, layout.order) != ("gaussian", "checkerboard"):
+        described += (layout.density, layout.order)
+    digest = hashlib.sha256(repr(described).encode())
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"{name}{array.shape}".encode())

@@ -24,6 +24,19 @@ def gaussian_mass(distance: Tensor, scale_log2: Tensor) -> Tensor:
     return 0.5 * (torch.erfc((far - 0.5) / scale) - torch.erfc((far + 0.5) / scale))
 
 
+def laplace_mass(distance: Tensor, scale_log2: Tensor) -> Tensor:
+    """As `gaussian_mass`, of a Laplace density of that standard deviation."""
+    rate = math.sqrt(2) * torch.exp2(-scale_log2.clamp(SCALE_LOG2_MIN, SCALE_LOG2_MAX))
+    far = distance.abs()
+    below, above = far - 0.5, far + 0.5
+    inside = 1 - 0.5 * (torch.exp(rate * below.clamp(max=0)) + torch.exp(-rate * above))
+    outside = 0.5 * (torch.exp(-rate * below.clamp(min=0)) - torch.exp(-rate * above))
+    return torch.where(below < 0, inside, outside)
+
+
+MASSES = {"gaussian": gaussian_mass, "laplace": laplace_mass}
+
+
 def bits(mass: Tensor) -> Tensor:
     """-log2 of the mass, bounded at 24 bits (dearer symbols take the escape code)."""
     return -torch.log2(lower_bound(mass, MINIMUM_MASS))

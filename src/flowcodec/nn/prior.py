@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,13 +28,17 @@ from flowcodec.nn.fixed_point import (
     ACTIVATION_BITS,
     ACTIVATION_LIMIT,
     WEIGHT_BITS,
+    CausalConv2d,
     FixedConv2d,
     activation,
     leaky,
 )
 from flowcodec.nn.gains import PerQuality
-from flowcodec.nn.likelihood import bits, gaussian_mass
+from flowcodec.nn.likelihood import MASSES, bits, gaussian_mass
 from flowcodec.nn.straight_through import add_noise, round_through
+
+Density = Literal["gaussian", "laplace"]
+Order = Literal["checkerboard", "wavefront"]
 
 HYPER_COMPONENTS = 3
 GAIN_BITS = 8
@@ -46,8 +51,9 @@ class PriorConfig:
     latent: channels of y; hyper: channels of z; features: width of the feature map at 1/16;
     hidden: widths of a head's two hidden layers; groups: channels of each group of y in coding
     order (their sum is `latent`); components: Gaussians a latent element (GMB when above 1);
-    attention: adjacent attention inside h_s.
-    With one group there is no context: y is coded in one step, as in the thesis.
+    attention: adjacent attention inside h_s; density: of a latent of y; order: of its positions.
+    With one group on the checkerboard there is no context: y is coded in one step, as in the
+    thesis. On the wavefront a masked 5x5 convolution sees what was coded before.
     """
 
     latent: int
@@ -57,6 +63,8 @@ class PriorConfig:
     groups: tuple[int, ...]
     components: int = 1
     attention: bool = False
+    density: Density = "gaussian"
+    order: Order = "checkerboard"
 
 
 @dataclass(frozen=True)
@@ -97,10 +105,13 @@ class Head(nn.Module):
 
 
 class Mixture:
-    """What a head expects of gained latents: G Gaussians each, (B, G, C, h, w)."""
+    """What a head expects of gained latents: G densities each, (B, G, C, h, w)."""
 
-    def __init__(self, found: tuple[Tensor, Tensor, Tensor | None], log_gain: Tensor):
+    def __init__(
+        self, found: tuple[Tensor, Tensor, Tensor | None], log_gain: Tensor, density: Density
+    ):
         """What `Head` gives, for latents before the gain, and log2 of the gain (B, C, 1, 1)."""
+        self.mass = MASSES[density]
         mean, log_scale, logit = found
         gain = log_gain[:, None]
         self.mean, self.log_scale = mean * torch.exp2(gain), log_scale + gain
@@ -108,7 +119,7 @@ class Mixture:
 
     def bits(self, y: Tensor) -> Tensor:
         """What each of the latents y (B, C, h, w) costs."""
-        mass = gaussian_mass(y[:, None] - self.mean, self.log_scale)
+        mass = self.mass(y[:, None] - self.mean, self.log_scale)
         return bits(mass[:, 0] if self.weight is None else (mass * self.weight).sum(1))
 
 
@@ -179,10 +190,14 @@ class Prior(nn.Module):
             Head(config.features, config.hidden, group, config.components)
             for group in config.groups
         )
-        # The last group feeds nobody, so it has no context convolution and is coded in one step.
-        contexts = [FixedConv2d(2 * group, config.features, 3) for group in config.groups[:-1]]
+        contexts: list[FixedConv2d]
+        if config.order == "wavefront":
+            contexts = [CausalConv2d(2 * config.latent, config.features, 5)]
+        else:
+            # The last group feeds nobody: it has no context convolution and is coded in one step.
+            contexts = [FixedConv2d(2 * group, config.features, 3) for group in config.groups[:-1]]
         self.contexts = nn.ModuleList(contexts)
-        self.half_bias = nn.Parameter(torch.zeros(len(config.groups[:-1]), config.features, 1, 1))
+        self.half_bias = nn.Parameter(torch.zeros(len(contexts), config.features, 1, 1))
         for context in contexts:
             assert context.bias is not None
             nn.init.normal_(context.weight, std=0.02)
@@ -221,8 +236,9 @@ class Prior(nn.Module):
         log_gain = self.log_gain(quality)
         gained = y * torch.exp2(log_gain)
         features = activation(self.hyper_synthesis(z_hat) + self.quality_bias(quality))
-        anchors = checkerboard(y.shape[2], y.shape[3], y.device)
+        anchors = self.anchors(y.shape[2], y.shape[3], y.device)
         y_bits = y.new_zeros(y.shape[0])
+        density = self.config.density
         quantised = []
         start = 0
         for index, (group, head) in enumerate(zip(self.config.groups, self.heads, strict=True)):
@@ -231,23 +247,45 @@ class Prior(nn.Module):
             real, gain = gained[:, part], log_gain[:, part]
             cost = None if price is None else price[part]
             base = features
-            if index < len(self.contexts):
-                context = self.contexts[index]
-                with torch.no_grad():  # which integers the first half takes
-                    expected = None if cost is None else Mixture(head(features), gain)
-                half = quantise(real, expected, cost)
-                known = torch.cat(context_input(half, gain), 1) * anchors
-                first = activation(features + context(known) + self.half_bias[index])
-                base = torch.where(anchors, features, first)
-            expected = Mixture(head(base), gain)
+            context = self.contexts[index] if index < len(self.contexts) else None
+            if context is not None:
+                half = self.first_guess(real, features, head, gain, cost)
+                known = torch.cat(context_input(half, gain), 1)
+                if self.config.order == "checkerboard":
+                    known = known * anchors
+                later = activation(features + context(known) + self.half_bias[index])
+                base = torch.where(anchors, features, later)
+            expected = Mixture(head(base), gain, density)
             rounded = quantise(real, expected, cost)
             quantised.append(rounded)
-            if index < len(self.contexts):
+            if context is not None and index + 1 < len(self.heads):
                 known = torch.cat(context_input(rounded, gain), 1)
                 features = activation(features + context(known))
             coded = add_noise(real) if noise else rounded
             y_bits = y_bits + expected.bits(coded).sum((1, 2, 3))
         return Coded(torch.cat(quantised, 1), y_bits, z_bits.sum((1, 2, 3)))
+
+    def anchors(self, height: int, width: int, device: torch.device) -> Tensor:
+        """(h, w) booleans: the positions that are coded first and see no other."""
+        if self.config.order == "checkerboard":
+            return checkerboard(height, width, device)
+        first = torch.zeros(height, width, dtype=torch.bool, device=device)
+        first[0, 0] = True
+        return first
+
+    def first_guess(
+        self, real: Tensor, features: Tensor, head: nn.Module, gain: Tensor, cost: Tensor | None
+    ) -> Tensor:
+        """The integers that a context sees; at a price, as far as `features` alone tell them.
+
+        That is exact for the checkerboard's first half. On the wavefront each choice would wait
+        for the one before, which training cannot.
+        """
+        if cost is None:
+            return quantise(real, None, None)
+        with torch.no_grad():
+            expected = Mixture(head(features), gain, self.config.density)
+        return quantise(real, expected, cost)
 
     def export(self) -> dict[str, np.ndarray]:
         """The integers of the exact prior, by name: what weight files carry and hashes cover.
