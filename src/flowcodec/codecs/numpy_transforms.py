@@ -14,15 +14,12 @@ from numpy.typing import NDArray
 from flowcodec.codecs.weights import Weights
 from flowcodec.errors import WeightsError
 from flowcodec.models.image_cnn.config import (
-    BLOCK,
     CONTRAST,
     LARGEST_MASK,
     MASK_STEPS,
-    PATCH,
-    WINDOWS,
     ImageCnnConfig,
 )
-from flowcodec.models.image_cnn.dct import dct_basis
+from flowcodec.nn.patches import BLOCK, PATCH, WINDOWS, dct_basis
 
 Map = NDArray[np.float32]
 Tensors = Mapping[str, Map]

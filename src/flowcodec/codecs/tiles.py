@@ -24,7 +24,7 @@ from flowcodec.codecs.numpy_transforms import blocks, patch_matrix, unblock
 from flowcodec.entropy.plain import FREQUENCIES, SIDE, coefficient_hash, decode, encode
 from flowcodec.errors import FormatError
 from flowcodec.models.image_cnn.config import MSE_LAMBDAS
-from flowcodec.models.image_cnn.dct import dct_basis
+from flowcodec.nn.patches import dct_basis
 
 Pixels = NDArray[np.uint8]
 

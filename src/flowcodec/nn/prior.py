@@ -108,7 +108,10 @@ class Mixture:
     """What a head expects of gained latents: G densities each, (B, G, C, h, w)."""
 
     def __init__(
-        self, found: tuple[Tensor, Tensor, Tensor | None], log_gain: Tensor, density: Density
+        self,
+        found: tuple[Tensor, Tensor, Tensor | None],
+        log_gain: Tensor,
+        density: Density = "gaussian",
     ):
         """What `Head` gives, for latents before the gain, and log2 of the gain (B, C, 1, 1)."""
         self.mass = MASSES[density]

@@ -12,13 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowcodec.models.image_cnn.config import (
-    BLOCK,
-    CONTRAST,
-    LARGEST_MASK,
-    MASK_STEPS,
-    PATCH,
-)
+from flowcodec.models.image_cnn.config import CONTRAST, LARGEST_MASK, MASK_STEPS
+from flowcodec.nn.patches import BLOCK, PATCH
 from flowcodec.nn.straight_through import round_through
 
 BLOCKS = (PATCH // BLOCK) ** 2

@@ -1,36 +1,18 @@
-"""g_a, g_s, h_a of image-cnn: pixels to latents and back, latents to hyper latents."""
+"""g_a and g_s of image-cnn: pixels to latents and back."""
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowcodec.models.image_cnn.config import (
-    BLOCK,
-    COEFFICIENTS,
-    LARGEST_MASK,
-    PATCH,
-    WINDOWS,
-    ImageCnnConfig,
-)
-from flowcodec.models.image_cnn.dct import dct_basis
+from flowcodec.models.image_cnn.config import LARGEST_MASK, ImageCnnConfig
 from flowcodec.models.image_cnn.masking import Masking
 from flowcodec.nn.attention import attention
-from flowcodec.nn.blocks import ResidualBlock, zero_start
-from flowcodec.nn.gains import Modulation, PerQuality
+from flowcodec.nn.correction import Correction
 from flowcodec.nn.gdn import GDN
+from flowcodec.nn.patches import PATCH
 from flowcodec.nn.precision import without_autocast
-
-
-def down(inputs: int, outputs: int) -> nn.Conv2d:
-    """5x5 convolution of stride 2."""
-    return nn.Conv2d(inputs, outputs, 5, stride=2, padding=2)
-
-
-def up(inputs: int, outputs: int) -> nn.ConvTranspose2d:
-    """5x5 transposed convolution of stride 2."""
-    return nn.ConvTranspose2d(inputs, outputs, 5, stride=2, padding=2, output_padding=1)
+from flowcodec.nn.strided import down, up
 
 
 class StridedAnalysis(nn.Module):
@@ -80,52 +62,6 @@ class StridedSynthesis(nn.Module):
         return self.last(features), features
 
 
-class Correction(nn.Module):
-    """x plus what a residual network adds to it, in the coefficients of an 8x8 DCT.
-
-    The network sees every coefficient four times: divided by its spread, and through tanh in 1, 4
-    and 16 times the error that quantisation leaves in it (`log_error`, by quality). What it adds
-    is measured in those errors too. So all its inputs and outputs are of the order of one; without
-    that it gained a quarter as much in the same time. Zero at the start.
-    x (B, 3, 8h, 8w) around zero -> the same, and features (B, N, h, w); octaves: by how much the
-    error is larger than that of the quality, (B, 1, h/2, w/2).
-    """
-
-    basis: Tensor
-    spread: Tensor
-
-    def __init__(self, config: ImageCnnConfig, blocks: int):
-        super().__init__()
-        n = config.width
-        self.register_buffer("basis", torch.from_numpy(dct_basis()), persistent=False)
-        self.register_buffer("spread", torch.ones(COEFFICIENTS, 1, 1))
-        self.log_error = PerQuality(COEFFICIENTS)
-        self.stem = nn.Conv2d((1 + len(WINDOWS)) * COEFFICIENTS, n, 1)
-        self.modulation = Modulation(n)
-        self.blocks = nn.Sequential(
-            attention(config.attention, n), *[ResidualBlock(n) for _ in range(blocks)]
-        )
-        self.out = zero_start(nn.Conv2d(n, COEFFICIENTS, 3, padding=1))
-
-    def forward(
-        self, x: Tensor, quality: Tensor, octaves: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        with without_autocast(x.device):
-            log_error = self.log_error(quality)
-            if octaves is not None:
-                log_error = log_error + F.interpolate(octaves, scale_factor=PATCH / BLOCK)
-            error = torch.exp2(log_error)
-            coefficients = F.conv2d(x, self.basis, stride=BLOCK)
-            seen = [coefficients / (self.spread + error)]
-            seen += [torch.tanh(coefficients / (window * error)) for window in WINDOWS]
-            inputs = torch.cat(seen, 1)
-        features = self.blocks(self.modulation(self.stem(inputs), quality))
-        added = self.out(features)
-        with without_autocast(x.device):
-            corrected = F.conv_transpose2d(added.float() * error, self.basis, stride=BLOCK)
-        return x + corrected, features
-
-
 class PatchAnalysis(nn.Module):
     """g_a of the compact preset: a correction of the picture, then the KLT of 16x16 patches, each
     channel divided by its spread, and by what masking allows.
@@ -137,7 +73,7 @@ class PatchAnalysis(nn.Module):
 
     def __init__(self, config: ImageCnnConfig):
         super().__init__()
-        self.correction = Correction(config, config.blocks[0])
+        self.correction = Correction(config.width, config.blocks[0], config.attention)
         self.klt = nn.Conv2d(3, config.latent, PATCH, stride=PATCH)
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
         self.masking = Masking() if config.masking else None
@@ -169,7 +105,7 @@ class PatchSynthesis(nn.Module):
         self.klt.weight = analysis.klt.weight  # orthonormal at the start, tied ever after
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
         self.masking = config.masking
-        self.correction = Correction(config, config.blocks[1])
+        self.correction = Correction(config.width, config.blocks[1], config.attention)
 
     def forward(self, y: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
         octaves = None
@@ -181,23 +117,3 @@ class PatchSynthesis(nn.Module):
             linear = self.klt(y * self.spread)
         x, features = self.correction(linear, quality, octaves)
         return x, features
-
-
-class HyperAnalysis(nn.Module):
-    """h_a: y (B, M, 4k, 4l) -> z (B, N, k, l); 3x3 and two 5x5 of stride 2, LeakyReLU, AAB."""
-
-    def __init__(self, config: ImageCnnConfig):
-        super().__init__()
-        n = config.hyper
-        self.first = nn.Conv2d(config.coded, n, 3, padding=1)
-        self.layers = nn.Sequential(
-            nn.LeakyReLU(0.1),
-            down(n, n),
-            nn.LeakyReLU(0.1),
-            attention(config.attention, n),
-            down(n, n),
-        )
-
-    def forward(self, y: Tensor) -> Tensor:
-        z: Tensor = self.layers(self.first(y))
-        return z

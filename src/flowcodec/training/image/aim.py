@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from flowcodec.models.image_cnn.config import PATCH
-from flowcodec.models.image_cnn.klt import dct
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.models.image_cnn.transforms import PatchAnalysis, PatchSynthesis
 from flowcodec.nn.blocks import zero_start
+from flowcodec.nn.klt import dct
+from flowcodec.nn.patches import PATCH
 from flowcodec.training.image.losses import distortion
 
 PROBE = 4 / 255  # error of a channel, in pixels, whose cost is measured

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from flowcodec.codecs.weights import Weights, save_weights
 from flowcodec.errors import UsageError
-from flowcodec.models.image_cnn.config import MSE_LAMBDAS, PATCH, PRESETS, ImageCnnConfig
+from flowcodec.models.image_cnn.config import MSE_LAMBDAS, PRESETS, ImageCnnConfig
 from flowcodec.models.image_cnn.klt import start_from_klt, start_gains
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.nn.gains import ANCHORS
+from flowcodec.nn.patches import PATCH
 from flowcodec.training.engine import Group, Training, configured
 from flowcodec.training.image.aim import change_aim, start_masking
 from flowcodec.training.image.calibration import calibrate

@@ -1,12 +1,16 @@
-"""The DCT in which the patch transform is corrected, in NumPy: coding may not import torch."""
+"""Patch transforms: sizes, and the basis of corrections. In NumPy: coding may not need torch."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flowcodec.models.image_cnn.config import BLOCK, COEFFICIENTS
 from flowcodec.nn.dct import dct_matrix
+
+PATCH = 16  # side of the patch transform
+BLOCK = 8  # side of the blocks in which it is corrected
+COEFFICIENTS = 3 * BLOCK**2
+WINDOWS = (1.0, 4.0, 16.0)  # of tanh, in errors: what a correction sees of a coefficient
 
 
 def dct_basis() -> NDArray[np.float32]:

@@ -1,0 +1,66 @@
+"""What a patch transform is corrected by, before it and after."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from flowcodec.nn.attention import attention
+from flowcodec.nn.blocks import ResidualBlock, zero_start
+from flowcodec.nn.gains import Modulation, PerQuality
+from flowcodec.nn.patches import BLOCK, COEFFICIENTS, PATCH, WINDOWS, dct_basis
+from flowcodec.nn.precision import without_autocast
+
+
+class Correction(nn.Module):
+    """x plus what a residual network adds to it, in the coefficients of an 8x8 DCT.
+
+    The network sees every coefficient four times: divided by its spread, and through tanh in 1, 4
+    and 16 times the error that quantisation leaves in it (`log_error`, by quality). What it adds
+    is measured in those errors too. So all its inputs and outputs are of the order of one; without
+    that it gained a quarter as much in the same time. Zero at the start.
+    x (B, 3, 8h, 8w) around zero -> the same, and features (B, N, h, w); octaves: by how much the
+    error is larger than that of the quality, (B, 1, h/2, w/2).
+    """
+
+    basis: Tensor
+    spread: Tensor
+
+    def __init__(self, width: int, blocks: int, attention_block: str = "none", beside: int = 0):
+        """beside: channels of a map at 1/8 that the network sees as well."""
+        super().__init__()
+        n = width
+        self.register_buffer("basis", torch.from_numpy(dct_basis()), persistent=False)
+        self.register_buffer("spread", torch.ones(COEFFICIENTS, 1, 1))
+        self.log_error = PerQuality(COEFFICIENTS)
+        self.stem = nn.Conv2d((1 + len(WINDOWS)) * COEFFICIENTS + beside, n, 1)
+        self.modulation = Modulation(n)
+        self.blocks = nn.Sequential(
+            attention(attention_block, n), *[ResidualBlock(n) for _ in range(blocks)]
+        )
+        self.out = zero_start(nn.Conv2d(n, COEFFICIENTS, 3, padding=1))
+
+    def forward(
+        self,
+        x: Tensor,
+        quality: Tensor,
+        octaves: Tensor | None = None,
+        beside: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        with without_autocast(x.device):
+            log_error = self.log_error(quality)
+            if octaves is not None:
+                log_error = log_error + F.interpolate(octaves, scale_factor=PATCH / BLOCK)
+            error = torch.exp2(log_error)
+            coefficients = F.conv2d(x, self.basis, stride=BLOCK)
+            seen = [coefficients / (self.spread + error)]
+            seen += [torch.tanh(coefficients / (window * error)) for window in WINDOWS]
+            if beside is not None:
+                seen.append(beside)
+            inputs = torch.cat(seen, 1)
+        features = self.blocks(self.modulation(self.stem(inputs), quality))
+        added = self.out(features)
+        with without_autocast(x.device):
+            corrected = F.conv_transpose2d(added.float() * error, self.basis, stride=BLOCK)
+        return x + corrected, features
