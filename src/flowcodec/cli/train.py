@@ -17,7 +17,7 @@ from flowcodec.errors import UsageError
 
 if TYPE_CHECKING:
     from flowcodec.training.engine import AnyTraining
-    from flowcodec.training.recipe import FlowRecipe, ImageRecipe
+    from flowcodec.training.recipe import AnyRecipe
 
 EXAMPLES = """\b
 Examples:
@@ -126,7 +126,7 @@ def _bundle(recipe: Path, data: Path | None, target: Path, limit: int) -> None:
     print(f"On the other machine: tar xf {target.name} && sh {FOLDER}/train.sh")
 
 
-def _resumed(recipe: ImageRecipe | FlowRecipe, folder: Path) -> AnyTraining:
+def _resumed(recipe: AnyRecipe, folder: Path) -> AnyTraining:
     from flowcodec.training.engine import RECIPE, note_recipe
     from flowcodec.training.systems import open_training
 
@@ -148,12 +148,12 @@ def _export(training: AnyTraining, target: Path) -> None:
     with atomic_write(target.with_suffix(".json")) as file:
         file.write(json.dumps(card, indent=2).encode() + b"\n")
     print(f"{target}: weights {digest[:4].hex()}, after step {training.step}")
-    example = (
-        f"flowcodec flow first.png second.png -o motion.flo --weights {target}"
-        if card["model"] == "flow-deeppynet"
-        else f"flowcodec encode photo.png --weights {target}"
-    )
-    print(f"Use them: {example}")
+    example = {
+        "image-cnn": "encode photo.png --weights",
+        "flow-deeppynet": "flow first.png second.png -o motion.flo --weights",
+        "video-mofnet": "encode clip.mp4 --inter-weights",
+    }[card["model"]]
+    print(f"Use them: flowcodec {example} {target}")
 
 
 def _train(training: AnyTraining, data: Path, seconds: float) -> None:

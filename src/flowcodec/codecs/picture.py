@@ -64,9 +64,11 @@ SEAM = (1.08, 1.03, 1.03, 1.03, 1.03, 1.03)
 
 @dataclass(frozen=True)
 class EncodedPicture:
-    """A coded picture: the file's bytes, the decoded picture (H, W, C) and its PSNR in dB."""
+    """A coded picture: the file's bytes and the tiles in it, the decoded picture (H, W, C) and its
+    PSNR in dB."""
 
     data: bytes
+    tiles: Sequence[Tile]
     psnr: float
     reconstruction: NDArray[np.uint8]
 
@@ -155,7 +157,7 @@ class PictureCodec:
             icc=picture.icc,
             exif=picture.exif,
         )
-        return EncodedPicture(data, psnr, pixels)
+        return EncodedPicture(data, chosen, psnr, pixels)
 
     def decode(self, data: bytes) -> Picture:
         """Decode a file that was coded with these weights; FormatError, WeightsError."""

@@ -28,10 +28,12 @@ from flowcodec.entropy.prior import ExactPrior, Layout
 from flowcodec.errors import UsageError, WeightsError
 from flowcodec.models.flow_deeppynet.config import DeepPyNetConfig
 from flowcodec.models.image_cnn.config import ImageCnnConfig
+from flowcodec.models.video_mofnet.config import MofNetConfig
 
 CONFIGS: dict[str, type[Any]] = {
     "image-cnn": ImageCnnConfig,
     "flow-deeppynet": DeepPyNetConfig,
+    "video-mofnet": MofNetConfig,
 }
 BUNDLED = Path(flowcodec.__file__).parent / "weights"
 PRIOR = "prior."
@@ -67,8 +69,35 @@ def exact_prior(weights: Weights[ImageCnnConfig]) -> ExactPrior:
     """The integer prior; WeightsError if its arrays do not fit together."""
     config = weights.config
     layout = Layout(config.coded_groups, config.components, WINDOW)
+    return _built(weights, weights.prior, layout)
+
+
+@dataclass(frozen=True)
+class InterPriors:
+    """The integer priors of a P-frame's two networks, and the SHA-256 of their hashes."""
+
+    motion: ExactPrior
+    codec: ExactPrior
+    hash: bytes
+
+
+def inter_priors(weights: Weights[MofNetConfig]) -> InterPriors:
+    """Those of video-mofnet; WeightsError if their arrays do not fit together."""
+    config = weights.config
+    priors = []
+    for name, groups in (("motion.", config.motion_groups), ("codec.", config.groups)):
+        arrays = {n.removeprefix(name): a for n, a in weights.prior.items() if n.startswith(name)}
+        layout = Layout(groups, 1, WINDOW, config.density, config.order)
+        priors.append(_built(weights, arrays, layout))
+    motion, codec = priors
+    return InterPriors(motion, codec, hashlib.sha256(motion.hash + codec.hash).digest())
+
+
+def _built(
+    weights: Weights[Any], arrays: Mapping[str, NDArray[np.integer]], layout: Layout
+) -> ExactPrior:
     try:
-        return ExactPrior(weights.prior, layout)
+        return ExactPrior(arrays, layout)
     except (KeyError, ValueError, IndexError) as error:
         raise WeightsError(f"{weights.path}: the prior's arrays do not fit: {error!r}") from error
 

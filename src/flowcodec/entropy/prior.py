@@ -124,10 +124,8 @@ class ExactPrior:
         same models as long as it is what was coded, so the models of this walk serve.
         WeightsError where a latent is beyond +-2^24: only broken transforms give such.
         """
-        if max(z.max(), y.max()) > LARGEST_LATENT or min(z.min(), y.min()) < -LARGEST_LATENT:
-            raise WeightsError("the weights give latents beyond 2^24, which cannot be coded")
         encoder = Encoder()
-        _, y = self._walk(encoder, y.shape[1], y.shape[2], quality, z, y, price)
+        y = self.write(encoder, z, y, quality, price)
         code = encoder.bytes()
         if self.layout.components == 1:
             right = encoder.reads_back(code)
@@ -140,7 +138,24 @@ class ExactPrior:
 
     def decode(self, data: bytes, height: int, width: int, quality: int) -> tuple[Ints, Ints]:
         """Code -> z, y of a tile with height x width latent positions."""
-        return self._walk(Decoder(data), height, width, quality, None, None)
+        return self.read(Decoder(data), height, width, quality)
+
+    def write(
+        self,
+        encoder: Coder,
+        z: Ints,
+        y: NDArray[Any],
+        quality: int,
+        price: NDArray[np.floating] | None = None,
+    ) -> Ints:
+        """As `encode`, into a code that others go on with, which nobody has decoded again."""
+        if max(z.max(), y.max()) > LARGEST_LATENT or min(z.min(), y.min()) < -LARGEST_LATENT:
+            raise WeightsError("the weights give latents beyond 2^24, which cannot be coded")
+        return self._walk(encoder, y.shape[1], y.shape[2], quality, z, y, price)[1]
+
+    def read(self, decoder: Coder, height: int, width: int, quality: int) -> tuple[Ints, Ints]:
+        """As `decode`, from where others have left the code."""
+        return self._walk(decoder, height, width, quality, None, None)
 
     def cost(self, z: Ints, y: Ints, quality: int) -> tuple[Bits, Bits]:
         """Bits that each of the symbols takes, in the shapes of z and y as `encode` takes them.

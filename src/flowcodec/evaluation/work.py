@@ -10,11 +10,14 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from flowcodec.codecs.weights import exact_prior, load_weights
+from flowcodec.codecs.weights import exact_prior, inter_priors, load_weights
 from flowcodec.models.flow_deeppynet.config import DeepPyNetConfig
 from flowcodec.models.flow_deeppynet.model import DeepPyNet
 from flowcodec.models.image_cnn.config import ImageCnnConfig
 from flowcodec.models.image_cnn.model import LATENT_STRIDE, ImageCnn
+from flowcodec.models.video_mofnet.config import MofNetConfig
+from flowcodec.models.video_mofnet.model import VideoMofNet
+from flowcodec.nn.prior import Prior
 
 HEIGHT, WIDTH = 512, 768  # a Kodak picture
 
@@ -24,18 +27,20 @@ class Work:
     """Parameters, and thousands of multiply-adds per pixel.
 
     analysis is g_a and h_a; prior is h_s, contexts and heads, in integers, the same for both
-    ways; synthesis is g_s with the refinement.
+    ways; synthesis is g_s with the refinement. closed: an encoder synthesises too, since the next
+    frame is predicted from the result.
     """
 
     parameters: int
     analysis: float
     prior: float
     synthesis: float
+    closed: bool = False
 
     @property
     def encode(self) -> float:
-        """Pixels to code. Measuring the result costs a synthesis more."""
-        return self.analysis + self.prior
+        """Pixels to code. Where it is not `closed`, measuring the result costs a synthesis more."""
+        return self.analysis + self.prior + (self.synthesis if self.closed else 0)
 
     @property
     def decode(self) -> float:
@@ -62,7 +67,6 @@ def work_of(config: ImageCnnConfig) -> Work:
         model = ImageCnn(config)
         x = torch.zeros(1, 3, HEIGHT, WIDTH)
         quality = torch.ones(1)
-    pixels = HEIGHT * WIDTH
     # Attention is written out as matrix products, which the counter knows on every device.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         with FlopCounterMode(display=False) as analysis:
@@ -72,19 +76,57 @@ def work_of(config: ImageCnnConfig) -> Work:
             model.prior(y, z, quality)
         with FlopCounterMode(display=False) as synthesis:
             model.synthesise(y, quality)
-    # Training runs a context over the whole map for either half of the checkerboard; coding runs
-    # the first of the two at half of the positions.
-    contexts = sum(
-        weight.numel()
-        for name, weight in model.prior.contexts.named_parameters()
-        if name.endswith("weight")
-    )
     return Work(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        analysis=analysis.get_total_flops() / 2000 / pixels,
-        prior=(prior.get_total_flops() / 2 / pixels - contexts / 2 / LATENT_STRIDE**2) / 1000,
-        synthesis=synthesis.get_total_flops() / 2000 / pixels,
+        analysis=_kmac(analysis),
+        prior=_kmac(prior) - _unused(model.prior),
+        synthesis=_kmac(synthesis),
     )
+
+
+def inter_work_of(config: MofNetConfig) -> Work:
+    """The same of a P-frame; that of estimating the flow which it codes comes on top."""
+    with torch.device("meta"):
+        model = VideoMofNet(config)
+        x = torch.zeros(1, 3, HEIGHT, WIDTH)
+        flow, quality = torch.zeros(1, 2, HEIGHT, WIDTH), torch.ones(1)
+    counters = [FlopCounterMode(display=False) for _ in range(3)]
+    analysis, prior, synthesis = counters
+    with torch.no_grad():
+        with analysis:
+            y_m = model.analyse_motion(x, x, flow, quality)
+            z_m = model.motion.h_a(y_m)
+        with synthesis:
+            found = model.predict(y_m, x, quality)
+        with analysis:
+            y_c = model.analyse(x, found, quality)
+            z_c = model.codec.h_a(y_c)
+        with synthesis:
+            model.synthesise(y_c, found, quality)
+        with prior:
+            model.motion.prior(y_m, z_m, quality)
+            model.codec.prior(y_c, z_c, quality)
+    return Work(
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        analysis=_kmac(analysis),
+        prior=_kmac(prior) - _unused(model.motion.prior) - _unused(model.codec.prior),
+        synthesis=_kmac(synthesis),
+        closed=True,
+    )
+
+
+def _kmac(counter: FlopCounterMode) -> float:
+    return float(counter.get_total_flops()) / 2000 / (HEIGHT * WIDTH)
+
+
+def _unused(prior: Prior) -> float:
+    """Training runs a context over the whole map for either half of the checkerboard; coding runs
+    the first of the two at half of the positions."""
+    if prior.config.order != "checkerboard":
+        return 0.0
+    named = prior.contexts.named_parameters()
+    contexts = sum(weight.numel() for name, weight in named if name.endswith("weight"))
+    return contexts / 2000 / LATENT_STRIDE**2
 
 
 def flow_work_of(config: DeepPyNetConfig) -> tuple[int, float]:
@@ -114,11 +156,14 @@ def card_of(path: Path, preset: str, quality: float | None = None) -> dict[str, 
     if weights.model == "flow-deeppynet":
         parameters, kmac = flow_work_of(weights.config)
         return {**card, "parameters": parameters, "kmac_per_pixel": {"flow": round(kmac, 2)}}
-    prior = exact_prior(weights).hash[:4].hex()
+    if weights.model == "video-mofnet":
+        prior, work = inter_priors(weights).hash, inter_work_of(weights.config)
+    else:
+        prior, work = exact_prior(weights).hash, work_of(weights.config)
     qualities = [1, 8] if quality is None else [quality, quality]
     return {
         **card,
-        "prior_hash": prior,
-        **work_of(weights.config).as_json(),
+        "prior_hash": prior[:4].hex(),
+        **work.as_json(),
         "qualities": qualities,
     }

@@ -66,6 +66,24 @@ class FlowStage(Stage, forbid_unknown_fields=True, frozen=True, kw_only=True):
         require(known >= 1, "batch", self.batch, "at least 1 where pairs is 0")
 
 
+class VideoStage(Stage, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A stage of video-mofnet, on square crops of an I-frame and `frames` P-frames after it.
+
+    phase: "halves" (alpha is 1 on one half of the frame and 0 on the other), "alternate" (MOFNet
+    and CodecNet take turns), "all": the paper's three; "prior" trains the priors alone.
+    """
+
+    crop: int
+    frames: int = 1
+    phase: Literal["halves", "alternate", "all", "prior"] = "all"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.batch >= 1, "batch", self.batch, "at least 1")
+        require(self.frames >= 1, "frames", self.frames, "at least 1")
+        require(self.crop >= 64 and self.crop % 64 == 0, "crop", self.crop, "a multiple of 64")
+
+
 class Recipe(
     msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, tag_field="model"
 ):
@@ -168,6 +186,41 @@ class FlowRecipe(
         return self.stages
 
 
+class VideoRecipe(
+    Recipe, forbid_unknown_fields=True, frozen=True, kw_only=True, tag="video-mofnet"
+):
+    """A recipe of video-mofnet; fields that `ImageRecipe` has too mean the same."""
+
+    stages: list[VideoStage]
+    metric: Literal["mse", "ms-ssim"] = "mse"
+    rate: Literal["rounded", "noise"] = "rounded"
+    price: float = 0.0
+    balance: float = 0.5
+    gains: float = 1.0
+    slow: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.gains > 0, "gains", self.gains, "above 0")
+        require(self.price >= 0, "price", self.price, "0 or above")
+        if self.metric == "ms-ssim":
+            crop = min(stage.crop for stage in self.stages)
+            require(crop >= 192, "crop", crop, "at least 192 for MS-SSIM, which has five scales")
+
+    @property
+    def all_stages(self) -> Sequence[Stage]:
+        """The schedule."""
+        return self.stages
+
+    @property
+    def lambdas(self) -> list[float]:
+        """`lambdas_of` the metric."""
+        return lambdas_of(self.metric)
+
+
+AnyRecipe = ImageRecipe | FlowRecipe | VideoRecipe
+
+
 def lambdas_of(metric: str) -> list[float]:
     """lambda of the eight anchor qualities, for a distortion on the scale of [0, 1]."""
     if metric == "mse":
@@ -181,10 +234,10 @@ def require(condition: bool, key: str, value: object, wanted: str) -> None:
         raise ValueError(f"{key} is {value}, it must be {wanted}")
 
 
-def load_recipe(path: Path) -> ImageRecipe | FlowRecipe:
+def load_recipe(path: Path) -> AnyRecipe:
     """Read and check a recipe; UsageError names the key that is wrong."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=ImageRecipe | FlowRecipe)
+        return msgspec.toml.decode(path.read_bytes(), type=AnyRecipe)
     except OSError as error:
         raise UsageError(f"cannot read the recipe {path}: {error.strerror}") from error
     except msgspec.DecodeError as error:

@@ -21,7 +21,8 @@ class DeepPyNetConfig:
     at levels 4, 3 and 2, channels that are compared, in how many groups, and how often the flow is
     updated; radius: of the search; cost: channels of the cost volume after its 1x1 convolution;
     decoder, dilations: widths and dilations of the shared decoder's convolutions; polish: steps of
-    Lucas-Kanade after the network (`polish.polish`).
+    Lucas-Kanade after the network (`polish.polish`); pooled: updates that come first, at 1/32, on
+    pooled features of level 4, for motion beyond the reach of that level (the thesis has none).
     """
 
     channels: tuple[int, int, int, int]
@@ -38,6 +39,7 @@ class DeepPyNetConfig:
     decoder: tuple[int, ...]
     dilations: tuple[int, ...]
     polish: int = 0
+    pooled: int = 0
 
 
 PRESETS = {
@@ -71,6 +73,7 @@ PRESETS = {
         decoder=(64, 64, 64, 48, 32),
         dilations=(1, 2, 4, 2, 1),
         polish=3,
+        pooled=1,
     ),
     "tiny": DeepPyNetConfig(
         channels=(4, 8, 8, 8),

@@ -1,7 +1,7 @@
 """flow-deeppynet: the optical flow network of the thesis, as a torch module.
 
 first  ─pyramids─► features ─────────────┬──────────► decoder ─► flow += update, level by level
-second ─pyramids─► features ─warp(flow)─► cost volume ──►┘        1/16, 1/8, 1/4, then full size
+second ─pyramids─► features ─warp(flow)─► cost volume ──►┘ (1/32,) 1/16, 1/8, 1/4, then full size
 
 Convention: flow maps pixels of the first picture to the second; channel 0 is x to the right,
 channel 1 is y down, in pixels.
@@ -50,14 +50,17 @@ class DeepPyNet(nn.Module):
         All but the last are upsampled bilinearly, the last by weights of the decoder.
         """
         height, width = first.shape[2:]
-        padding = (0, -width % STRIDE, 0, -height % STRIDE)
+        stride = 2 * STRIDE if self.config.pooled else STRIDE
+        padding = (0, -width % stride, 0, -height % stride)
         both = F.pad(torch.cat([first, second]) - 0.5, padding, mode="replicate")
         features = self.pyramids(both.contiguous(memory_format=torch.channels_last))
         found = []
         flow: Tensor | None = None
-        for matcher, level, updates in zip(
-            self.matchers, MATCHED, self.config.updates, strict=True
-        ):
+        steps = list(zip(self.matchers, MATCHED, self.config.updates, strict=True))
+        if self.config.pooled:
+            steps.insert(0, (self.matchers[0], MATCHED[0] + 1, self.config.pooled))
+            features.append(F.avg_pool2d(features[-1], 2))
+        for matcher, level, updates in steps:
             assert isinstance(matcher, Matcher)
             matched = matcher.prepare(features[level - 1])
             size = features[level - 1].shape[2:]

@@ -54,10 +54,10 @@ def build(recipe: ImageRecipe) -> ImageCnn:
         raise UsageError(f"switches: {error}") from error
 
 
-def sample_quality(recipe: ImageRecipe, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Real qualities, stratified over [1, 8]; or the recipe's single one."""
-    if recipe.quality is not None:
-        return np.full(count, recipe.quality, np.float32)
+def sample_quality(single: float | None, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Real qualities, stratified over [1, 8]; or a single one."""
+    if single is not None:
+        return np.full(count, single, np.float32)
     cells = (np.arange(count) + rng.random(count)) / count
     return rng.permutation(1 + (ANCHORS - 1) * cells).astype(np.float32)
 
@@ -144,7 +144,7 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
         """Rate and distortion of a batch, each crop at a quality of its own."""
         recipe = self.recipe
         rng = np.random.default_rng([recipe.seed, self.step, 1])
-        quality = torch.from_numpy(sample_quality(recipe, stage.batch, rng)).to(self.device)
+        quality = torch.from_numpy(sample_quality(recipe.quality, stage.batch, rng)).to(self.device)
         x = self.tensor(source.batch(self.step, stage.batch, stage.crop))
         weight = lambda_of(recipe.lambdas, quality)
         bpp, error = self.losses(x, quality, stage.part)

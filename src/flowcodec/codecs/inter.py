@@ -1,0 +1,170 @@
+"""P-frames to bytes and back: the coding loop around `models.video_mofnet`.
+
+    frame, reference ─► flow ─► y_m ─► prior ─┐
+                                       ▼      ├─► one range code
+        prediction ◄── warp ◄── flow, alpha   │
+             └─► y_c ─► prior ────────────────┘
+             └─► synthesise ─► the picture that is the next frame's reference
+
+Flow is estimated on the encoder's side alone, by any estimator: a decoder never needs it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from flowcodec.codecs.running import device_called, running
+from flowcodec.codecs.threads import limited_threads
+from flowcodec.codecs.weights import Weights, inter_priors
+from flowcodec.entropy.coder import Decoder, Encoder
+from flowcodec.entropy.prior import Ints, latent_hash
+from flowcodec.errors import FlowcodecError, FormatError, WeightsError
+from flowcodec.models.video_mofnet.config import STRIDE, MofNetConfig
+from flowcodec.models.video_mofnet.model import Prediction, VideoMofNet
+from flowcodec.nn.latents import LatentCoder
+
+if TYPE_CHECKING:
+    from flowcodec.codecs.flow import FlowEstimator
+
+BIT_PRICE = 0.12  # squared error, in steps of the quantiser, that a bit is worth to the encoder
+PRIOR_PARTS = ("motion.prior.", "codec.prior.")
+
+
+@dataclass(frozen=True)
+class State:
+    """What a P-frame is predicted from: the frame before it as decoders have it, (H, W, 3)."""
+
+    reference: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class InterFrame:
+    """A coded P-frame: its range code, and the CRC-32 of the latents that it stands for."""
+
+    data: bytes
+    hash: int
+
+
+class InterCodec:
+    """Codes P-frames with one set of weights; quality is in thousandths, 1000 to 8000."""
+
+    def __init__(
+        self,
+        weights: Weights[MofNetConfig],
+        estimator: FlowEstimator | None,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+    ):
+        """estimator: of the flow that is coded; without it this codec decodes alone."""
+        self.weights, self.estimator, self.threads = weights, estimator, threads
+        self.device = device_called(device)
+        self.priors = inter_priors(weights)
+        self.prior_hash = self.priors.hash
+        with torch.random.fork_rng(devices=[]):
+            model = VideoMofNet(weights.config)
+        restore(model, weights)
+        self.model = model.to(self.device).eval()
+
+    def start(self, frame: NDArray[np.uint8]) -> State:
+        """The state after an I-frame, which decodes to (H, W, 3) samples."""
+        return State(frame)
+
+    def encode(
+        self, frame: NDArray[np.uint8], state: State, quality: int
+    ) -> tuple[InterFrame, State]:
+        """Code a frame (H, W, 3). The state after it is what a decoder will have."""
+        with running(self.threads), limited_threads(self.threads):
+            model, at = self.model, self._quality(quality)
+            x, reference = self._tensor(frame), self._tensor(state.reference)
+            flow = None if self.estimator is None else self.estimator.flow(x, reference)
+            encoder = Encoder()
+            y = model.analyse_motion(x, reference, flow, at)
+            z_m, y_m = self._write(encoder, model.motion, y, quality)
+            found = model.predict(self._back(y_m), reference, at)
+            y = model.analyse(x, found, at)
+            z_c, y_c = self._write(encoder, model.codec, y, quality)
+            code = encoder.bytes()
+            if not encoder.reads_back(code):
+                raise FlowcodecError("latents do not decode to what was coded: a bug")
+            picture = self._picture(y_c, found, quality, frame.shape[:2])
+            return InterFrame(code, _hash(z_m, y_m, z_c, y_c)), State(picture)
+
+    def decode(self, data: bytes, hash: int, state: State, quality: int) -> State:
+        """The state after a coded frame; FormatError where its code is damaged."""
+        with running(self.threads), limited_threads(self.threads):
+            decoder = Decoder(data)
+            size = state.reference.shape[:2]
+            height, width = (-(-side // STRIDE) for side in size)
+            z_m, y_m = self.priors.motion.read(decoder, height, width, quality)
+            z_c, y_c = self.priors.codec.read(decoder, height, width, quality)
+            if _hash(z_m, y_m, z_c, y_c) != hash:
+                raise FormatError("the decoded latents do not match their hash")
+            reference = self._tensor(state.reference)
+            found = self.model.predict(self._back(y_m), reference, self._quality(quality))
+            return State(self._picture(y_c, found, quality, size))
+
+    def shown(self, state: State) -> NDArray[np.uint8]:
+        """The frame of a state, (H, W, 3)."""
+        return state.reference
+
+    def _write(
+        self, encoder: Encoder, coder: LatentCoder, y: Tensor, quality: int
+    ) -> tuple[Ints, Ints]:
+        at = self._quality(quality)
+        z = coder.hyper_analyse(y, at)[0].long().cpu().numpy()
+        gained = (y * coder.gain(at))[0].float().cpu().numpy()
+        motion = coder is self.model.motion
+        prior = self.priors.motion if motion else self.priors.codec
+        price = None if motion else np.full(gained.shape, BIT_PRICE, np.float32)
+        return z, prior.write(encoder, z, gained, quality, price)
+
+    def _picture(
+        self, y: Ints, found: Prediction, quality: int, size: tuple[int, ...]
+    ) -> NDArray[np.uint8]:
+        x = self.model.synthesise(self._back(y), found, self._quality(quality))[0]
+        pixels = x.float().mul(255).round_().clamp_(0, 255).to(torch.uint8)
+        upright = pixels[:, : size[0], : size[1]].permute(1, 2, 0)
+        return np.asarray(upright.contiguous().cpu().numpy(), np.uint8)
+
+    def _tensor(self, frame: NDArray[np.uint8]) -> Tensor:
+        """(H, W, 3) samples -> (1, 3, 16h, 16w) in [0, 1], the last row and column repeated."""
+        height, width = frame.shape[:2]
+        x = torch.from_numpy(np.array(frame, np.float32)).to(self.device)
+        x = x.permute(2, 0, 1)[None] / 255
+        return F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+
+    def _back(self, y: Ints) -> Tensor:
+        return torch.from_numpy(y.astype(np.float32)).to(self.device)[None]
+
+    def _quality(self, quality: int) -> Tensor:
+        return torch.tensor([quality / 1000], device=self.device)
+
+
+def restore(model: VideoMofNet, weights: Weights[MofNetConfig]) -> None:
+    """Put a weight file into the network; WeightsError where it does not fit."""
+    state = {n: torch.from_numpy(t) for n, t in weights.transforms.items()}
+    expected = {n for n in model.state_dict() if not n.startswith(PRIOR_PARTS)}
+    if set(state) != expected:
+        raise WeightsError(f"{weights.path}: the tensors are not those of its model")
+    try:
+        model.load_state_dict(state, strict=False)
+        for name, part in (("motion.", model.motion), ("codec.", model.codec)):
+            arrays = weights.prior.items()
+            part.prior.restore({n.removeprefix(name): a for n, a in arrays if n.startswith(name)})
+    except (RuntimeError, KeyError) as error:
+        raise WeightsError(f"{weights.path}: tensors of a wrong shape: {error}") from error
+
+
+def _hash(z_m: Ints, y_m: Ints, z_c: Ints, y_c: Ints) -> int:
+    """CRC-32 of the latents of MOFNet and of CodecNet."""
+    parts = (latent_hash(z_m, y_m), latent_hash(z_c, y_c))
+    return crc32(b"".join(part.to_bytes(4, "little") for part in parts))

@@ -1,0 +1,104 @@
+"""Presets of video-mofnet: frozen data, one dataclass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+STRIDE = 16  # of all latents
+FLOW_BLOCK = 8  # side of the blocks whose mean flow the patch transform codes
+ALPHA_BIAS = 0.5  # alpha = clip(a + 0.5, 0, 1), paper P section IV.A
+
+
+@dataclass(frozen=True)
+class MofNetConfig:
+    """Sizes and switches of MOFNet and CodecNet (paper P, fig. 2).
+
+    transform: "strided" is the paper's four 5x5 convolutions of stride 2, from two pictures to
+    flow and alpha, and from frame and prediction to the frame; "patch" codes an estimated flow in
+    blocks and the rest of the prediction in a KLT, each corrected by residual networks.
+    modes: what a pixel may be, "both", "coded" alone (alpha = 1) or "skipped" alone (alpha = 0).
+    conditional: CodecNet sees the prediction on both sides; else it codes the difference.
+    motion_...: of MOFNet; the others are of CodecNet: width of the transforms, latent and hyper
+    channels, `nn.prior.PriorConfig`'s features, hidden and groups; blocks: residual blocks of the
+    patch transform, before and after. density and order as there, of both.
+    """
+
+    transform: Literal["strided", "patch"]
+    motion_width: int
+    motion_latent: int
+    motion_hyper: int
+    motion_features: int
+    motion_hidden: tuple[int, int]
+    motion_groups: tuple[int, ...]
+    width: int
+    latent: int
+    hyper: int
+    features: int
+    hidden: tuple[int, int]
+    groups: tuple[int, ...]
+    density: Literal["gaussian", "laplace"]
+    order: Literal["checkerboard", "wavefront"]
+    motion_blocks: tuple[int, int] = (0, 0)
+    blocks: tuple[int, int] = (0, 0)
+    modes: Literal["both", "coded", "skipped"] = "both"
+    conditional: bool = True
+
+
+PRESETS = {
+    "paper": MofNetConfig(
+        transform="strided",
+        motion_width=128,
+        motion_latent=64,
+        motion_hyper=64,
+        motion_features=128,
+        motion_hidden=(128, 128),
+        motion_groups=(64,),
+        width=192,
+        latent=128,
+        hyper=128,
+        features=192,
+        hidden=(256, 256),
+        groups=(128,),
+        density="laplace",
+        order="wavefront",
+    ),
+    "compact": MofNetConfig(
+        transform="patch",
+        motion_width=64,
+        motion_latent=32,
+        motion_hyper=16,
+        motion_features=64,
+        motion_hidden=(64, 48),
+        motion_groups=(8, 24),
+        motion_blocks=(2, 2),
+        width=96,
+        latent=192,
+        hyper=32,
+        features=96,
+        hidden=(96, 80),
+        groups=(8, 16, 32, 56, 80),
+        blocks=(2, 4),
+        density="laplace",
+        order="checkerboard",
+    ),
+    "tiny": MofNetConfig(
+        transform="patch",
+        motion_width=8,
+        motion_latent=12,
+        motion_hyper=4,
+        motion_features=8,
+        motion_hidden=(8, 8),
+        motion_groups=(12,),
+        motion_blocks=(1, 1),
+        width=8,
+        latent=24,
+        hyper=4,
+        features=8,
+        hidden=(8, 8),
+        groups=(24,),
+        blocks=(1, 1),
+        density="laplace",
+        order="wavefront",
+    ),
+}

@@ -1,0 +1,146 @@
+"""video-mofnet: P-frames by learned flow and a choice of skip or conditional coding (paper P).
+
+    reference, x ─ MOFNet ─► y_m ─► flow, alpha;   x~ = reference along flow
+    alpha x, alpha x~ ─ CodecNet ─► y_c ─► c(alpha x~, alpha x)
+    x^ = (1 - alpha) x~ + c(alpha x~, alpha x)                                (eq. 2, 3, 5, 6)
+
+Pictures are (B, 3, H, W) in [0, 1], H and W multiples of 16 (of 64 in training).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from flowcodec.models.video_mofnet.codec import PatchCodec, StridedCodec
+from flowcodec.models.video_mofnet.config import ALPHA_BIAS, MofNetConfig
+from flowcodec.models.video_mofnet.motion import (
+    PatchMotionAnalysis,
+    PatchMotionSynthesis,
+    StridedMotionAnalysis,
+    StridedMotionSynthesis,
+)
+from flowcodec.nn.latents import LatentCoder
+from flowcodec.nn.prior import PriorConfig
+from flowcodec.nn.warp import warp
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What MOFNet tells a decoder: flow (B, 2, H, W) in pixels from the frame to its reference,
+    alpha (B, 1, H, W), and the reference along that flow, x~ (B, 3, H, W) around zero."""
+
+    flow: Tensor
+    alpha: Tensor
+    picture: Tensor
+
+
+@dataclass(frozen=True)
+class Output:
+    """x_hat (B, 3, H, W), around [0, 1] but not clamped; bits (B, 2) of MOFNet and CodecNet."""
+
+    x_hat: Tensor
+    bits: Tensor
+    prediction: Prediction
+
+
+class Motion(LatentCoder):
+    """MOFNet: g_a, g_s, and how their latents are coded."""
+
+    def __init__(self, config: MofNetConfig):
+        super().__init__(
+            PriorConfig(
+                latent=config.motion_latent,
+                hyper=config.motion_hyper,
+                features=config.motion_features,
+                hidden=config.motion_hidden,
+                groups=config.motion_groups,
+                density=config.density,
+                order=config.order,
+            )
+        )
+        patch = config.transform == "patch"
+        self.g_a = PatchMotionAnalysis(config) if patch else StridedMotionAnalysis(config)
+        self.g_s = PatchMotionSynthesis(config) if patch else StridedMotionSynthesis(config)
+
+
+class Codec(LatentCoder):
+    """CodecNet: its transforms, and how their latents are coded."""
+
+    def __init__(self, config: MofNetConfig):
+        super().__init__(
+            PriorConfig(
+                latent=config.latent,
+                hyper=config.hyper,
+                features=config.features,
+                hidden=config.hidden,
+                groups=config.groups,
+                density=config.density,
+                order=config.order,
+            )
+        )
+        patch = config.transform == "patch"
+        self.transform = PatchCodec(config) if patch else StridedCodec(config)
+
+
+class VideoMofNet(nn.Module):
+    """The whole network of a P-frame. quality is (B,) in [1, 8]."""
+
+    def __init__(self, config: MofNetConfig):
+        super().__init__()
+        self.config = config
+        self.motion = Motion(config)
+        self.codec = Codec(config)
+
+    def forward(
+        self,
+        x: Tensor,
+        reference: Tensor,
+        flow: Tensor | None,
+        quality: Tensor,
+        noise: bool = False,
+        price: float = 0.0,
+        alpha: Tensor | None = None,
+    ) -> Output:
+        """Training pass; `noise` and `price` as in `LatentCoder.code`; flow: estimated from x to
+        the reference, for transforms that code it; alpha: instead of MOFNet's."""
+        y = self.analyse_motion(x, reference, flow, quality)
+        motion = self.motion.code(y, quality, noise)
+        found = self.predict(motion.y, reference, quality)
+        if alpha is not None:
+            found = replace(found, alpha=alpha)
+        bits = motion.z_bits + motion.y_bits
+        if self.config.modes == "skipped":
+            return Output(found.picture + 0.5, torch.stack([bits, 0 * bits], 1), found)
+        y = self.analyse(x, found, quality)
+        coded = self.codec.code(y, quality, noise, price)
+        x_hat = self.synthesise(coded.y, found, quality)
+        return Output(x_hat, torch.stack([bits, coded.z_bits + coded.y_bits], 1), found)
+
+    def analyse_motion(
+        self, x: Tensor, reference: Tensor, flow: Tensor | None, quality: Tensor
+    ) -> Tensor:
+        """y of MOFNet before its gain, (B, M, H/16, W/16)."""
+        return self.motion.g_a(x - 0.5, reference - 0.5, flow, quality)
+
+    def predict(self, y: Tensor, reference: Tensor, quality: Tensor) -> Prediction:
+        """Integer-valued y of MOFNet and the reference -> what a decoder knows before CodecNet."""
+        flow, a = self.motion.g_s(self.motion.restored(y, quality), quality)
+        alpha = (a + ALPHA_BIAS).clamp(0, 1)
+        if self.config.modes != "both":
+            alpha = torch.full_like(a, float(self.config.modes == "coded"))
+        return Prediction(flow, alpha, warp(reference - 0.5, flow))
+
+    def analyse(self, x: Tensor, prediction: Prediction, quality: Tensor) -> Tensor:
+        """y of CodecNet before its gain, (B, M, H/16, W/16)."""
+        alpha = prediction.alpha
+        return self.codec.transform.analyse(alpha * (x - 0.5), alpha * prediction.picture, quality)
+
+    def synthesise(self, y: Tensor, prediction: Prediction, quality: Tensor) -> Tensor:
+        """Integer-valued y of CodecNet -> the picture (eq. 6), not clamped."""
+        alpha, picture = prediction.alpha, prediction.picture
+        y = self.codec.restored(y, quality)
+        coded = self.codec.transform.synthesise(y, alpha * picture, quality)
+        return (1 - alpha) * picture + coded + 0.5

@@ -1,0 +1,249 @@
+"""Training of video-mofnet: an I-frame by image-cnn, then P-frames from decoded references."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flowcodec.codecs.flow import FlowEstimator
+from flowcodec.codecs.inter import PRIOR_PARTS, restore
+from flowcodec.codecs.torch_transforms import TorchTransforms
+from flowcodec.codecs.weights import BUNDLED, bundled_weights, load_weights, save_weights
+from flowcodec.errors import UsageError
+from flowcodec.models.image_cnn.config import MSE_LAMBDAS
+from flowcodec.models.video_mofnet.config import PRESETS
+from flowcodec.models.video_mofnet.model import Output, VideoMofNet
+from flowcodec.nn.gains import ANCHORS
+from flowcodec.nn.warp import warp
+from flowcodec.training.engine import Group, Result, Training, configured
+from flowcodec.training.flow.clips import load_clips
+from flowcodec.training.image.losses import distortion
+from flowcodec.training.image.training import lambda_of, sample_quality
+from flowcodec.training.recipe import VideoRecipe, VideoStage
+from flowcodec.training.video.sequences import Sequences
+from flowcodec.training.video.start import start_from_klt
+
+KLT = "codec.transform.klt.weight"
+GAINS = ("log_gain.table", "log_inverse_gain.table", "log_error.table")
+START_BATCHES, START_CROPS, START_CROP = 12, 8, 192
+MEASURED = (2.0, 4.0, 6.0)  # qualities of an evaluation
+MEASURED_FRAMES = 4  # P-frames of each clip
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A P-frame of a batch as it was coded: bits a pixel of MOFNet and CodecNet (B, 2)."""
+
+    output: Output
+    bpp: Tensor
+
+
+class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, list[np.ndarray]]):
+    """Training of video-mofnet."""
+
+    def __init__(self, recipe: VideoRecipe, folder: Path, device: str = "cpu"):
+        super().__init__(recipe, folder, device)
+        intra = TorchTransforms(bundled_weights("image-cnn", recipe.metric), device)
+        self.intra = intra.model.requires_grad_(False)
+        self.estimator: FlowEstimator | None = None
+        if self.model.config.transform == "patch":
+            self.estimator = FlowEstimator(bundled_weights("flow-deeppynet", "epe"), device=device)
+
+    def build(self) -> VideoMofNet:
+        """The untrained network; UsageError names the key that does not fit."""
+        config = configured(self.recipe, PRESETS)
+        torch.manual_seed(self.recipe.seed)
+        try:
+            return VideoMofNet(config)
+        except ValueError as error:
+            raise UsageError(f"switches: {error}") from error
+
+    def groups(self) -> list[Group]:
+        """Gains learn at a rate of their own, and so does the KLT."""
+        names = [name for name, _ in self.model.named_parameters()]
+        gains = [name for name in names if name.endswith(GAINS)]
+        return [
+            Group(gains, self.recipe.gains),
+            Group([name for name in names if name == KLT], self.recipe.slow),
+        ]
+
+    def load(
+        self, data: Path, progress: Callable[[int, int], None] | None
+    ) -> tuple[Sequences, list[np.ndarray]]:
+        """The videos of a folder, some scenes held out; smaller or shorter ones are passed over."""
+        recipe = self.recipe
+        crop = max(stage.crop for stage in recipe.stages)
+        frames = max(stage.frames for stage in recipe.stages) + 1
+        scenes = list(load_clips(data, crop, crop, progress).values())
+        if len(scenes) <= recipe.held_out:
+            raise UsageError(
+                f"{data} needs videos of more than {recipe.held_out} scenes, of at least"
+                f" {crop}x{crop} pixels"
+            )
+        held_out = [scene[0] for scene in scenes[: recipe.held_out]]
+        training = [clip for scene in scenes[recipe.held_out :] for clip in scene]
+        return Sequences([c for c in training if len(c) >= frames], recipe.seed), held_out
+
+    def initialise(self, source: Sequences) -> None:
+        """The recipe's `init`, or the KLT of what an estimated flow leaves."""
+        init = self.recipe.init
+        if init is not None:
+            bundled = BUNDLED / f"{init}.safetensors"
+            weights = load_weights(bundled if bundled.exists() else Path(init)).of("video-mofnet")
+            alike = dataclasses.replace(
+                weights.config,
+                modes=self.model.config.modes,
+                conditional=self.model.config.conditional,
+            )
+            if alike != self.model.config:
+                raise UsageError(
+                    f"init = {init!r}: these weights are of another preset or switches"
+                )
+            restore(self.model, weights)
+        elif self.estimator is not None:
+            frames, predictions = [], []
+            for index in range(START_BATCHES):
+                first, second = source.batch(index, START_CROPS, 2, START_CROP).to(self.device)
+                quality = self.qualities(index, len(first))
+                reference = self.decoded(first, quality)
+                flow = self.estimator.flow(second, reference)
+                frames.append(second)
+                predictions.append(warp(reference, flow))
+            start_from_klt(self.model, torch.cat(frames), torch.cat(predictions), MSE_LAMBDAS)
+        else:
+            ladder = torch.linspace(-1.0, 2.0, ANCHORS)[:, None]
+            with torch.no_grad():
+                for part in (self.model.motion, self.model.codec):
+                    for table in part.gain_tables:
+                        table.copy_(ladder.expand_as(table))
+
+    def frozen(self, stage: VideoStage) -> Collection[str]:
+        """What a phase leaves as it is: of `alternate`, MOFNet and CodecNet take turns."""
+        names = [name for name, _ in self.model.named_parameters()]
+        if stage.phase == "prior":
+            return [name for name in names if not name.startswith(PRIOR_PARTS)]
+        if stage.phase == "alternate":
+            other = ("codec.", "motion.")[self.step % 2]
+            return [name for name in names if name.startswith(other)]
+        return ()
+
+    def loss(self, source: Sequences, stage: VideoStage) -> Tensor:
+        """Rate and distortion of P-frames, each sequence at a quality of its own."""
+        recipe = self.recipe
+        x = source.batch(self.step, stage.batch, stage.frames + 1, stage.crop).to(self.device)
+        quality = self.qualities(self.step, stage.batch)
+        weight = lambda_of(recipe.lambdas, quality)
+        balance = (weight / recipe.lambdas[ANCHORS // 2]) ** -recipe.balance
+        reference = self.decoded(x[0], quality)
+        total = x.new_zeros(())
+        for frame in x[1:]:
+            with self.autocast():
+                coded = self.code(self.model, frame, reference, quality, stage.phase == "halves")
+            error = distortion(recipe.metric, frame, coded.output.x_hat.float())
+            total = total + (balance * (coded.bpp.sum(1) + weight * error)).mean()
+            reference = as_decoded(coded.output.x_hat)
+        return total / stage.frames
+
+    def code(
+        self,
+        model: VideoMofNet,
+        x: Tensor,
+        reference: Tensor,
+        quality: Tensor,
+        halves: bool = False,
+    ) -> Frame:
+        """One P-frame; `halves`: alpha is 1 on the left half of the frame and 0 on the right."""
+        flow = None
+        if self.estimator is not None:
+            flow = self.estimator.flow(x, reference).clone()
+        alpha = None
+        if halves:
+            alpha = torch.ones_like(x[:, :1])
+            alpha[..., x.shape[3] // 2 :] = 0
+        noise, price = self.recipe.rate == "noise", self.recipe.price
+        output = model(x, reference, flow, quality, noise, price, alpha)
+        return Frame(output, output.bits / x[0, 0].numel())
+
+    @torch.no_grad()
+    def decoded(self, x: Tensor, quality: Tensor) -> Tensor:
+        """An I-frame as image-cnn gives it back."""
+        return as_decoded(self.intra(x, quality, price=self.recipe.price).x_hat)
+
+    def qualities(self, step: int, count: int) -> Tensor:
+        """One quality a sequence, stratified."""
+        rng = np.random.default_rng([self.recipe.seed, step, 1])
+        return torch.from_numpy(sample_quality(None, count, rng)).to(self.device)
+
+    @torch.no_grad()
+    def evaluate(self, held_out: list[np.ndarray]) -> Result:
+        """Estimated bpp (of MOFNet too) and PSNR of P-frames of the averaged network, by quality;
+        for MS-SSIM "ms-ssim-db" as well. Clips are cut to multiples of 64."""
+        similar = self.recipe.metric == "ms-ssim"
+        names = ["bpp", "motion", "psnr"] + ["ms-ssim-db"] * similar
+        result: Result = {"quality": list(MEASURED), **{name: [] for name in names}}
+        self.average.eval()
+        for value in MEASURED:
+            found: dict[str, list[float]] = {name: [] for name in names}
+            quality = torch.full((1,), value, device=self.device)
+            for clip in held_out:
+                height, width = (side // 64 * 64 for side in clip.shape[1:3])
+                cut = clip[: MEASURED_FRAMES + 1, :height, :width]
+                x = torch.from_numpy(cut).to(self.device).permute(0, 3, 1, 2).float() / 255
+                reference = self.decoded(x[:1], quality)
+                for frame in x[1:, None]:
+                    coded = self.code(self.average, frame, reference, quality)
+                    reference = as_decoded(coded.output.x_hat)
+                    found["bpp"].append(float(coded.bpp.sum()))
+                    found["motion"].append(float(coded.bpp[0, 0]))
+                    error = float((reference - frame).square().mean())
+                    found["psnr"].append(-10 * math.log10(error + 1e-10))
+                    if similar:
+                        unlike = float(distortion("ms-ssim", frame, reference))
+                        found["ms-ssim-db"].append(-10 * math.log10(unlike + 1e-10))
+            for name in names:
+                result[name].append(float(np.mean(found[name])))
+        return result
+
+    def describe(self, result: Result) -> str:
+        """All figures, in one line."""
+        quality_of = "ms-ssim-db" if "ms-ssim-db" in result else "psnr"
+        rows = zip(
+            *(result[name] for name in ("quality", "bpp", "motion", quality_of)), strict=True
+        )
+        return "; ".join(
+            f"q {quality:g} {bpp:.4f} bpp ({motion:.4f} motion) {decibels:.2f} dB"
+            for quality, bpp, motion, decibels in rows
+        )
+
+    def export(self, path: Path) -> bytes:
+        """As the function `export`, of the averaged network."""
+        return export(self.average, self.recipe.metric, path)
+
+
+def as_decoded(x_hat: Tensor) -> Tensor:
+    """A picture as it comes out of a decoder: 8 bits, without a gradient."""
+    return (x_hat.detach().float().clamp(0, 1) * 255).round() / 255
+
+
+def export(model: VideoMofNet, metric: str, path: Path) -> bytes:
+    """Write the weights of `model` in 16 bits, its priors as integers; returns their hash."""
+    model = copy.deepcopy(model).cpu()
+    transforms = {
+        name: tensor.float().numpy()
+        for name, tensor in model.state_dict().items()
+        if not name.startswith(PRIOR_PARTS)
+    }
+    priors = {
+        f"{name}.{key}": array
+        for name, part in (("motion", model.motion), ("codec", model.codec))
+        for key, array in part.prior.export().items()
+    }
+    return save_weights(path, "video-mofnet", metric, model.config, transforms, priors)
