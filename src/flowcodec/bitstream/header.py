@@ -1,34 +1,53 @@
-"""The header of a `.fci` file: by one table, `FIELDS`, it is read, checked, written and shown.
+"""The header of a `.fci` file; `FIELDS` is its table."""
 
-magic  version  kind | the fields of the table | CRC-32 of all that
-"""
-
-from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from flowcodec.bitstream.numbers import (
-    CRC_BYTES,
-    Reader,
-    pack_unsigned,
-    pack_varint,
-    running_crc,
+from flowcodec.bitstream.fields import (
+    HASH,
+    LOSSLESS_PSNR,
+    MAGIC,
+    PSNR,
+    QUALITY,
+    U8,
+    VARINT,
+    VERSION,
+    Field,
+    cannot_write,
+    describe_fields,
+    pack_fields,
+    pack_start,
+    read_fields,
+    read_start,
 )
-from flowcodec.errors import FormatError, UsageError
+from flowcodec.bitstream.numbers import Reader
 
-MAGIC = b"\xfcFC"
-VERSION = 1
+__all__ = [
+    "DEFAULT_TILE",
+    "FIELDS",
+    "LOSSLESS_PSNR",
+    "MAGIC",
+    "MAX_SIDE",
+    "MAX_TILE_PIXELS",
+    "MODEL_NAMES",
+    "TILE_STEP",
+    "VERSION",
+    "PictureHeader",
+    "TileBox",
+    "describe_header",
+    "pack_header",
+    "parse_header",
+]
+
 PICTURE_KIND = 1
 MODEL_NAMES = {1: "image-cnn"}  # a code is never given to another model
 
 TILE_STEP = 64  # pixels
 DEFAULT_TILE = 16  # steps: 1024 pixels
-LOSSLESS_PSNR = 65535
 
 MAX_SIDE = 2**20  # pixels
 MAX_TILE_PIXELS = 2**22
 
-HASH_BYTES = 4
 UNIT = "header"
 
 
@@ -100,86 +119,31 @@ class PictureHeader:
         )
 
 
-@dataclass(frozen=True)
-class Wire:
-    """How one kind of value stands in the file."""
-
-    name: str
-    read: Callable[[Reader, str], Any]
-    write: Callable[[Any], bytes]
-
-
-U8 = Wire(
-    "u8", lambda reader, what: reader.unsigned(1, what), lambda value: pack_unsigned(value, 1)
-)
-U16 = Wire(
-    "u16", lambda reader, what: reader.unsigned(2, what), lambda value: pack_unsigned(value, 2)
-)
-VARINT = Wire("varint", Reader.varint, pack_varint)
-HASH = Wire(f"{HASH_BYTES} bytes", lambda reader, what: reader.take(HASH_BYTES, what), bytes)
-
-
-@dataclass(frozen=True)
-class Field:
-    """One row of the header: `allowed` is None where every value of the wire form is."""
-
-    name: str
-    wire: Wire
-    allowed: Collection[int] | None
-    meaning: str
-    show: Callable[[Any], str]
-
-    def trouble(self, value: Any) -> str | None:
-        """What is wrong with `value`, in words, or None."""
-        if self.wire is HASH and len(value) != HASH_BYTES:
-            return f"{self.name} has {len(value)} bytes, not {HASH_BYTES}"
-        if self.allowed is None or value in self.allowed:
-            return None
-        if isinstance(self.allowed, range):
-            return f"{self.name} is {value}, allowed are {self.allowed_text}"
-        return f"{self.name} {value} is not known: a newer flowcodec may read the file"
-
-    @property
-    def allowed_text(self) -> str:
-        """The allowed values in words."""
-        if self.allowed is None:
-            return "any"
-        if isinstance(self.allowed, range):
-            return f"{self.allowed[0]} to {self.allowed[-1]}"
-        return ", ".join(str(value) for value in self.allowed)
-
-
 def _show_flags(flags: int) -> str:
     return ("gray" if flags & 1 else "RGB") + (" with alpha" if flags & 2 else "")
 
 
-def _show_psnr(psnr: int) -> str:
-    return "exact" if psnr == LOSSLESS_PSNR else f"{psnr / 100:.2f} dB"
-
+MODEL = Field("model", U8, tuple(MODEL_NAMES), "code of the model", MODEL_NAMES.__getitem__)
+PRIOR_HASH = Field(
+    "prior_hash", HASH, None, "SHA-256 of the integer prior, its first 4 bytes", bytes.hex
+)
+WEIGHTS_HASH = Field(
+    "weights_hash", HASH, None, "SHA-256 of all weights, its first 4 bytes", bytes.hex
+)
+WIDTH = Field("width", VARINT, range(1, MAX_SIDE + 1), "pixels", "{} pixels".format)
+HEIGHT = Field("height", VARINT, range(1, MAX_SIDE + 1), "pixels", "{} pixels".format)
 
 FIELDS = (
-    Field("model", U8, tuple(MODEL_NAMES), "code of the model", MODEL_NAMES.__getitem__),
-    Field("prior_hash", HASH, None, "SHA-256 of the integer prior, its first 4 bytes", bytes.hex),
-    Field("weights_hash", HASH, None, "SHA-256 of all weights, its first 4 bytes", bytes.hex),
-    Field("width", VARINT, range(1, MAX_SIDE + 1), "pixels", "{} pixels".format),
-    Field("height", VARINT, range(1, MAX_SIDE + 1), "pixels", "{} pixels".format),
+    MODEL,
+    PRIOR_HASH,
+    WEIGHTS_HASH,
+    WIDTH,
+    HEIGHT,
     Field(
         "flags", U8, range(4), "1: gray instead of RGB; 2: has alpha; both may be set", _show_flags
     ),
-    Field(
-        "quality",
-        U16,
-        range(1000, 8001),
-        "thousandths: 4000 is quality 4",
-        lambda quality: f"{quality / 1000:g}",
-    ),
-    Field(
-        "psnr",
-        U16,
-        range(2**16),
-        "hundredths of a dB over all samples of the encoder's own picture; 65535: it is exact",
-        _show_psnr,
-    ),
+    QUALITY,
+    PSNR,
     Field(
         "tile",
         U8,
@@ -192,15 +156,10 @@ FIELDS = (
 
 def pack_header(header: PictureHeader) -> bytes:
     """The header's bytes, checksum included; UsageError names a field outside its range."""
-    for field in FIELDS:
-        trouble = field.trouble(getattr(header, field.name))
-        if trouble:
-            raise UsageError(f"cannot write the header: {trouble}")
+    data = pack_fields("the header", pack_start(PICTURE_KIND), FIELDS, _values(header))
     if trouble := _tile_trouble(header):
-        raise UsageError(f"cannot write the header: {trouble}")
-    data = MAGIC + pack_unsigned(VERSION, 1) + pack_unsigned(PICTURE_KIND, 1)
-    data += b"".join(field.wire.write(getattr(header, field.name)) for field in FIELDS)
-    return data + pack_unsigned(running_crc(data), CRC_BYTES)
+        raise cannot_write("the header", trouble)
+    return data
 
 
 def parse_header(data: bytes) -> tuple[PictureHeader, int]:
@@ -210,18 +169,8 @@ def parse_header(data: bytes) -> tuple[PictureHeader, int]:
     compared before any value is judged, so a complaint about a value is no damage.
     """
     reader = Reader(data, 0, UNIT)
-    _check_start(reader)
-    values: dict[str, Any] = {}
-    offsets: dict[str, int] = {}
-    for field in FIELDS:
-        offsets[field.name] = reader.offset
-        values[field.name] = field.wire.read(reader, field.name)
-    end = reader.offset
-    if reader.unsigned(CRC_BYTES, "the checksum") != running_crc(data[:end]):
-        raise FormatError("the header is damaged: its checksum does not match", offset=0, unit=UNIT)
-    for field in FIELDS:
-        if trouble := field.trouble(values[field.name]):
-            raise reader.error(trouble, offsets[field.name])
+    read_start(reader, PICTURE_KIND)
+    values, offsets = read_fields(reader, FIELDS)
     flags = values.pop("flags")
     header = PictureHeader(**values, gray=bool(flags & 1), alpha=bool(flags & 2))
     if trouble := _tile_trouble(header):
@@ -231,25 +180,11 @@ def parse_header(data: bytes) -> tuple[PictureHeader, int]:
 
 def describe_header(header: PictureHeader) -> list[tuple[str, str]]:
     """Name and value of each field, for people, in the order of the file."""
-    return [(field.name, field.show(getattr(header, field.name))) for field in FIELDS]
+    return describe_fields(FIELDS, _values(header))
 
 
-def _check_start(reader: Reader) -> None:
-    start = reader.data[: len(MAGIC)]
-    if start != MAGIC:
-        found = f"it starts with {start.hex(' ')}" if start else "it is empty"
-        raise reader.error(f"this is not a flowcodec file: {found}, not {MAGIC.hex(' ')}")
-    reader.offset = len(MAGIC)
-    version = reader.unsigned(1, "the version")
-    if version != VERSION:
-        raise reader.error(
-            f"format version {version} is not known, this flowcodec reads version {VERSION}:"
-            " a newer flowcodec may read the file",
-            len(MAGIC),
-        )
-    kind = reader.unsigned(1, "the kind")
-    if kind != PICTURE_KIND:
-        raise reader.error(f"kind {kind} is not a picture ({PICTURE_KIND})", len(MAGIC) + 1)
+def _values(header: PictureHeader) -> dict[str, Any]:
+    return {field.name: getattr(header, field.name) for field in FIELDS}
 
 
 def _tile_trouble(header: PictureHeader) -> str | None:

@@ -10,10 +10,11 @@ from flowcodec.bitstream.header import (
     pack_header,
     parse_header,
 )
-from flowcodec.bitstream.numbers import CRC_BYTES, pack_unsigned, unpack_unsigned
+from flowcodec.bitstream.numbers import CRC_BYTES, Reader, unpack_unsigned
 from flowcodec.bitstream.units import (
     ALPHA,
     EXIF,
+    HASH_BYTES,
     ICC,
     LEARNED,
     LOSSLESS,
@@ -22,6 +23,7 @@ from flowcodec.bitstream.units import (
     TILE_KINDS,
     UNIT_NAMES,
     Unit,
+    pack_hash,
     pack_unit,
     read_unit,
 )
@@ -41,7 +43,6 @@ __all__ = [
     "parse_picture",
 ]
 
-HASH_BYTES = 4
 ORDER = (ICC, EXIF, ALPHA, LEARNED)  # tiles of all kinds stand in the last place
 
 
@@ -93,13 +94,10 @@ def pack_picture(
         raise UsageError(f"the header asks for {header.tile_count} tiles, {len(tiles)} were given")
     if header.alpha != (alpha is not None):
         raise UsageError("the header's alpha flag and the alpha bytes contradict each other")
-    for tile in tiles:
-        if not 0 <= tile.hash < 2**32:
-            raise UsageError(f"a tile's hash has 32 bits, {tile.hash} has not")
 
     crc = unpack_unsigned(parts[0][-CRC_BYTES:])
     payloads = [(ICC, icc), (EXIF, exif), (ALPHA, alpha)]
-    payloads += [(tile.type, pack_unsigned(tile.hash, HASH_BYTES) + tile.data) for tile in tiles]
+    payloads += [(tile.type, pack_hash(tile.hash, "a tile") + tile.data) for tile in tiles]
     for type, payload in payloads:
         if payload is not None:
             unit, crc = pack_unit(type, payload, crc)
@@ -115,24 +113,25 @@ def parse_picture(data: bytes) -> PictureFile:
     the name of the unit. No more memory is taken than a small multiple of `len(data)`, whatever
     geometry the header claims.
     """
-    header, offset = parse_header(data)
-    crc = unpack_unsigned(data[offset - CRC_BYTES : offset])
-    _check_room_for_tiles(header, len(data) - offset, offset)
+    header, size = parse_header(data)
+    crc = unpack_unsigned(data[size - CRC_BYTES : size])
+    reader = Reader(data, size, "")
+    _check_room_for_tiles(header, reader)
 
-    parts = {"header": offset, "unit frames": 0, "hashes": 0}
+    parts = {"header": size, "unit frames": 0, "hashes": 0}
     parts |= {UNIT_NAMES[type]: 0 for type in (ICC, EXIF, ALPHA)} | {"tiles": 0, "skipped units": 0}
     single: dict[int, bytes] = {}
     tiles: list[Tile] = []
     earliest = 0
     while len(tiles) < header.tile_count:
-        if offset == len(data):
-            raise FormatError(
-                f"the file is cut short: {len(tiles)} of {header.tile_count} tiles are there",
-                offset=offset,
-                unit=f"tile {len(tiles)}",
+        tile_name = f"tile {len(tiles)}"
+        if not reader.left:
+            reader.unit = tile_name
+            raise reader.error(
+                f"the file is cut short: {len(tiles)} of {header.tile_count} tiles are there"
             )
-        unit = read_unit(data, offset, crc, len(tiles))
-        offset += unit.frame_bytes + len(unit.payload)
+        reader.unit = f"the unit after {len(tiles)} tiles"
+        unit = read_unit(reader, crc, UNIT_NAMES | dict.fromkeys(TILE_KINDS, tile_name))
         crc = unit.crc
         parts["unit frames"] += unit.frame_bytes
         if unit.type not in UNIT_NAMES:
@@ -148,23 +147,19 @@ def parse_picture(data: bytes) -> PictureFile:
             earliest = _place(unit.type) + 1
             single[unit.type] = unit.payload
             parts[unit.name] += len(unit.payload)
-    if offset < len(data):
-        raise FormatError(
-            f"{len(data) - offset} bytes follow the last tile, where the file must end",
-            offset=offset,
-            unit="the end",
-        )
+    if reader.left:
+        reader.unit = "the end"
+        raise reader.error(f"{reader.left} bytes follow the last tile, where the file must end")
     return PictureFile(header, tiles, single.get(ALPHA), single.get(ICC), single.get(EXIF), parts)
 
 
-def _check_room_for_tiles(header: PictureHeader, left: int, offset: int) -> None:
+def _check_room_for_tiles(header: PictureHeader, reader: Reader) -> None:
     least = header.tile_count * (MIN_FRAME_BYTES + HASH_BYTES)
-    if left < least:
-        raise FormatError(
+    if reader.left < least:
+        reader.unit = "tile 0"
+        raise reader.error(
             f"the file is cut short: {header.width}x{header.height} pixels are"
-            f" {header.tile_count} tiles and need at least {least} bytes, {left} left",
-            offset=offset,
-            unit="tile 0",
+            f" {header.tile_count} tiles and need at least {least} bytes, {reader.left} left"
         )
 
 

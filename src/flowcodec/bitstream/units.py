@@ -4,6 +4,7 @@ A unit's checksum continues the one before it, so it vouches for the unit's plac
 and not only for its bytes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flowcodec.bitstream.numbers import (
@@ -14,7 +15,7 @@ from flowcodec.bitstream.numbers import (
     pack_varint,
     running_crc,
 )
-from flowcodec.errors import FormatError, UsageError
+from flowcodec.errors import UsageError
 
 SKIP_BIT = 0x40  # a reader that does not know the type passes over the unit
 
@@ -27,6 +28,7 @@ EXIF = 0x44
 TILE_KINDS = {LEARNED: "learned", PLAIN: "plain", LOSSLESS: "lossless"}
 UNIT_NAMES = {ALPHA: "alpha", ICC: "icc", EXIF: "exif"} | TILE_KINDS
 
+HASH_BYTES = 4
 MIN_FRAME_BYTES = 1 + 1 + CRC_BYTES
 
 
@@ -42,46 +44,51 @@ class Unit:
     crc: int
 
 
+def pack_hash(hash: int, what: str) -> bytes:
+    """The hash that a payload begins with; UsageError unless it has 32 bits."""
+    if not 0 <= hash < 2**32:
+        raise UsageError(f"{what}'s hash has 32 bits, {hash} has not")
+    return pack_unsigned(hash, HASH_BYTES)
+
+
+def unit_bytes(size: int) -> int:
+    """Bytes of a unit whose payload has `size`."""
+    return 1 + len(pack_varint(size)) + CRC_BYTES + size
+
+
 def pack_unit(type: int, payload: bytes, previous_crc: int) -> tuple[bytes, int]:
     """The unit's bytes and its checksum, which the next unit continues."""
     if len(payload) > VARINT_MAX:
-        name = UNIT_NAMES.get(type, f"type 0x{type:02x}")
-        raise UsageError(f"the {name} unit has {len(payload)} bytes, at most {VARINT_MAX} fit")
+        raise UsageError(
+            f"a unit of type 0x{type:02x} has {len(payload)} bytes, at most {VARINT_MAX} fit"
+        )
     start = pack_unsigned(type, 1) + pack_varint(len(payload))
     crc = running_crc(payload, running_crc(start, previous_crc))
     return start + pack_unsigned(crc, CRC_BYTES) + payload, crc
 
 
-def read_unit(data: bytes, offset: int, previous_crc: int, tile_index: int) -> Unit:
-    """The unit at `offset`; `tile_index` is the number it gets in its name if it is a tile.
+def read_unit(reader: Reader, previous_crc: int, names: Mapping[int, str]) -> Unit:
+    """Take the unit at the reader; `names` are what errors call the units of the known types.
 
     FormatError if it is cut short or damaged, or of an unknown type without the skip bit.
     """
-    reader = Reader(data, offset, f"the unit after {tile_index} tiles")
+    start = reader.offset
     type = reader.unsigned(1, "its type")
-    reader.unit = name = _name(type, tile_index)
+    reader.unit = name = names.get(type, f"unit 0x{type:02x}")
     size = reader.varint("its length")
-    start = data[offset : reader.offset]
+    covered = reader.data[start : reader.offset]
     crc = reader.unsigned(CRC_BYTES, "its checksum")
-    frame_bytes = reader.offset - offset
+    frame_bytes = reader.offset - start
     payload = reader.take(size, "its payload")
-    if crc != running_crc(payload, running_crc(start, previous_crc)):
-        raise FormatError(
+    if crc != running_crc(payload, running_crc(covered, previous_crc)):
+        raise reader.error(
             f"the {size} bytes are damaged or do not belong here: the checksum does not match",
-            offset=offset,
-            unit=name,
+            start,
         )
-    if type not in UNIT_NAMES and not type & SKIP_BIT:
-        raise FormatError(
+    if type not in names and not type & SKIP_BIT:
+        raise reader.error(
             f"unit type 0x{type:02x} is not known and may not be skipped:"
             " a newer flowcodec may read the file",
-            offset=offset,
-            unit=name,
+            start,
         )
-    return Unit(type, name, offset, payload, frame_bytes, crc)
-
-
-def _name(type: int, tile_index: int) -> str:
-    if type in TILE_KINDS:
-        return f"tile {tile_index}"
-    return UNIT_NAMES.get(type, f"unit 0x{type:02x}")
+    return Unit(type, name, reader.base + start, payload, frame_bytes, crc)
