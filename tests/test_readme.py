@@ -11,7 +11,8 @@ import pytest
 from flowcodec.cli.main import main
 from flowcodec.codecs.weights import BUNDLED
 from flowcodec.media.picture import Picture, write_picture
-from flowcodec.media.video import create_video
+from flowcodec.media.video_format import usual_format
+from flowcodec.media.video_writing import create_video
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -44,7 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_picture(Picture(pixels[:70, :90]), tmp_path / "photos" / "b.png")
     frames = [np.roll(pixels[:48, :64], (shift, 2 * shift), (0, 1)) for shift in range(4)]
     (tmp_path / "frames").mkdir()
-    with create_video(tmp_path / "clip.mp4", 64, 48, Fraction(25)) as video:
+    with create_video(tmp_path / "clip.mp4", usual_format(64, 48, Fraction(25))) as video:
         for number, frame in enumerate(frames):
             video.write(frame)
             write_picture(Picture(frame), tmp_path / "frames" / f"{number}.png")

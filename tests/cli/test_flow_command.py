@@ -19,7 +19,9 @@ from flowcodec.codecs.weights import save_weights
 from flowcodec.media.flow import read_flow
 from flowcodec.media.flow_view import colors
 from flowcodec.media.picture import Picture, read_picture, write_picture
-from flowcodec.media.video import create_video, open_video
+from flowcodec.media.video import open_video
+from flowcodec.media.video_format import usual_format
+from flowcodec.media.video_writing import create_video
 from flowcodec.models.flow_deeppynet.config import PRESETS
 from flowcodec.models.flow_deeppynet.model import DeepPyNet
 
@@ -204,7 +206,7 @@ def test_a_video_becomes_a_video(run, suffix):
 
 def test_the_scale_of_a_video_never_shrinks(run):
     still, moved = frame(0), frame(0) + np.uint8(30)
-    with create_video(Path("jump.mkv"), WIDTH, HEIGHT, Fraction(25)) as writer:
+    with create_video(Path("jump.mkv"), usual_format(WIDTH, HEIGHT, Fraction(25))) as writer:
         for pixels in (still, still + np.uint8(9), moved, moved, moved):
             writer.write(pixels)
     _, out, _ = run("jump.mkv", "-o", "out.mp4", "--json")
@@ -229,7 +231,7 @@ class Stdout(TextIOWrapper):
 
 
 def test_y4m_in_and_out(run, monkeypatch, capsys):
-    with create_video(piped := BytesIO(), WIDTH, HEIGHT, Fraction(30)) as writer:
+    with create_video(piped := BytesIO(), usual_format(WIDTH, HEIGHT, Fraction(30))) as writer:
         for number in range(FRAMES):
             writer.write(frame(number))
     piped.seek(0)
@@ -359,7 +361,7 @@ def test_the_network_runs_behind_the_command(installed, random_weights, tmp_path
 
 
 def test_pipes_through_the_installed_command(installed):
-    with create_video(piped := BytesIO(), WIDTH, HEIGHT, Fraction(30)) as writer:
+    with create_video(piped := BytesIO(), usual_format(WIDTH, HEIGHT, Fraction(30))) as writer:
         for number in range(4):
             writer.write(frame(number))
     process = installed("-", "-o", "-")
@@ -371,7 +373,7 @@ def test_pipes_through_the_installed_command(installed):
 
 
 def test_a_reader_that_leaves_ends_the_command(installed):
-    with create_video(piped := BytesIO(), 128, 128, Fraction(30)) as writer:
+    with create_video(piped := BytesIO(), usual_format(128, 128, Fraction(30))) as writer:
         for number in range(8):
             writer.write(np.full((128, 128, 3), 9 * number, np.uint8))
     process = installed("-", "-o", "-")

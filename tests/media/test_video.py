@@ -13,7 +13,9 @@ from av.video.frame import VideoFrame
 
 from flowcodec.errors import MediaError
 from flowcodec.media.picture import Picture, write_picture
-from flowcodec.media.video import create_video, open_video
+from flowcodec.media.video import open_video
+from flowcodec.media.video_format import usual_format
+from flowcodec.media.video_writing import create_video
 
 FPS = Fraction(30000, 1001)
 ONE = 1 << 16  # in a display matrix
@@ -61,7 +63,7 @@ def write_file(
 def test_a_file_keeps_frames_rate_and_count(tmp_path, monkeypatch, suffix, height, width):
     monkeypatch.chdir(tmp_path)
     path = Path(f"take 1: sea{suffix}")
-    with create_video(path, width, height, FPS) as writer:
+    with create_video(path, usual_format(width, height, FPS)) as writer:
         for frame in moving(7, height, width):
             writer.write(frame)
     with open_video(path) as video:
@@ -77,7 +79,7 @@ def test_a_file_keeps_frames_rate_and_count(tmp_path, monkeypatch, suffix, heigh
 
 def test_y4m_goes_through_a_pipe():
     pipe = BytesIO()
-    with create_video(pipe, 63, 49, FPS) as writer:
+    with create_video(pipe, usual_format(63, 49, FPS, "444")) as writer:
         for frame in moving(5, 49, 63):
             writer.write(frame)
     size = 49 * 63 * 3
@@ -95,7 +97,7 @@ def test_y4m_goes_through_a_pipe():
 def test_frames_are_read_as_they_come():
     """Constant memory: a pipe is not read to its end before the first frame is there."""
     pipe = BytesIO()
-    with create_video(pipe, 320, 240, FPS) as writer:
+    with create_video(pipe, usual_format(320, 240, FPS)) as writer:
         for frame in moving(60, 240, 320):
             writer.write(frame)
     total = pipe.tell()
@@ -115,7 +117,7 @@ def test_frames_are_read_as_they_come():
 def test_memory_does_not_grow_with_the_video(tmp_path):
     process, path = psutil.Process(), tmp_path / "clip.mkv"
     resident = []
-    with create_video(path, 960, 540, FPS) as writer:
+    with create_video(path, usual_format(960, 540, FPS)) as writer:
         for number in range(160):
             writer.write(np.full((540, 960, 3), number, np.uint8))
             resident.append(process.memory_info().rss)
@@ -157,7 +159,7 @@ def test_without_a_matrix_the_size_decides(tmp_path, height, width, matrix):
 @pytest.mark.parametrize("height", [64, 720])
 def test_written_files_name_their_matrix_and_range(tmp_path, height):
     path = tmp_path / "clip.mp4"
-    with create_video(path, 64, height, FPS) as writer:
+    with create_video(path, usual_format(64, height, FPS)) as writer:
         writer.write(np.zeros((height, 64, 3), np.uint8))
     with av.open(str(path)) as container:
         context = container.streams.video[0].codec_context
@@ -264,7 +266,7 @@ def test_other_bytes_on_a_pipe_are_refused_with_the_way_out():
 def test_an_error_leaves_the_old_file(tmp_path, error):
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"old")
-    with pytest.raises(error), create_video(path, 64, 48, FPS) as writer:
+    with pytest.raises(error), create_video(path, usual_format(64, 48, FPS)) as writer:
         for frame in moving(3, 48, 64):
             writer.write(frame)
         raise error
@@ -277,7 +279,7 @@ def test_frames_of_another_shape_are_refused(tmp_path, shape):
     for target in (tmp_path / "clip.mkv", BytesIO()):
         with (
             pytest.raises(MediaError, match=r"must be uint8 \(48, 64, 3\), not uint8"),
-            create_video(target, 64, 48, FPS) as writer,
+            create_video(target, usual_format(64, 48, FPS)) as writer,
         ):
             writer.write(np.zeros(shape, np.uint8))
     assert list(tmp_path.iterdir()) == []
@@ -285,11 +287,11 @@ def test_frames_of_another_shape_are_refused(tmp_path, shape):
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("clip.avi", "end it in .mp4 or .mkv"), ("missing/clip.mp4", "cannot write .*clip.mp4")],
+    [("clip.avi", "end it in .mp4, .mkv"), ("missing/clip.mp4", "cannot write .*clip.mp4")],
 )
 def test_what_cannot_be_written_is_refused(tmp_path, name, text):
     with (
         pytest.raises(MediaError, match=text),
-        create_video(tmp_path / name, 64, 48, FPS) as writer,
+        create_video(tmp_path / name, usual_format(64, 48, FPS)) as writer,
     ):
         writer.write(np.zeros((48, 64, 3), np.uint8))

@@ -11,7 +11,8 @@ from PIL import Image
 from flowcodec.errors import MediaError, UsageError
 from flowcodec.media.flow import write_flow
 from flowcodec.media.flow_sets import LoadedPair, Pair, find_pairs
-from flowcodec.media.video import create_video
+from flowcodec.media.video_format import usual_format
+from flowcodec.media.video_writing import create_video
 from flowcodec.nn.warp import warp
 from flowcodec.training.engine import stage_at, train
 from flowcodec.training.flow import pairs as pairs_module
@@ -253,7 +254,7 @@ def test_scenes_pairs_and_clips_in_one_step(
     write_chairs(data / "chairs", 5)
     draw_folder(data / "photographs", 5)
     for name in ("a", "b"):
-        with create_video(data / f"{name}_1.mp4", 80, 64, Fraction(25)) as video:
+        with create_video(data / f"{name}_1.mp4", usual_format(80, 64, Fraction(25))) as video:
             for frame in moving_texture(64, 80, (1.0, 0.0), frames=3):
                 video.write(frame)
     training = FlowTraining(recipe(2, batch=1, pairs=2, clips=1, held_out=1), tmp_path / "run")

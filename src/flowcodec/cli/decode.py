@@ -1,4 +1,4 @@
-"""`flowcodec decode`: .fci files back to pictures."""
+"""`flowcodec decode`: .fci files back to pictures; of .fcv files, see `decode_video`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flowcodec.cli import decode_video
 from flowcodec.cli.jobs import (
     FCI,
     PIPE,
@@ -41,6 +42,9 @@ Examples:
   flowcodec decode compressed/ -o pictures/ --format jpg -j 4
   flowcodec decode photo.fci -o back.png --verify photo.png
   flowcodec decode - --format png < photo.fci > photo.png
+  flowcodec decode clip.fcv -o clip.mp4
+  flowcodec decode clip.fcv -o frames/ --start 12.0 --frames 100
+  flowcodec decode clip.fcv -o - | ffplay -
 """
 
 
@@ -92,6 +96,11 @@ class Report:
     help="Fail unless the picture is as near to ORIGINAL as its encoder measured.",
 )
 @click.option("--strip", is_flag=True, help="Leave out ICC profile and EXIF.")
+@click.option("--start", type=click.FloatRange(0), help="Videos: begin at this time, in seconds.")
+@click.option("--frames", type=click.IntRange(1), help="Videos: decode so many frames at most.")
+@click.option(
+    "--lossless", is_flag=True, help="Videos: write FFV1 to a .mkv file, instead of H.264."
+)
 @click.option(
     "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."
 )
@@ -105,17 +114,41 @@ def command(
     weights: Path | None,
     verify: Path | None,
     strip: bool,
+    start: float | None,
+    frames: int | None,
+    lossless: bool,
     jobs: int,
     device: str,
     threads: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Turn .fci files back into pictures.
+    """Turn .fci files back into pictures, .fcv files into videos.
 
     INPUT is a .fci file, a folder, whose sub-folders are mirrored in OUT, or - for standard
     input. The weights are found by the hash that the file names.
+
+    A .fcv file becomes a video (.mp4, .mkv, .y4m, .yuv), a folder of PNG frames, or y4m on
+    standard output. Damage costs the frames of its group, and is told.
     """
+    if any(decode_video.is_video(name) for name in inputs):
+        if len(inputs) > 1:
+            raise UsageError("a video is decoded alone; give one input")
+        wanted = decode_video.Options(
+            weights=weights,
+            device=device,
+            threads=threads,
+            start=start or 0.0,
+            frames=frames,
+            lossless=lossless,
+            verify=verify,
+            as_json=as_json,
+            quiet=quiet,
+        )
+        decode_video.decode(inputs[0], output, wanted)
+        return
+    if start is not None or frames is not None or lossless:
+        raise UsageError("--start, --frames and --lossless are for videos (.fcv)")
     suffix = format_named(format_).suffixes[0] if format_ else ".png"
     todo = plan(inputs, output, suffix, _fci_files)
     check_terminal(todo)

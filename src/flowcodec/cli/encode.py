@@ -1,4 +1,7 @@
-"""`flowcodec encode`: pictures to .fci files, at a quality or to meet a size or a PSNR."""
+"""`flowcodec encode`: pictures to .fci files, at a quality or to meet a size or a PSNR.
+
+Videos go their own way: `encode_video`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flowcodec.cli import encode_video
 from flowcodec.cli.jobs import (
     FCI,
     PIPE,
@@ -41,6 +45,9 @@ Examples:
   flowcodec encode photo.png --target-size 40k
   flowcodec encode photos/ -o compressed/ -j 4
   cat photo.jpg | flowcodec encode - | ssh host 'cat > photo.fci'
+  flowcodec encode clip.mp4 -o clip.fcv
+  flowcodec encode frames/ -o clip.fcv -q 5 --gop 12
+  ffmpeg -i clip.mp4 -f yuv4mpegpipe - | flowcodec encode - -o clip.fcv
 """
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
@@ -128,6 +135,11 @@ class Report:
     help="Side of the parts that are coded alone: a multiple of 64 pixels.",
 )
 @click.option(
+    "--gop",
+    type=click.IntRange(1),
+    help="Videos: at most so many frames from one that stands alone to the next. [default: 32]",
+)
+@click.option(
     "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."
 )
 @device_options
@@ -144,17 +156,21 @@ def command(
     weights: Path | None,
     strip: bool,
     tile: int,
+    gop: int | None,
     jobs: int,
     device: str,
     threads: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Compress pictures to .fci files.
+    """Compress pictures to .fci files, videos to .fcv files.
 
     INPUT is a picture (PNG, JPEG, WebP, TIFF, AVIF, PPM), a folder, whose sub-folders are
     mirrored in OUT, or - for standard input. Outputs that exist are replaced. A target is met by
     coding the picture several times.
+
+    A video is a file that ffmpeg knows or, where OUT ends in .fcv, a folder of frames or y4m on
+    standard input. It is coded one at a time.
     """
     goals = {
         "--quality": quality,
@@ -168,6 +184,25 @@ def command(
     for name in given:
         if not 0 < goals[name] < math.inf:  # type: ignore[operator]
             raise UsageError(f"{name} is a number above 0, not {goals[name]}")
+    if any(encode_video.is_video(name, output) for name in inputs):
+        if len(inputs) > 1:
+            raise UsageError("a video is encoded alone; give one input")
+        if given and given != ["--quality"]:
+            raise UsageError(f"{given[0]} is for pictures; give a video a --quality")
+        wanted = encode_video.Options(
+            metric=metric,
+            weights=weights,
+            device=device,
+            threads=threads,
+            quality=4.0 if quality is None else quality,
+            gop=encode_video.DEFAULT_GOP if gop is None else gop,
+            as_json=as_json,
+            quiet=quiet,
+        )
+        encode_video.encode(inputs[0], output, wanted)
+        return
+    if gop is not None:
+        raise UsageError("--gop is for videos")
     todo = plan(inputs, output, FCI, picture_files)
     check_terminal(todo)
     to_pipe = any(job.target == PIPE for job in todo)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from flowcodec.media.video import VideoWriter
+    from flowcodec.media.video_writing import VideoWriter
 
     Pixels = NDArray[np.uint8]  # (H, W, 3) RGB, or (H, W, 1) for masks
     Vectors = NDArray[np.float32]  # (H, W, 2)
@@ -150,7 +150,8 @@ class Target:
 
         import numpy as np
 
-        from flowcodec.media.video import create_video
+        from flowcodec.media.video_format import usual_format
+        from flowcodec.media.video_writing import create_video
 
         writers: dict[str, VideoWriter] = {}
         with ExitStack() as stack:
@@ -160,7 +161,8 @@ class Target:
                 if layer not in writers:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     file = sys.stdout.buffer if self.output == PIPE else path
-                    video = create_video(file, source.width, source.height, source.fps)
+                    look = usual_format(source.width, source.height, source.fps, "444")
+                    video = create_video(file, look)
                     writers[layer] = stack.enter_context(video)
                 writers[layer].write(np.broadcast_to(content, (*content.shape[:2], 3)))
                 return str(path)

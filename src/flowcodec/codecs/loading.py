@@ -11,6 +11,7 @@ from flowcodec.errors import UsageError
 if TYPE_CHECKING:
     from flowcodec.codecs.flow import FlowEstimator
     from flowcodec.codecs.picture import PictureCodec
+    from flowcodec.codecs.video import VideoCodec
 
 
 @overload
@@ -36,13 +37,24 @@ def load(
 
 @overload
 def load(
+    name: Literal["video-mofnet"],
+    *,
+    metric: str = "mse",
+    weights: Path | str | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+) -> VideoCodec: ...
+
+
+@overload
+def load(
     name: str,
     *,
     metric: str = "mse",
     weights: Path | str | None = None,
     device: str = "cpu",
     threads: int | None = None,
-) -> PictureCodec | FlowEstimator: ...
+) -> PictureCodec | FlowEstimator | VideoCodec: ...
 
 
 def load(
@@ -52,11 +64,13 @@ def load(
     weights: Path | str | None = None,
     device: str = "cpu",
     threads: int | None = None,
-) -> PictureCodec | FlowEstimator:
-    """The codec "image-cnn" or the estimator "flow-deeppynet".
+) -> PictureCodec | FlowEstimator | VideoCodec:
+    """The codecs "image-cnn" and "video-mofnet", or the estimator "flow-deeppynet".
 
-    weights: a file of one's own, instead of the bundled ones; of image-cnn there are two, by
-    metric, "mse" and "ms-ssim". threads: of the CPU, torch's and NumPy's choice if None.
+    weights: a file of one's own, instead of the bundled ones; of codecs there are two, by
+    metric, "mse" and "ms-ssim". Of a video codec they are those of its inter frames; the others
+    are coded with bundled weights of the same metric. threads: of the CPU, torch's and NumPy's
+    choice if None.
     """
     if name not in CONFIGS:
         raise UsageError(f"no model called {name}; there are: {', '.join(CONFIGS)}")
@@ -69,6 +83,10 @@ def load(
         from flowcodec.codecs.flow import FlowEstimator
 
         return FlowEstimator(found, device=device, threads=threads)
+    if name == "video-mofnet":
+        from flowcodec.codecs.video import open_video_codec
+
+        return open_video_codec(found, device=device, threads=threads)
     from flowcodec.codecs.picture import PictureCodec
 
     return PictureCodec(found, device=device, threads=threads)

@@ -1,10 +1,11 @@
-"""Videos as frames: `open_video` reads them, `create_video` writes them.
+"""Videos as frames: `open_video` and `open_raw` read them. What writes them is `video_writing`.
 
-Both hold a few frames at a time, however long the video is. Frames are uint8 arrays (H, W, 3),
+A few frames at a time are held, however long the video is. Frames are uint8 arrays (H, W, 3),
 RGB, upright.
 """
 
 import contextlib
+import io
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,39 +13,38 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
-from av.container import InputContainer, OutputContainer
+from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from flowcodec.errors import MediaError
-from flowcodec.media.files import atomic_write, picture_files
+from flowcodec.media.files import picture_files
 from flowcodec.media.formats import SUFFIXES
 from flowcodec.media.picture import read_picture
+from flowcodec.media.video_format import (
+    MATRICES,
+    Frame,
+    VideoFormat,
+    sampling_of,
+    to_rgb,
+    usual_format,
+    usual_matrix,
+    with_planes,
+)
 
-Frame = NDArray[np.uint8]
+__all__ = ["Frame", "Video", "VideoFormat", "as_media_error", "open_raw", "open_video"]
+
+Timed = tuple[int, Frame]
 DisplayMatrix = tuple[int, int, int, int]  # a, b, c, d: x is shown at a x + c y, y at b x + d y
 
-CONTAINERS = {".mp4": "mp4", ".mkv": "matroska"}
-"""Suffixes of the video files that are written, and what ffmpeg calls them."""
-
 FOLDER_FPS = Fraction(25)  # pictures carry no rate; ffmpeg plays them at this one
-H264 = {"crf": "16", "preset": "medium"}
-
-# What ffmpeg's headers call the matrices; the package does not export these two.
-UNSPECIFIED = 2
-MATRIX_TAGS = {Colorspace.ITU709: 1, Colorspace.ITU601: 6}
-PRECISE = (
-    Interpolation.BICUBIC
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.FULL_CHR_H_INP
-)
+Y4M = b"YUV4MPEG2"
+FRAME_LINE = len(b"FRAME\n")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,26 +52,39 @@ class Video:
     """A video that is open for reading.
 
     name: what to call it in messages.
-    width, height: of its frames, in pixels, after rotation.
-    fps: frames a second, the mean where the rate varies; 25 for a folder of pictures.
+    format: size, rate and colour of its source; fps 25 for a folder of pictures.
     count: how many frames there are as far as the file tells, or None. It may be off by a few.
-    frames: the frames in order, uint8 (height, width, 3) RGB; they can be walked once, inside
-        the block of `open_video`. MediaError where a frame is damaged or of another size.
+    timed: the frames in order, each with its time in ticks, which never falls: (tick, uint8
+        (height, width, 3) RGB). They can be walked once, inside the block of `open_video`.
+        MediaError where a frame is damaged or of another size.
+    notes: what of the file does not come along, in words.
     """
 
     name: str
-    width: int
-    height: int
-    fps: Fraction
+    format: VideoFormat
     count: int | None
-    frames: Iterator[Frame]
+    timed: Iterator[Timed]
+    notes: tuple[str, ...] = ()
 
+    @property
+    def frames(self) -> Iterator[Frame]:
+        """The same frames without their times."""
+        return (frame for _, frame in self.timed)
 
-class VideoWriter(Protocol):
-    """What `create_video` gives."""
+    @property
+    def width(self) -> int:
+        """Of its frames in pixels, after rotation."""
+        return self.format.width
 
-    def write(self, frame: Frame) -> None:
-        """Append one frame, uint8 (height, width, 3) RGB. MediaError where its shape differs."""
+    @property
+    def height(self) -> int:
+        """Of its frames in pixels, after rotation."""
+        return self.format.height
+
+    @property
+    def fps(self) -> Fraction:
+        """Frames a second, the mean where the rate varies."""
+        return self.format.fps
 
 
 @contextmanager
@@ -90,91 +103,209 @@ def open_video(source: Path | str | BinaryIO) -> Iterator[Video]:
     Raises MediaError where there is no such file, or it holds no video or no frame.
     """
     if isinstance(source, str | Path) and Path(source).is_dir():
-        paths = _pictures_of(Path(source))
-        frames = zip(map(str, paths), map(_read_frame, paths), strict=True)
-        yield _begin(str(source), frames, FOLDER_FPS, len(paths))
+        yield _folder(Path(source))
         return
     pipe = not isinstance(source, str | Path)
     name = "standard input" if pipe else str(source)
     hint = "pipe y4m into it, as `ffmpeg -i VIDEO -f yuv4mpegpipe -` writes it" if pipe else ""
     with contextlib.ExitStack() as stack:
-        with _as_media_error(f"cannot read {name}", hint):
+        counted: _Counted | None = None
+        with as_media_error(f"cannot read {name}", hint):
+            if not isinstance(source, str | Path):
+                counted = _Counted(source)
+            elif Path(source).suffix.lower() == ".y4m" and Path(source).is_file():
+                counted = _Counted(stack.enter_context(Path(source).open("rb")))
             # Named so, "take 1: sea.mp4" is a file and not a protocol.
-            file = source if pipe else f"file:{source}"
+            file: Any = f"file:{source}" if counted is None else counted
             container = av.open(file, "r", format="yuv4mpegpipe" if pipe else None)
             stack.enter_context(container)
         # ffmpeg would draw a text file, letter by letter.
         if not container.streams.video or container.format.name == "tty":
             raise MediaError(f"{name} holds no video")
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        fps = stream.average_rate or stream.guessed_rate or FOLDER_FPS
-        yield _begin(name, _decoded(container, stream, name), fps, _count(container, stream, fps))
+        yield _opened(name, container, counted)
 
 
 @contextmanager
-def create_video(
-    target: Path | str | BinaryIO, width: int, height: int, fps: Fraction
-) -> Iterator[VideoWriter]:
-    """A video that takes the place of the file `target` when the block ends without an error.
+def open_raw(source: Path | str | BinaryIO, format: VideoFormat) -> Iterator[Video]:
+    """Open planes of samples without a header, 8 bits each; the format says what they are.
 
-    A path ends in .mp4 or .mkv and gets H.264 (4:2:0, quality "crf" 16); odd sizes grow by one
-    repeated column or row, since 4:2:0 needs even ones. An open file gets y4m, 8-bit 4:4:4 of
-    limited range, frame by frame. The matrix is BT.709 from 1280 columns or above 576 lines,
-    BT.601 below; files name it, y4m cannot.
-
-    Raises MediaError where the suffix is another one, and where the file cannot be written; then
-    nothing is left behind.
+    A tick is a frame. Raises MediaError where there is no such file, or no whole number of frames.
     """
-    if not isinstance(target, str | Path):
-        writer = _Y4mWriter(target, width, height, fps)
-        yield writer
-        target.flush()
-        return
-    path = Path(target)
-    if path.suffix.lower() not in CONTAINERS:
-        raise MediaError(f"cannot tell a video format from the name {path}; end it in .mp4 or .mkv")
-    with _as_media_error(f"cannot write {path}"), atomic_write(path) as stream:
-        container = av.open(stream, "w", format=CONTAINERS[path.suffix.lower()])
-        try:
-            encoder = _H264Writer(container, width, height, fps)
-            yield encoder
-            encoder.finish()
-        except BaseException:
-            # The file is thrown away: that it cannot be completed is no news.
-            with contextlib.suppress(OSError, av.FFmpegError):
-                container.close()
-            raise
-        container.close()
+    name = str(source) if isinstance(source, str | Path) else "standard input"
+    with contextlib.ExitStack() as stack:
+        if isinstance(source, str | Path):
+            try:
+                stream: BinaryIO = stack.enter_context(Path(source).open("rb"))
+            except OSError as error:
+                raise MediaError(f"cannot read {name}: {error.strerror}") from error
+            count = Path(source).stat().st_size // format.frame_bytes
+        else:
+            stream, count = source, None
+        yield Video(name, format, count, _raw(stream, name, format))
 
 
-def _begin(
-    name: str, named: Iterable[tuple[str, Frame]], fps: Fraction, count: int | None
-) -> Video:
-    """The video whose frames these are: its first one tells the size that all must have."""
+def _raw(stream: BinaryIO, name: str, format: VideoFormat) -> Iterator[Timed]:
+    converter = VideoReformatter()
+    for number in itertools.count():
+        data = stream.read(format.frame_bytes)
+        if not data and number:
+            return
+        if len(data) < format.frame_bytes:
+            raise MediaError(
+                f"{name} is no whole number of frames: {format.width}x{format.height} in"
+                f" {format.sampling} are {format.frame_bytes} bytes, frame {number} has {len(data)}"
+            )
+        yield number, to_rgb(with_planes(data, format), format.matrix, converter)
+
+
+def _folder(folder: Path) -> Video:
+    paths = [path for path in picture_files(folder) if path.parent == folder]
+    if not paths:
+        raise MediaError(f"{folder} holds no picture ({' '.join(SUFFIXES)})")
+    paths.sort(key=_counting)
+    named = zip(map(str, paths), enumerate(map(_read_frame, paths)), strict=True)
+    first, frames = _first(str(folder), named)
+    height, width = first.shape[:2]
+    format = usual_format(width, height, FOLDER_FPS, "rgb")
+    return Video(str(folder), format, len(paths), _of_one_size(frames, height, width))
+
+
+def _opened(name: str, container: InputContainer, counted: "_Counted | None") -> Video:
+    """The video of a container: its first frame tells what the others are."""
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    fps = stream.average_rate or stream.guessed_rate or FOLDER_FPS
+    decoded = _decoded(container, name)
+    first = next(decoded, None)
+    if first is None:
+        raise MediaError(f"{name} holds no frame")
+    # Of the first frame alone: one that was asked for what lies beside it is never freed.
+    turned = _display_matrix(first)
+    matrix = MATRICES.get(int(first.colorspace), usual_matrix(first.width, first.height))
+    upright = abs(turned[0]) >= abs(turned[1])
+    width, height = (first.width, first.height) if upright else (first.height, first.width)
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    format = VideoFormat(
+        width=width,
+        height=height,
+        fps=fps,
+        sampling=sampling_of(first.format),
+        matrix=matrix,
+        full_range=first.color_range == ColorRange.JPEG or first.format.name.startswith("yuvj"),
+        aspect=aspect if upright else 1 / aspect,
+        time_base=stream.time_base or 1 / fps,
+    )
+    notes = _notes(container, first)
+    frames = itertools.chain([first], decoded)
+    timed = _of_one_size(_shown(name, frames, matrix, turned), height, width)
+    if counted is not None:
+        timed = _whole(timed, name, format, counted)
+    return Video(name, format, _count(container, stream, fps), timed, notes)
+
+
+def _notes(container: InputContainer, first: VideoFrame) -> tuple[str, ...]:
+    """What of a file does not come along."""
+    streams = container.streams
+    dropped = {
+        "sound": len(streams.audio),
+        "subtitles": len(streams.subtitles),
+        "further video": len(streams.video) - 1,
+    }
+    notes = [
+        f"its {what} {'is' if what != 'subtitles' else 'are'} left out"
+        for what, count in dropped.items()
+        if count
+    ]
+    bits = max(component.bits for component in first.format.components)
+    if bits > 8:
+        notes.append(f"its {bits} bits a sample are rounded to 8")
+    return tuple(notes)
+
+
+def _decoded(container: InputContainer, name: str) -> Iterator[VideoFrame]:
+    with as_media_error(f"cannot read {name}"):
+        yield from container.decode(container.streams.video[0])
+
+
+def _shown(
+    name: str, frames: Iterable[VideoFrame], matrix: Any, turned: DisplayMatrix
+) -> Iterator[tuple[str, Timed]]:
+    converter = VideoReformatter()
+    last: int | None = None
+    for number, frame in enumerate(frames):
+        tick = frame.pts
+        if tick is None or (last is not None and tick < last):
+            tick = 0 if last is None else last
+        last = tick
+        with as_media_error(f"cannot read {name}"):
+            pixels = to_rgb(frame, matrix, converter)
+        yield f"frame {number} of {name}", (tick, _upright(pixels, turned))
+
+
+def _first(
+    name: str, named: Iterable[tuple[str, Timed]]
+) -> tuple[Frame, Iterator[tuple[str, Timed]]]:
+    """The first frame, and all of them."""
     named = iter(named)
     first = next(named, None)
     if first is None:
         raise MediaError(f"{name} holds no frame")
-    height, width = first[1].shape[:2]
-
-    def checked(frames: Iterable[tuple[str, Frame]]) -> Iterator[Frame]:
-        for frame_name, frame in frames:
-            if frame.shape[:2] != (height, width):
-                raise MediaError(
-                    f"{frame_name} is {frame.shape[1]}x{frame.shape[0]}, the frames before it are "
-                    f"{width}x{height}: all must have one size"
-                )
-            yield frame
-
-    return Video(name, width, height, fps, count, checked(itertools.chain([first], named)))
+    return first[1][1], itertools.chain([first], named)
 
 
-def _pictures_of(folder: Path) -> list[Path]:
-    paths = [path for path in picture_files(folder) if path.parent == folder]
-    if not paths:
-        raise MediaError(f"{folder} holds no picture ({' '.join(SUFFIXES)})")
-    return sorted(paths, key=_counting)
+def _of_one_size(named: Iterable[tuple[str, Timed]], height: int, width: int) -> Iterator[Timed]:
+    for name, (tick, frame) in named:
+        if frame.shape[:2] != (height, width):
+            raise MediaError(
+                f"{name} is {frame.shape[1]}x{frame.shape[0]}, the frames before it are "
+                f"{width}x{height}: all must have one size"
+            )
+        yield tick, frame
+
+
+class _Counted(io.RawIOBase):
+    """A stream of y4m that knows how much of it was read; ffmpeg drops a cut frame silently."""
+
+    def __init__(self, stream: BinaryIO):
+        super().__init__()
+        self.stream = stream
+        self.total = 0
+        self.start = b""
+        self.lines = 0  # frames whose line says more than FRAME make counting impossible
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.stream.read(size)
+        if len(self.start) < 1024:
+            self.start += data[:1024]
+        self.total += len(data)
+        return data
+
+    @property
+    def header(self) -> int | None:
+        """Bytes before the first frame, or None where this is no y4m as most write it."""
+        end = self.start.find(b"\n") + 1
+        plain = self.start[end:].startswith(b"FRAME\n") and self.start.startswith(Y4M)
+        return end if end and plain else None
+
+
+def _whole(
+    timed: Iterable[Timed], name: str, format: VideoFormat, counted: _Counted
+) -> Iterator[Timed]:
+    """Frames of y4m; MediaError where the last is cut."""
+    count = 0
+    for item in timed:
+        count += 1
+        yield item
+    left = counted.stream.read()
+    header = counted.header
+    if header is None or format.sampling == "rgb":
+        return
+    rest = counted.total + len(left) - header - count * (FRAME_LINE + format.frame_bytes)
+    if 0 < rest < FRAME_LINE + format.frame_bytes:
+        raise MediaError(f"{name} is cut inside frame {count}: the {count} frames before are whole")
 
 
 def _counting(path: Path) -> tuple[list[tuple[str, int]], str]:
@@ -198,34 +329,6 @@ def _count(container: InputContainer, stream: VideoStream, fps: Fraction) -> int
     return None
 
 
-def _decoded(
-    container: InputContainer, stream: VideoStream, name: str
-) -> Iterator[tuple[str, Frame]]:
-    converter = VideoReformatter()
-    matrix: DisplayMatrix | None = None
-    with _as_media_error(f"cannot read {name}"):
-        for number, frame in enumerate(container.decode(stream)):
-            # Of the first frame alone: one that was asked for what lies beside it is never freed.
-            matrix = matrix or _display_matrix(frame)
-            yield f"frame {number} of {name}", _upright(_rgb(frame, converter), matrix)
-
-
-def _rgb(frame: VideoFrame, converter: VideoReformatter) -> Frame:
-    untagged = frame.colorspace == UNSPECIFIED and not frame.format.is_rgb
-    converted = converter.reformat(
-        frame,
-        format="rgb24",
-        src_colorspace=_usual_matrix(frame.width, frame.height) if untagged else None,
-        dst_color_range=ColorRange.JPEG,
-        interpolation=PRECISE,
-    )
-    return np.asarray(converted.to_ndarray(), np.uint8)
-
-
-def _usual_matrix(width: int, height: int) -> Colorspace:
-    return Colorspace.ITU709 if width >= 1280 or height > 576 else Colorspace.ITU601
-
-
 def _display_matrix(frame: VideoFrame) -> DisplayMatrix:
     beside: Mapping[str, Any] = frame.side_data
     data = beside.get("DISPLAYMATRIX")
@@ -246,65 +349,8 @@ def _upright(pixels: Frame, matrix: DisplayMatrix) -> Frame:
     return np.ascontiguousarray(pixels[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
 
 
-class _Y4mWriter:
-    def __init__(self, target: BinaryIO, width: int, height: int, fps: Fraction):
-        self.target = target
-        self.size = (width, height)
-        self.converter = VideoReformatter()
-        rate = f"F{fps.numerator}:{fps.denominator}"
-        header = f"YUV4MPEG2 W{width} H{height} {rate} Ip A1:1 C444 XCOLORRANGE=LIMITED\n"
-        target.write(header.encode())
-
-    def write(self, frame: Frame) -> None:
-        planes = _yuv(frame, self.size, "yuv444p", self.converter).to_ndarray()
-        self.target.write(b"FRAME\n")
-        self.target.write(planes.tobytes())
-
-
-class _H264Writer:
-    def __init__(self, container: OutputContainer, width: int, height: int, fps: Fraction):
-        self.container = container
-        self.size = (width, height)
-        self.converter = VideoReformatter()
-        self.stream = container.add_stream("libx264", rate=fps, options=dict(H264))
-        self.stream.width, self.stream.height = width + width % 2, height + height % 2
-        self.stream.pix_fmt = "yuv420p"
-        context = self.stream.codec_context
-        tag = MATRIX_TAGS[_usual_matrix(width, height)]
-        context.colorspace = context.color_primaries = context.color_trc = tag
-        context.color_range = ColorRange.MPEG
-
-    def write(self, frame: Frame) -> None:
-        self.container.mux(
-            self.stream.encode(_yuv(frame, self.size, "yuv420p", self.converter)),
-        )
-
-    def finish(self) -> None:
-        self.container.mux(self.stream.encode(None))
-
-
-def _yuv(frame: Frame, size: tuple[int, int], kind: str, converter: VideoReformatter) -> VideoFrame:
-    """The frame in YCbCr of limited range, grown to even sides where `kind` is 4:2:0."""
-    width, height = size
-    if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
-        raise MediaError(
-            f"a frame of this video must be uint8 {(height, width, 3)}, "
-            f"not {frame.dtype} {tuple(frame.shape)}"
-        )
-    if kind == "yuv420p":
-        frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    return converter.reformat(
-        VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"),
-        format=kind,
-        src_color_range=ColorRange.JPEG,
-        dst_colorspace=_usual_matrix(width, height),
-        dst_color_range=ColorRange.MPEG,
-        interpolation=PRECISE,
-    )
-
-
 @contextmanager
-def _as_media_error(what: str, hint: str = "") -> Iterator[None]:
+def as_media_error(what: str, hint: str = "") -> Iterator[None]:
     """Turn ffmpeg's errors in the block into a MediaError that begins with `what`."""
     try:
         yield

@@ -14,7 +14,7 @@ from flowcodec.nn.warp import warp
 
 HAAR = 0.5 * torch.tensor([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1.0]])
 FLOW_CHANNELS = 8  # Haar coefficients of 2x2 blocks of a flow at 1/8
-LARGEST_FLOW = 64.0  # pixels; how networks see flow
+FLOW_UNIT = 4.0  # pixels; a latent of one stands for so much flow
 DARK = 8.0  # how networks see differences of light
 
 
@@ -80,10 +80,10 @@ class PatchMotionAnalysis(nn.Module):
 
     def forward(self, x: Tensor, reference: Tensor, flow: Tensor | None, quality: Tensor) -> Tensor:
         assert flow is not None, "this transform codes a flow that somebody estimated"
-        coarse = F.avg_pool2d(flow, FLOW_BLOCK)
-        left = (x - warp(reference, enlarged(coarse))).mean(1, keepdim=True)
+        coarse = F.avg_pool2d(flow, FLOW_BLOCK) / FLOW_UNIT
+        left = (x - warp(reference, FLOW_UNIT * enlarged(coarse))).mean(1, keepdim=True)
         light = torch.cat([left * DARK, x.mean(1, keepdim=True)], 1)
-        seen = [coarse / LARGEST_FLOW, F.pixel_unshuffle(light, FLOW_BLOCK)]
+        seen = [bounded(coarse), F.pixel_unshuffle(light, FLOW_BLOCK)]
         features = self.blocks(self.modulation(self.stem(torch.cat(seen, 1)), quality))
         y: Tensor = self.out(features)
         pairs = F.pixel_unshuffle(coarse, 2).unflatten(1, (2, 4))
@@ -114,7 +114,7 @@ class PatchMotionSynthesis(nn.Module):
         features = self.blocks(self.modulation(features, quality))
         added = F.pixel_shuffle(self.out(features), 2)
         flow = enlarged(coarse) + enlarged(added[:, :2], FLOW_BLOCK // 2)
-        return flow, enlarged(added[:, 2:], FLOW_BLOCK // 2) + (1 - ALPHA_BIAS)
+        return FLOW_UNIT * flow, enlarged(added[:, 2:], FLOW_BLOCK // 2) + (1 - ALPHA_BIAS)
 
 
 def bounded(y: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from flowcodec.models.video_mofnet.codec import PatchCodec
 from flowcodec.models.video_mofnet.model import VideoMofNet
+from flowcodec.models.video_mofnet.motion import FLOW_UNIT
 from flowcodec.nn.correction import Correction
 from flowcodec.nn.klt import SMALLEST_SPREAD, dct, fit_klt, left_by, quantiser_step, spread_of
 from flowcodec.nn.patches import PATCH
@@ -48,7 +49,7 @@ def start_from_klt(
     for index, step in enumerate(steps):
         for table in model.codec.gain_tables:
             table[index] = torch.log2(spread) - math.log2(step)
-    first, last = (-math.log2(step) for step in FLOW_STEPS)
+    first, last = (math.log2(FLOW_UNIT / step) for step in FLOW_STEPS)
     ladder = torch.linspace(first, last, len(steps))[:, None]
     for table in model.motion.gain_tables:
         table.copy_(ladder.expand_as(table))

@@ -1,0 +1,133 @@
+"""`flowcodec encode` of a video: frames to a `.fcv` file."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from flowcodec.cli.jobs import PIPE
+from flowcodec.cli.measuring import progress_bar
+from flowcodec.errors import UsageError
+from flowcodec.media.formats import VIDEO_SUFFIXES
+
+if TYPE_CHECKING:
+    from flowcodec.codecs.video import EncodedVideo
+
+FCV = ".fcv"
+RAW = ".yuv"
+PART = ".part"
+DEFAULT_GOP = 32  # frames
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to encode: what `flowcodec.load` and `VideoCodec.write` are told."""
+
+    metric: str
+    weights: Path | None
+    device: str
+    threads: int | None
+    quality: float
+    gop: int
+    as_json: bool
+    quiet: bool
+
+
+def is_video(source: str, output: str | None) -> bool:
+    """Whether an input is meant as a video: by its name, or by that of the output."""
+    if output is not None and output.lower().endswith(FCV):
+        return True
+    return Path(source).suffix.lower() in (RAW, *VIDEO_SUFFIXES)
+
+
+def encode(source: str, output: str | None, options: Options) -> None:
+    """Encode one video, file, folder of frames or y4m pipe, and say what became of it."""
+    import flowcodec
+    from flowcodec.media.video import open_video
+
+    target = output or (PIPE if source == PIPE else str(Path(source).with_suffix(FCV)))
+    if target == PIPE and sys.stdout.isatty():
+        raise UsageError("a video is not written to a terminal; give -o FILE")
+    if target == PIPE and options.as_json:
+        raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
+    if target != PIPE and source != PIPE and Path(target).resolve() == Path(source).resolve():
+        raise UsageError(f"{target} is the input and would be overwritten; give another -o")
+    started = time.perf_counter()
+    opened = sys.stdin.buffer if source == PIPE else Path(source)
+    with open_video(opened) as video:
+        for note in video.notes:
+            print(f"{video.name}: note: {note}", file=sys.stderr)
+        codec = flowcodec.load(
+            "video-mofnet",
+            metric=options.metric,
+            weights=options.weights,
+            device=options.device,
+            threads=options.threads,
+        )
+        bar = nullcontext(lambda: None) if options.quiet else progress_bar(video.count, "encoding")
+        with appended(target) as stream, bar as advance:
+            done = codec.write(
+                video.timed,
+                video.format,
+                stream,
+                options.quality,
+                gop=options.gop,
+                on_frame=advance,
+            )
+    if options.quiet:
+        return
+    found = _as_object(source, target, done, video.format.width * video.format.height)
+    found["seconds"] = round(time.perf_counter() - started, 3)
+    text = json.dumps(found) if options.as_json else _as_line(found)
+    print(text, file=sys.stderr if target == PIPE else sys.stdout, flush=True)
+
+
+@contextmanager
+def appended(target: str) -> Iterator[BinaryIO]:
+    """A stream to TARGET.part, which becomes TARGET in the end; or standard output.
+
+    What is there when the block fails stays as TARGET.part: it decodes up to its last group.
+    """
+    if target == PIPE:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = Path(target)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + PART)
+    try:
+        with part.open("wb") as stream:
+            yield stream
+        os.replace(part, path)
+    except BaseException:
+        if part.exists():
+            print(f"What was coded so far is in {part}.", file=sys.stderr)
+        raise
+
+
+def _as_object(source: str, target: str, done: EncodedVideo, pixels: int) -> dict[str, Any]:
+    return {
+        "input": source,
+        "output": target,
+        "frames": done.frames,
+        "bytes": done.bytes,
+        "bpp": round(done.bytes * 8 / (pixels * done.frames), 6),
+        "psnr": round(done.psnr, 4) if math.isfinite(done.psnr) else None,
+    }
+
+
+def _as_line(found: dict[str, Any]) -> str:
+    psnr = "exact" if found["psnr"] is None else f"{found['psnr']:.2f} dB"
+    return (
+        f"{found['input']} -> {found['output']}  {found['frames']} frames"
+        f"  {found['bytes']:,} bytes  {found['bpp']:.3f} bpp  {psnr}"
+        f"  {found['frames'] / found['seconds']:.1f} frames/s"
+    )

@@ -1,0 +1,311 @@
+"""Videos to `.fcv` files and back: the loop over groups.
+
+    frames ─► intra ─► inter ─► inter ... ─► a group ─► file
+                └ State ┘└ State ┘
+
+A group begins with a frame that stands alone and ends where its length or a cut says so. What an
+inter frame is coded with is a part that is plugged in: `InterModel` is all that this loop knows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowcodec.bitstream.header import LOSSLESS_PSNR, MODEL_NAMES
+from flowcodec.bitstream.picture_file import PictureFile
+from flowcodec.bitstream.video_file import (
+    CodedFrame,
+    Damage,
+    Group,
+    Inter,
+    Intra,
+    Repeat,
+    VideoHeader,
+    VideoWriter,
+    refuse,
+)
+from flowcodec.bitstream.video_header import INTER_MODEL_NAMES
+from flowcodec.codecs.flow import FlowEstimator
+from flowcodec.codecs.inter import InterCodec
+from flowcodec.codecs.picture import PictureCodec
+from flowcodec.codecs.weights import Weights, bundled_weights, find_weights
+from flowcodec.errors import FormatError, UsageError, WeightsError
+from flowcodec.media.video_format import VideoFormat
+from flowcodec.models.image_cnn.config import MSE_LAMBDAS
+from flowcodec.models.video_mofnet.config import MofNetConfig
+
+if TYPE_CHECKING:
+    from flowcodec.media.video_format import Matrix, Sampling
+
+DEFAULT_GOP = 32
+THUMBNAIL = 16  # pixels a side that are averaged before two frames are compared
+SUSPECTED_CUT = 12.0  # mean difference of such averages, of 255
+VERIFY_DB = 0.05
+
+Frame = NDArray[np.uint8]
+
+
+class InterModel(Protocol):
+    """What codes a frame (H, W, 3) from a state; states are values, and nothing else remembers."""
+
+    weights: Any
+    prior_hash: bytes
+
+    def start(self, frame: Frame) -> Any:
+        """The state after a frame that stood alone."""
+
+    def encode(self, frame: Frame, state: Any, quality: int) -> tuple[Any, Any]:
+        """The coded frame (`data`, `hash`), and the state after it."""
+
+    def decode(self, data: bytes, hash: int, state: Any, quality: int) -> Any:
+        """The state after a coded frame; FormatError where that is damaged."""
+
+    def shown(self, state: Any) -> Frame:
+        """The frame that a decoder shows in a state."""
+
+
+@dataclass
+class CodedGroup:
+    """Frames of one group, and the squared error of each, summed over its samples."""
+
+    frames: list[CodedFrame] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class EncodedVideo:
+    """What became of a video: frames, bytes of the file, PSNR in dB over all its samples."""
+
+    frames: int
+    bytes: int
+    psnr: float
+
+
+class VideoCodec:
+    """Codes videos with two sets of weights. Create it with `flowcodec.load`."""
+
+    def __init__(self, intra: PictureCodec, inter: InterModel):
+        self.intra, self.inter = intra, inter
+
+    def write(
+        self,
+        timed: Iterable[tuple[int, Frame]],
+        format: VideoFormat,
+        stream: BinaryIO,
+        quality: float = 4.0,
+        *,
+        gop: int = DEFAULT_GOP,
+        on_frame: Callable[[], None] | None = None,
+    ) -> EncodedVideo:
+        """Code frames, each with its time in ticks, to a stream that need not seek.
+
+        quality: a real number from 1 to 8; gop: frames of a group at most. Groups are written as
+        they are complete. UsageError for frames that do not fit, or none.
+        """
+        thousandths = round(quality * 1000) if math.isfinite(quality) else 0
+        if not 1000 <= thousandths <= 8000:
+            raise UsageError(f"quality is a number from 1 to 8, not {quality:g}")
+        if gop < 1:
+            raise UsageError(f"gop is at least 1 frame, not {gop}")
+        writer = VideoWriter(stream, self.header(format))
+        size, count, error = 0, 0, 0.0
+        samples = format.width * format.height * 3
+        for group in self.groups(timed, thousandths, gop, on_frame):
+            psnr = psnr_of(sum(group.errors), samples * len(group.frames))
+            stored = LOSSLESS_PSNR if math.isinf(psnr) else round(psnr * 100)
+            size += writer.write_group(group.frames, stored)
+            count += len(group.frames)
+            error += sum(group.errors)
+        if not count:
+            raise UsageError("there is no frame to encode")
+        size = writer.finish()
+        return EncodedVideo(count, size, psnr_of(error, samples * count))
+
+    def header(self, format: VideoFormat) -> VideoHeader:
+        """What a file says about this codec and a video."""
+        codes = {name: code for code, name in INTER_MODEL_NAMES.items()}
+        return VideoHeader(
+            model=self.intra.model,
+            prior_hash=self.intra.prior.hash[:4],
+            weights_hash=self.intra.weights.hash[:4],
+            width=format.width,
+            height=format.height,
+            sampling=format.sampling,
+            matrix=format.matrix,
+            full_range=format.full_range,
+            fps=format.fps,
+            time_base=format.time_base,
+            aspect=format.aspect,
+            inter_model=codes[self.inter.weights.model],
+            inter_prior_hash=self.inter.prior_hash[:4],
+            inter_weights_hash=self.inter.weights.hash[:4],
+        )
+
+    def groups(
+        self,
+        timed: Iterable[tuple[int, Frame]],
+        quality: int,
+        gop: int,
+        on_frame: Callable[[], None] | None = None,
+    ) -> Iterator[CodedGroup]:
+        """Code frames; one group at a time is held."""
+        group = CodedGroup()
+        state: Any = None
+        before: Frame | None = None
+        for time, frame in timed:
+            coded: CodedFrame
+            full = len(group.frames) == gop
+            if before is not None and not full and np.array_equal(frame, before):
+                coded = Repeat(time)
+            elif before is None or full:
+                coded, state = self._alone(frame, time, quality)
+            else:
+                coded, state = self._following(frame, before, state, time, quality)
+            if isinstance(coded, Intra) and group.frames:
+                yield group
+                group = CodedGroup()
+            group.frames.append(coded)
+            group.errors.append(squared_error(frame, self.inter.shown(state)))
+            before = frame
+            if on_frame:
+                on_frame()
+        if group.frames:
+            yield group
+
+    def _alone(self, frame: Frame, time: int, quality: int) -> tuple[Intra, Any]:
+        coded = self.intra.encode(frame, quality / 1000)
+        return Intra(time, quality, coded.tiles), self.inter.start(coded.reconstruction)
+
+    def _following(
+        self, frame: Frame, before: Frame, state: Any, time: int, quality: int
+    ) -> tuple[CodedFrame, Any]:
+        """As an inter frame; after what may be a cut, alone where that costs less."""
+        coded, after = self.inter.encode(frame, state, quality)
+        inter = Inter(time, quality, coded.hash, coded.data)
+        if difference(frame, before) < SUSPECTED_CUT:
+            return inter, after
+        alone, anew = self._alone(frame, time, quality)
+        costs = [
+            8 * unit.code_bytes + weight_of(quality) * squared_error(frame, self.inter.shown(s)) / 3
+            for unit, s in ((inter, after), (alone, anew))
+        ]
+        return (inter, after) if costs[0] <= costs[1] else (alone, anew)
+
+    def check(self, header: VideoHeader) -> None:
+        """WeightsError unless a file was made with these weights."""
+        for needed, prior, weights in (
+            (header.weights_hash, header.prior_hash, self.intra),
+            (header.inter_weights_hash, header.inter_prior_hash, self.inter),
+        ):
+            found = weights.prior_hash if weights is self.inter else self.intra.prior.hash
+            if needed != weights.weights.hash[:4] or prior != found[:4]:
+                raise WeightsError(
+                    f"the file needs weights {needed.hex()}, these are"
+                    f" {weights.weights.hash[:4].hex()}"
+                )
+
+    def decode(
+        self, header: VideoHeader, group: Group, report: Callable[[Damage], None] = refuse
+    ) -> Iterator[tuple[int, Frame]]:
+        """Frames of a group that was read, each with its time in ticks.
+
+        The first one that is damaged is told to `report` and ends the group.
+        """
+        state: Any = None
+        for number, coded in enumerate(group.frames):
+            try:
+                if isinstance(coded, Intra):
+                    picture = header.picture(coded.quality)
+                    file = PictureFile(picture, list(coded.tiles), None, None, None, {})
+                    state = self.inter.start(self.intra.decode_parsed(file).pixels)
+                elif isinstance(coded, Inter):
+                    state = self.inter.decode(coded.data, coded.hash, state, coded.quality)
+            except FormatError as error:
+                unit = f"frame {group.header.first + number}"
+                lost = group.header.count - number
+                text = f"{error}; {lost} frames are lost"
+                report(Damage(coded.offset, unit, text))
+                return
+            yield coded.time, self.inter.shown(state)
+
+
+def open_video_codec(
+    weights: Weights[MofNetConfig], *, device: str = "cpu", threads: int | None = None
+) -> VideoCodec:
+    """The codec of these inter frames and of image-cnn for the others, ready to encode."""
+    intra = bundled_weights("image-cnn", weights.metric)
+    estimator = None
+    if weights.config.transform == "patch":
+        flow = bundled_weights("flow-deeppynet", "epe")
+        estimator = FlowEstimator(flow, device=device, threads=threads)
+    return VideoCodec(
+        PictureCodec(intra, device=device, threads=threads),
+        InterCodec(weights, estimator, device=device, threads=threads),
+    )
+
+
+def load_for_video(
+    header: VideoHeader,
+    *,
+    weights: Path | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+) -> VideoCodec:
+    """The codec that a file asks for, its weights found by hash; it decodes alone."""
+    intra = find_weights(header.weights_hash, weights).of(MODEL_NAMES[header.model])
+    name = INTER_MODEL_NAMES[header.inter_model]
+    inter = find_weights(header.inter_weights_hash, weights).of(name)
+    codec = VideoCodec(
+        PictureCodec(intra, device=device, threads=threads),
+        InterCodec(inter, None, device=device, threads=threads),
+    )
+    codec.check(header)
+    return codec
+
+
+def source_of(header: VideoHeader) -> VideoFormat:
+    """What a header says about the source of a video."""
+    return VideoFormat(
+        width=header.width,
+        height=header.height,
+        fps=header.fps,
+        sampling=cast("Sampling", header.sampling),
+        matrix=cast("Matrix", header.matrix),
+        full_range=header.full_range,
+        aspect=header.aspect,
+        time_base=header.time_base,
+    )
+
+
+def squared_error(a: Frame, b: Frame) -> float:
+    """Summed over all samples."""
+    difference = a.astype(np.int32) - b
+    return float(np.square(difference).sum(dtype=np.int64))
+
+
+def psnr_of(error: float, samples: int) -> float:
+    """In dB, of a squared error summed over so many samples of 8 bits."""
+    return math.inf if error == 0 else 10 * math.log10(255**2 * samples / error)
+
+
+def difference(a: Frame, b: Frame) -> float:
+    """Mean difference of two frames in blocks of 16x16, as far as they are whole."""
+    return float(np.abs(_thumbnail(a) - _thumbnail(b)).mean()) if min(a.shape[:2]) >= 16 else 255.0
+
+
+def _thumbnail(frame: Frame) -> NDArray[np.float64]:
+    rows, columns = (side // THUMBNAIL for side in frame.shape[:2])
+    whole = frame[: rows * THUMBNAIL, : columns * THUMBNAIL, 1]
+    return whole.reshape(rows, THUMBNAIL, columns, THUMBNAIL).mean((1, 3))
+
+
+def weight_of(quality: int) -> float:
+    """Bits that a squared error of one, of a sample in 255ths over three, is worth."""
+    return float(np.exp(np.interp(quality / 1000, np.arange(1, 9), np.log(MSE_LAMBDAS))))

@@ -1,0 +1,97 @@
+"""P-frames: what one machine codes is what another decodes, from small networks not yet trained."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from flowcodec.codecs.inter import InterCodec
+from flowcodec.codecs.weights import inter_priors, load_weights
+from flowcodec.errors import FormatError, WeightsError
+from flowcodec.models.video_mofnet.config import PRESETS
+from flowcodec.models.video_mofnet.model import VideoMofNet
+from flowcodec.training.video.training import export
+from tests.entropy.samples import randomise
+
+SMALL = {
+    "patch": PRESETS["tiny"],
+    "groups": dataclasses.replace(
+        PRESETS["tiny"], order="checkerboard", motion_groups=(8, 4), groups=(8, 16)
+    ),
+    "strided": dataclasses.replace(PRESETS["tiny"], transform="strided"),
+    "residual": dataclasses.replace(PRESETS["tiny"], conditional=False),
+    "coded": dataclasses.replace(PRESETS["tiny"], modes="coded"),
+}
+
+
+class Still:
+    """An estimator that sees nothing move."""
+
+    def flow(self, first, second):
+        return first.new_zeros(len(first), 2, *first.shape[2:])
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def weights(request, tmp_path_factory):
+    torch.manual_seed(3)
+    model = VideoMofNet(SMALL[request.param])
+    for part in (model.motion, model.codec):
+        randomise(part.prior, 5)
+        with torch.no_grad():
+            part.log_inverse_gain.table.copy_(part.prior.log_gain.table)
+    path = tmp_path_factory.mktemp("weights") / f"{request.param}.safetensors"
+    export(model, "mse", path)
+    return load_weights(path)
+
+
+def frames(height, width):
+    rng = np.random.default_rng(height)
+    rows, columns = np.indices((height, width))
+    base = 120 + 60 * np.sin(rows / 7 + columns / 11)
+    first = np.stack([base, base[::-1], base[:, ::-1]], 2) + rng.normal(0, 4, (height, width, 3))
+    second = np.roll(first, (1, 2), (0, 1)) + rng.normal(0, 4, (height, width, 3))
+    return (np.clip(np.rint(x), 0, 255).astype(np.uint8) for x in (first, second))
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (37, 53), (16, 16), (1, 3)])
+def test_a_decoder_gets_the_encoders_picture(weights, height, width):
+    first, second = frames(height, width)
+    codec = InterCodec(weights, Still())
+    coded, after = codec.encode(second, codec.start(first), 4321)
+    decoder = InterCodec(weights, None)
+    state = decoder.decode(coded.data, coded.hash, decoder.start(first), 4321)
+    assert decoder.shown(state).shape == second.shape
+    np.testing.assert_array_equal(decoder.shown(state), codec.shown(after))
+
+
+def test_latents_do_not_hang_on_the_reference(weights):
+    """A reference that is a little off changes pixels, and no symbol."""
+    first, second = frames(64, 96)
+    codec = InterCodec(weights, Still())
+    coded, after = codec.encode(second, codec.start(first), 3000)
+    other = np.clip(first.astype(int) + 1, 0, 255).astype(np.uint8)
+    state = codec.decode(coded.data, coded.hash, codec.start(other), 3000)
+    assert np.abs(codec.shown(state).astype(int) - codec.shown(after)).mean() < 16
+
+
+def test_damage_is_noticed(weights):
+    first, second = frames(64, 96)
+    codec = InterCodec(weights, Still())
+    coded, _ = codec.encode(second, codec.start(first), 3000)
+    damaged = bytearray(coded.data)
+    damaged[len(damaged) // 2] ^= 16
+    with pytest.raises(FormatError):
+        codec.decode(bytes(damaged), coded.hash, codec.start(first), 3000)
+
+
+def test_the_priors_hash_names_both_networks(weights):
+    priors = inter_priors(weights)
+    assert priors.motion.hash != priors.codec.hash
+    assert len(priors.hash) == 32
+
+
+def test_weights_of_another_size_are_refused(weights):
+    other = dataclasses.replace(weights, config=dataclasses.replace(weights.config, width=12))
+    with pytest.raises(WeightsError, match="tensors"):
+        InterCodec(other, None)
