@@ -4,54 +4,16 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 
 from flowcodec.codecs.inter import InterCodec
-from flowcodec.codecs.weights import inter_priors, load_weights
+from flowcodec.codecs.weights import inter_priors
 from flowcodec.errors import FormatError, WeightsError
-from flowcodec.models.video_mofnet.config import PRESETS
-from flowcodec.models.video_mofnet.model import VideoMofNet
-from flowcodec.training.video.training import export
-from tests.entropy.samples import randomise
-
-SMALL = {
-    "patch": PRESETS["tiny"],
-    "groups": dataclasses.replace(
-        PRESETS["tiny"], order="checkerboard", motion_groups=(8, 4), groups=(8, 16)
-    ),
-    "strided": dataclasses.replace(PRESETS["tiny"], transform="strided"),
-    "residual": dataclasses.replace(PRESETS["tiny"], conditional=False),
-    "coded": dataclasses.replace(PRESETS["tiny"], modes="coded"),
-}
-
-
-class Still:
-    """An estimator that sees nothing move."""
-
-    def flow(self, first, second):
-        return first.new_zeros(len(first), 2, *first.shape[2:])
+from tests.codecs.inter_samples import SMALL, Still, frames, untrained
 
 
 @pytest.fixture(scope="module", params=SMALL)
 def weights(request, tmp_path_factory):
-    torch.manual_seed(3)
-    model = VideoMofNet(SMALL[request.param])
-    for part in (model.motion, model.codec):
-        randomise(part.prior, 5)
-        with torch.no_grad():
-            part.log_inverse_gain.table.copy_(part.prior.log_gain.table)
-    path = tmp_path_factory.mktemp("weights") / f"{request.param}.safetensors"
-    export(model, "mse", path)
-    return load_weights(path)
-
-
-def frames(height, width):
-    rng = np.random.default_rng(height)
-    rows, columns = np.indices((height, width))
-    base = 120 + 60 * np.sin(rows / 7 + columns / 11)
-    first = np.stack([base, base[::-1], base[:, ::-1]], 2) + rng.normal(0, 4, (height, width, 3))
-    second = np.roll(first, (1, 2), (0, 1)) + rng.normal(0, 4, (height, width, 3))
-    return (np.clip(np.rint(x), 0, 255).astype(np.uint8) for x in (first, second))
+    return untrained(request.param, tmp_path_factory.mktemp("weights"))
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (37, 53), (16, 16), (1, 3)])

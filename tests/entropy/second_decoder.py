@@ -1,4 +1,5 @@
-"""A decoder of tiles in plain Python, written from sections 8 and 9 of SPEC.md and nothing else.
+"""A decoder of tiles and inter frames in plain Python, written from sections 8, 9 and 18 of SPEC.md
+and nothing else.
 
 It shares no code with flowcodec and uses no number but Python's integers (and decimals for one
 table). Slow and short: for small tiles only. Maps are dictionaries from (row, column) to lists of
@@ -29,17 +30,25 @@ def activation(x: int) -> int:
 
 
 class WeightFile:
-    """8.1"""
+    """8.1; of an inter model, with part "motion" or "codec", 18"""
 
-    def __init__(self, data: bytes):
+    def __init__(self, data: bytes, part: str = ""):
         size = int.from_bytes(data[:8], "little")
         described = json.loads(data[8 : 8 + size])
         config = json.loads(described.pop("__metadata__")["config"])
-        self.groups = tuple(config["groups"])
-        self.gaussians = config["components"]
-        self.features = config["features"]
-        self.hyper = config["hyper"]
-        codes = {"F16": ("<f2", "e", 2), "I16": ("<i2", "h", 2), "I32": ("<i4", "i", 4)}
+        of = "motion_" if part == "motion" else ""
+        self.groups = tuple(config[f"{of}groups"])
+        self.gaussians = config.get("components", 1)
+        self.features = config[f"{of}features"]
+        self.hyper = config[f"{of}hyper"]
+        self.density = config.get("density", "gaussian")
+        self.order = config.get("order", "checkerboard")
+        codes = {
+            "F16": ("<f2", "e", 2),
+            "I8": ("|i1", "b", 1),
+            "I16": ("<i2", "h", 2),
+            "I32": ("<i4", "i", 4),
+        }
         self.tensors: dict[str, Tensor] = {}
         digest = hashlib.sha256()
         for name in sorted(described):
@@ -48,11 +57,15 @@ class WeightFile:
             shape = tuple(entry["shape"])
             kind, letter, width = codes[entry["dtype"]]
             digest.update(f"{name} {kind} {shape}\n".encode() + data[begin:end])
-            if name.startswith("prior."):
+            prefix = f"prior.{part}." if part else "prior."
+            if name.startswith(prefix):
                 values = list(struct.unpack(f"<{(end - begin) // width}{letter}", data[begin:end]))
-                self.tensors[name.removeprefix("prior.")] = shape, values
+                self.tensors[name.removeprefix(prefix)] = shape, values
         self.weights_hash = digest.digest()
-        digest = hashlib.sha256(f"({self.groups}, {self.gaussians}, 8)".encode())
+        text = f"({self.groups}, {self.gaussians}, 8"
+        if (self.density, self.order) != ("gaussian", "checkerboard"):
+            text += f", '{self.density}', '{self.order}'"
+        digest = hashlib.sha256(f"{text})".encode())
         for name in sorted(self.tensors):
             shape, values = self.tensors[name]
             digest.update(f"{name}{shape}".encode() + struct.pack(f"<{len(values)}i", *values))
@@ -167,9 +180,17 @@ def row(table: list[list[int]], q: int) -> list[int]:
     return [(low * (1000 - f) + high * f + 500) // 1000 for low, high in pairs]
 
 
-def distribution(b: int, s: int) -> int:
+@cache
+def laplace() -> list[int]:
+    with localcontext() as context:
+        context.prec = 50
+        decays = [(-Decimal(2).sqrt() * j / 128).exp() for j in range(1025)]
+        return [int(((1 - decay / 2) * 2**32).to_integral_value()) for decay in decays]
+
+
+def distribution(b: int, s: int, density: str = "gaussian") -> int:
     t = min((abs(b) << 27) // s, 2**18 - 1)
-    table = normal()
+    table = laplace() if density == "laplace" else normal()
     v = table[t >> 8] + ((table[(t >> 8) + 1] - table[t >> 8]) * (t & 255) >> 8)
     return 2**32 - v if b < 0 else v
 
@@ -199,15 +220,20 @@ def mean_and_scale(m: int, log_scale: int, g: int) -> tuple[int, int]:
     return mean, clamp((log_scale + 4 * g + 3392) >> 7, 0, 82)
 
 
+def reach(index: int, density: str) -> int:
+    return (15 * S[index] >> 17) + 2 if density == "laplace" else R[index]
+
+
 @cache
-def gaussian_counts(index: int, fraction: int) -> list[int]:
-    edges = [16 * (k - R[index]) - 8 - fraction for k in range(2 * R[index] + 3)]
-    at = [distribution(b, S[index]) for b in edges]
+def single_counts(index: int, fraction: int, density: str) -> list[int]:
+    r = reach(index, density)
+    edges = [16 * (k - r) - 8 - fraction for k in range(2 * r + 3)]
+    at = [distribution(b, S[index], density) for b in edges]
     return counts_of([after - before for before, after in zip(at, at[1:], strict=False)])
 
 
-def gaussian_table(mean: int, index: int) -> tuple[int, list[int]]:
-    return (mean >> 4) - R[index], gaussian_counts(index, mean & 15)
+def single_table(mean: int, index: int, density: str) -> tuple[int, list[int]]:
+    return (mean >> 4) - reach(index, density), single_counts(index, mean & 15, density)
 
 
 def mixture_table(parts: list[tuple[int, int]], weights: list[int]) -> tuple[int, list[int]]:
@@ -241,10 +267,12 @@ def shuffle(x: Map) -> Map:
 
 
 class TileDecoder:
-    """8.5 and 8.6"""
+    """8.5 and 8.6; 18"""
 
-    def __init__(self, file: WeightFile, code: bytes, height: int, width: int, quality: int):
-        self.file, self.coder, self.quality = file, RangeDecoder(code), quality
+    def __init__(
+        self, file: WeightFile, coder: RangeDecoder, height: int, width: int, quality: int
+    ):
+        self.file, self.coder, self.quality = file, coder, quality
         self.height, self.width = height, width
 
     def decode(self) -> tuple[list[Map], list[Map]]:
@@ -258,7 +286,9 @@ class TileDecoder:
         for index, group in enumerate(groups):
             gain = gains[len(y) : len(y) + group]
             channels: list[Map] = [{} for _ in range(group)]
-            if index == len(groups) - 1:
+            if self.file.order == "wavefront":
+                self.wavefront(features, places, gain, channels)
+            elif index == len(groups) - 1:
                 self.step(index, features, places, gain, channels)
             else:
                 halves = [[p for p in places if sum(p) % 2 == odd] for odd in (0, 1)]
@@ -270,6 +300,17 @@ class TileDecoder:
                 features = self.added(features, found, [0] * len(bias))
             y += channels
         return z, y
+
+    def wavefront(
+        self, features: Map, places: list[tuple[int, int]], gain: list[int], y: list[Map]
+    ) -> None:
+        bias = self.file.rows("half_bias")[0]
+        base = features
+        for front in sorted({3 * r + c for r, c in places}):
+            if front:
+                base = self.added(features, self.context(0, y, gain, places), bias)
+            step = [(r, c) for r, c in places if 3 * r + c == front]
+            self.step(0, base, step, gain, y)
 
     def hyper_latents(self) -> list[Map]:
         gains = row(self.file.rows("hyper_log_gain"), self.quality)
@@ -401,7 +442,8 @@ class TileDecoder:
                 parts = [mean_and_scale(out[j], out[n + j], g) for j in range(n)]
                 if n == 1:
                     mean, scale = parts[0]
-                    number, table = 16 * scale + (mean & 15), gaussian_table(mean, scale)
+                    number = 16 * scale + (mean & 15)
+                    table = single_table(mean, scale, self.file.density)
                 else:
                     table = mixture_table(parts, weights_of(out[2 * n :]))
                     number = len(table[1]) - 1
@@ -436,7 +478,7 @@ def plain_coefficients(code: bytes, rows: int, columns: int, colours: int) -> li
                 n += sum(4 * min(abs(before[number]), 4095) for before in block[:colour])
                 listed.append((clamp((slope * log2(min(n, 4095)) >> 8) + offset, 0, 82), place))
             listed.sort(key=lambda entry: entry[0])
-            values = coder.batch([gaussian_table(0, index) for index, _ in listed])
+            values = coder.batch([single_table(0, index, "gaussian") for index, _ in listed])
             for (_, place), value in zip(listed, values, strict=True):
                 blocks[place][colour][number] = value
         known.append(number)

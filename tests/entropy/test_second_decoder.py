@@ -1,11 +1,18 @@
 """A decoder that knows SPEC.md only reads the same symbols from real files."""
 
+import hashlib
+from zlib import crc32
+
 import numpy as np
 import pytest
 
 from flowcodec.bitstream.picture_file import parse_picture
+from flowcodec.codecs.inter import InterCodec
 from flowcodec.entropy import plain
+from flowcodec.entropy.coder import Decoder
+from tests.codecs.inter_samples import SMALL, Still, frames, untrained
 from tests.entropy.second_decoder import (
+    RangeDecoder,
     TileDecoder,
     WeightFile,
     coefficient_hash,
@@ -29,7 +36,7 @@ def test_reads_the_latents_of_a_golden_file(name):
     ours = make.latents(make.codec(model).prior, file)
     for index, (tile, pair) in enumerate(zip(file.tiles, ours, strict=True)):
         _, height, width = pair[1].shape
-        decoder = TileDecoder(weights, tile.data, height, width, file.header.quality)
+        decoder = TileDecoder(weights, RangeDecoder(tile.data), height, width, file.header.quality)
         decoded = decoder.decode()
         for own, other in zip(pair, decoded, strict=True):
             places = list(np.ndindex(own.shape[1:]))
@@ -71,9 +78,32 @@ def test_reads_escapes_of_every_length(model):
     z, y = z.astype(np.int64), y.astype(np.int64)
 
     code, _ = prior.encode(z, y, 3333)
-    decoded = TileDecoder(weights, code, 3, 5, 3333).decode()
+    decoded = TileDecoder(weights, RangeDecoder(code), 3, 5, 3333).decode()
     for own, other in zip((z, y), decoded, strict=True):
         places = list(np.ndindex(own.shape[1:]))
         assert [[c[place][0] for place in places] for c in other] == own.reshape(
             len(own), -1
         ).tolist()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_reads_the_latents_of_an_inter_frame(name, tmp_path):
+    weights = untrained(name, tmp_path)
+    codec = InterCodec(weights, Still())
+    first, second = frames(37, 53)
+    coded, _ = codec.encode(second, codec.start(first), 4321)
+
+    data = weights.path.read_bytes()
+    parts = [WeightFile(data, part) for part in ("motion", "codec")]
+    hashes = b"".join(part.prior_hash for part in parts)
+    assert hashlib.sha256(hashes).digest() == codec.prior_hash
+    coder, ours = RangeDecoder(coded.data), Decoder(coded.data)
+    found = b""
+    for part, prior in zip(parts, (codec.priors.motion, codec.priors.codec), strict=True):
+        decoded = TileDecoder(part, coder, 3, 4, 4321).decode()
+        for own, other in zip(prior.read(ours, 3, 4, 4321), decoded, strict=True):
+            places = list(np.ndindex(own.shape[1:]))
+            listed = [[channel[place][0] for place in places] for channel in other]
+            assert listed == own.reshape(len(own), -1).tolist()
+        found += latent_hash(*decoded).to_bytes(4, "little")
+    assert crc32(found) == coded.hash

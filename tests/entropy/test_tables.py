@@ -9,6 +9,7 @@ from flowcodec.entropy.fixed_point import exp2_table, log2_table, softmax_weight
 from flowcodec.entropy.tables import (
     SCALES,
     distribution,
+    laplace_table,
     mixture_counts,
     normal_table,
     reach,
@@ -32,6 +33,7 @@ PINNED = {
     "narrowest Gaussians": (lambda: tables_of(0), "9dfef9d4b9577ade"),
     "Gaussians of scale 1": (lambda: tables_of(26), "087a3e8979a78560"),
     "widest Gaussians": (lambda: tables_of(SCALES - 1), "f062515b791c82c2"),
+    "Laplaces of scale 1": (lambda: tables_of(26, "laplace"), "b6b980959338195e"),
     "mixtures": (lambda: MIXTURE, "c6efd3f2cb4ddae5"),
 }
 
@@ -46,6 +48,7 @@ def test_tables_are_those_of_the_specification():
     assert exp2_table().tolist() == spec.E
     assert scale_table().tolist() == spec.S
     assert normal_table().tolist() == spec.normal()
+    assert laplace_table().tolist() == spec.laplace()
     assert log2_table().tolist() == [spec.log2(n) for n in range(4096)]
 
 

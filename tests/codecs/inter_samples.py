@@ -1,0 +1,51 @@
+"""Small inter models, not trained, and frames for them."""
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from flowcodec.codecs.weights import load_weights
+from flowcodec.models.video_mofnet.config import PRESETS
+from flowcodec.models.video_mofnet.model import VideoMofNet
+from flowcodec.training.video.training import export
+from tests.entropy.samples import randomise
+
+SMALL = {
+    "patch": PRESETS["tiny"],
+    "groups": dataclasses.replace(
+        PRESETS["tiny"], order="checkerboard", motion_groups=(8, 4), groups=(8, 16)
+    ),
+    "strided": dataclasses.replace(PRESETS["tiny"], transform="strided"),
+    "residual": dataclasses.replace(PRESETS["tiny"], conditional=False),
+    "coded": dataclasses.replace(PRESETS["tiny"], modes="coded"),
+}
+
+
+class Still:
+    """An estimator that sees nothing move."""
+
+    def flow(self, first, second):
+        return first.new_zeros(len(first), 2, *first.shape[2:])
+
+
+def untrained(name, folder):
+    """The weights of one of SMALL, from a file in that folder; no part of its priors is silent."""
+    torch.manual_seed(3)
+    model = VideoMofNet(SMALL[name])
+    for part in (model.motion, model.codec):
+        randomise(part.prior, 5)
+        with torch.no_grad():
+            part.log_inverse_gain.table.copy_(part.prior.log_gain.table)
+    path = folder / f"{name}.safetensors"
+    export(model, "mse", path)
+    return load_weights(path)
+
+
+def frames(height, width):
+    rng = np.random.default_rng(height)
+    rows, columns = np.indices((height, width))
+    base = 120 + 60 * np.sin(rows / 7 + columns / 11)
+    first = np.stack([base, base[::-1], base[:, ::-1]], 2) + rng.normal(0, 4, (height, width, 3))
+    second = np.roll(first, (1, 2), (0, 1)) + rng.normal(0, 4, (height, width, 3))
+    return (np.clip(np.rint(x), 0, 255).astype(np.uint8) for x in (first, second))
