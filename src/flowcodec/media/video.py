@@ -263,6 +263,9 @@ def _of_one_size(named: Iterable[tuple[str, Timed]], height: int, width: int) ->
         yield tick, frame
 
 
+_Some = io.BufferedReader, io.BytesIO
+
+
 class _Counted(io.RawIOBase):
     """A stream of y4m that knows how much of it was read; ffmpeg drops a cut frame silently."""
 
@@ -271,13 +274,13 @@ class _Counted(io.RawIOBase):
         self.stream = stream
         self.total = 0
         self.start = b""
-        self.lines = 0  # frames whose line says more than FRAME make counting impossible
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        data = self.stream.read(size)
+        # What is there, and not all that was asked for: a live pipe shows its frames at once.
+        data = self.stream.read1(size) if isinstance(self.stream, _Some) else self.stream.read(size)
         if len(self.start) < 1024:
             self.start += data[:1024]
         self.total += len(data)
@@ -285,7 +288,7 @@ class _Counted(io.RawIOBase):
 
     @property
     def header(self) -> int | None:
-        """Bytes before the first frame, or None where this is no y4m as most write it."""
+        """Bytes before the first frame, or None where lines of frames say more than FRAME."""
         end = self.start.find(b"\n") + 1
         plain = self.start[end:].startswith(b"FRAME\n") and self.start.startswith(Y4M)
         return end if end and plain else None

@@ -1,0 +1,150 @@
+"""`flowcodec encode` and `decode` of videos, by the command itself."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from flowcodec.media.video import open_video
+from flowcodec.media.video_format import usual_format
+from flowcodec.media.video_writing import create_video
+from tests.codecs.test_video import clip, folder  # noqa: F401
+
+FORMAT = usual_format(53, 37, Fraction(25))
+
+
+@pytest.fixture(scope="module")
+def run(flowcodec_command, folder):  # noqa: F811
+    def call(*arguments, status=0, **options):
+        done = subprocess.run(
+            [*flowcodec_command, *map(str, arguments)], capture_output=True, **options
+        )
+        assert done.returncode == status, done.stderr.decode()
+        return done
+
+    return call
+
+
+def video(path, count=6):
+    with create_video(path, FORMAT) as writer:
+        for frame in clip(count):
+            writer.write(frame)
+    return path
+
+
+def frames_of(path):
+    with open_video(path) as found:
+        return list(found.timed), found.format
+
+
+def test_there_and_back(run, folder, tmp_path):  # noqa: F811
+    source = video(tmp_path / "clip.mkv")
+    done = run(
+        "encode", source, "-q", 6, "--gop", 4, "--weights", folder / "patch.safetensors", "--json"
+    )
+    told = json.loads(done.stdout)
+    assert told["frames"] == 6
+    assert told["bytes"] == (tmp_path / "clip.fcv").stat().st_size
+    back = tmp_path / "back.mkv"
+    done = run(
+        "decode", tmp_path / "clip.fcv", "-o", back, "--lossless", "--weights", folder,
+        "--verify", source, "--json",
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    assert (told["frames"], told["verified_groups"], told["damage"]) == (6, 2, [])
+    (there, format), (here, other) = frames_of(source), frames_of(back)
+    assert (other.sampling, other.matrix) == (format.sampling, format.matrix)
+    assert [tick * other.time_base for tick, _ in here] == pytest.approx(
+        [tick * format.time_base for tick, _ in there]
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["back.mkv", "clip.fcv", "clip.mkv"]
+
+
+def test_pipes_on_both_sides(run, folder, tmp_path):  # noqa: F811
+    y4m = video(tmp_path / "clip.y4m").read_bytes()
+    weights = folder / "patch.safetensors"
+    coded = run("encode", "-", "-o", tmp_path / "a.fcv", "--weights", weights, input=y4m)
+    assert b"6 frames" in coded.stdout
+    shown = run("decode", tmp_path / "a.fcv", "-o", "-", "--weights", folder)
+    assert shown.stdout.startswith(b"YUV4MPEG2 W53 H37 F25:1 ")
+    assert len(shown.stdout) == len(y4m)
+    shown = run("decode", tmp_path / "a.fcv", "-o", tmp_path / "frames", "--weights", folder)
+    assert len(list((tmp_path / "frames").glob("*.png"))) == 6
+
+
+def test_a_part_of_a_video(run, folder, tmp_path):  # noqa: F811
+    source = video(tmp_path / "clip.mkv", 10)
+    run("encode", source, "--gop", 4, "--weights", folder / "patch.safetensors")
+    run("decode", tmp_path / "clip.fcv", "-o", tmp_path / "all.y4m", "--weights", folder)
+    run(
+        "decode", tmp_path / "clip.fcv", "-o", tmp_path / "part.y4m", "--weights", folder,
+        "--start", 0.2, "--frames", 3,
+    )  # fmt: skip
+    whole, part = frames_of(tmp_path / "all.y4m")[0], frames_of(tmp_path / "part.y4m")[0]
+    assert len(part) == 3
+    for (_, frame), (_, other) in zip(whole[5:8], part, strict=True):
+        np.testing.assert_array_equal(frame, other)
+
+
+def test_damage_is_told_and_the_rest_decodes(run, folder, tmp_path):  # noqa: F811
+    source = video(tmp_path / "clip.mkv", 8)
+    run("encode", source, "--gop", 4, "--weights", folder / "patch.safetensors")
+    data = bytearray((tmp_path / "clip.fcv").read_bytes())
+    data[len(data) // 2 + 40] ^= 1
+    (tmp_path / "bad.fcv").write_bytes(data)
+    done = run(
+        "decode", tmp_path / "bad.fcv", "-o", tmp_path / "bad.y4m", "--weights", folder, status=2
+    )
+    assert b"warning" in done.stderr
+    assert b"bad.fcv is damaged" in done.stderr.splitlines()[-1]
+    assert 4 <= len(frames_of(back)[0]) < 8
+
+
+def test_a_killed_encoder_leaves_its_groups(flowcodec_command, run, folder, tmp_path):  # noqa: F811
+    y4m = video(tmp_path / "clip.y4m", 8).read_bytes()
+    process = subprocess.Popen(
+        [*flowcodec_command, "encode", "-", "-o", str(tmp_path / "a.fcv"), "--gop", "2",
+         "--weights", str(folder / "patch.safetensors"), "--quiet"],
+        stdin=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    head, frame = y4m.partition(b"\n")[0], len(b"FRAME\n") + FORMAT.frame_bytes
+    process.stdin.write(y4m[: len(head) + 1 + 7 * frame])
+    process.stdin.flush()
+    part = tmp_path / "a.fcv.part"
+    for _ in range(1200):
+        if part.exists() and part.stat().st_size > 500:
+            break
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "a.fcv").exists()
+    done = run("decode", part, "-o", tmp_path / "rest.y4m", "--weights", folder, status=2)
+    assert b"warning" in done.stderr
+    assert len(frames_of(tmp_path / "rest.y4m")[0]) >= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("encode", "{clip}", "{clip}"), "alone"),
+        (("encode", "{clip}", "--target-psnr", "30"), "--target-psnr is for pictures"),
+        (("encode", "{clip}", "-o", "{clip}"), "overwritten"),
+        (("encode", "none.mp4"), "none.mp4"),
+        (("decode", "none.fcv"), "none.fcv"),
+        (("decode", "{clip}.fcv", "--start", "1"), "not a flowcodec file"),
+        (("encode", "photo.png", "--gop", "3"), "--gop is for videos"),
+    ],
+)
+def test_bad_wishes_get_one_line(run, tmp_path, arguments, text):
+    source = video(tmp_path / "clip.mkv", 2)
+    (tmp_path / "clip.mkv.fcv").write_bytes(b"something else")
+    done = run(*(word.format(clip=source) for word in arguments), status=2, cwd=tmp_path)
+    assert text in done.stderr.decode()
+    assert len(done.stderr.splitlines()) == 1
