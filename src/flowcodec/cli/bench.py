@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flowcodec.cli import bench_video
 from flowcodec.cli.measuring import (
     Qualities,
     codec_options,
@@ -39,6 +40,7 @@ Examples:
   flowcodec bench --data kodak/ --against jpeg,webp,avif,jpeg2000,jxl,heic
   flowcodec bench --data kodak/ --published bpg,vtm,cheng2020 --plot rd.png --plot rd.svg
   flowcodec bench --data photos/ --qualities 1,3,5,7 --report report.html --json figures.json
+  flowcodec bench --model video-mofnet --data clips/ --gop 12 --against x265-veryfast,svt-av1
 """
 FOLDER = Path("bench-out")
 
@@ -54,12 +56,29 @@ class Outputs:
 
 @click.command(epilog=EXAMPLES)
 @codec_options
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of pictures.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of pictures; of videos for a video model.",
+)
 @click.option(
     "--against",
-    default="jpeg,webp,avif",
-    show_default=True,
-    help=f"Codecs to run for comparison: {', '.join(ANCHORS)}.",
+    help=f"Codecs to run for comparison: {', '.join(ANCHORS)} [default: jpeg,webp,avif]; for"
+    " videos x265-veryfast, x265-medium, x265-veryslow, x264-veryfast, svt-av1, vp9"
+    " [default: x265-veryfast,x264-veryfast,svt-av1].",
+)
+@click.option(
+    "--gop",
+    type=click.IntRange(1),
+    help="Videos: frames of a group, ours and the others'. [default: 12]",
+)
+@click.option("--frames", type=click.IntRange(1), help="Videos: how many of each. [default: 32]")
+@click.option(
+    "--apart",
+    metavar="NAMES",
+    default="",
+    help="Videos: also average those whose names hold one of these words, and the others.",
 )
 @click.option(
     "--qualities",
@@ -109,7 +128,10 @@ def command(
     device: str,
     threads: int | None,
     data: Path,
-    against: str,
+    against: str | None,
+    gop: int | None,
+    frames: int | None,
+    apart: str,
     qualities: list[float],
     published: str,
     no_ssimulacra2: bool,
@@ -121,8 +143,32 @@ def command(
 
     Without --json, --plot and --report, all of these go into the folder bench-out.
     """
+    if model in bench_video.VIDEO_MODELS:
+        if published or report_path:
+            raise UsageError("--published and --report are for pictures")
+        wanted = bench_video.Options(
+            model=model,
+            metric=metric,
+            weights=weights,
+            device=device,
+            threads=threads,
+            data=data,
+            qualities=qualities,
+            against="x265-veryfast,x264-veryfast,svt-av1" if against is None else against,
+            gop=gop or 12,
+            frames=frames or 32,
+            apart=apart,
+            json=json_path,
+            plots=plot_paths,
+        )
+        bench_video.run(wanted)
+        return
+    if gop or frames or apart:
+        raise UsageError("--gop, --frames and --apart are for videos: --model video-mofnet")
     paths = pictures_in(data)
-    anchors = [anchor_named(name) for name in names_in(against)]
+    anchors = [
+        anchor_named(name) for name in names_in("jpeg,webp,avif" if against is None else against)
+    ]
     curves = _published(published, paths, data)
     outputs = _outputs(json_path, plot_paths, report_path)
 

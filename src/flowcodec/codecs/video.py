@@ -29,6 +29,7 @@ from flowcodec.bitstream.video_file import (
     Repeat,
     VideoHeader,
     VideoWriter,
+    read_groups,
     refuse,
 )
 from flowcodec.bitstream.video_header import INTER_MODEL_NAMES
@@ -234,6 +235,13 @@ class VideoCodec:
                 report(Damage(coded.offset, unit, text))
                 return
             yield coded.time, self.inter.shown(state)
+
+    def read(self, stream: BinaryIO) -> Iterator[tuple[int, Frame]]:
+        """All frames of a whole file, each with its time in ticks; FormatError at any damage."""
+        header, groups = read_groups(stream)
+        self.check(header)
+        for group in groups:
+            yield from self.decode(header, group)
 
 
 def open_video_codec(

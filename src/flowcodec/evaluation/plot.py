@@ -70,12 +70,17 @@ def plot_curves(
     Raises UsageError for an unknown suffix or when matplotlib is absent.
     """
     check_plot_path(path)
-    with _style("path"):
+    with style("path"):
         figure = _draw(curves, _panels_of(curves), first, dashed, beside=True)
         figure.suptitle(title)
-        format = path.suffix[1:].lower()
-        with atomic_write(path) as file:
-            figure.savefig(file, format=format, metadata=_UNDATED[format])
+        saved(figure, path)
+
+
+def saved(figure: "Figure", path: Path) -> None:
+    """Write a figure in the format of its suffix, without a date."""
+    format = path.suffix[1:].lower()
+    with atomic_write(path) as file:
+        figure.savefig(file, format=format, metadata=_UNDATED[format])
 
 
 def svg_panels(
@@ -88,7 +93,7 @@ def svg_panels(
     """
     elements = []
     for panel in _panels_of(curves):
-        with _style("none"):
+        with style("none"):
             figure = _draw(curves, [panel], first, dashed, beside=False)
             file = io.StringIO()
             figure.savefig(file, format="svg", metadata=_NO_METADATA, transparent=True)
@@ -106,7 +111,7 @@ def _panels_of(curves: Mapping[str, Results]) -> list[_Panel]:
     ]
 
 
-def _style(fonttype: str) -> AbstractContextManager[None]:
+def style(fonttype: str) -> AbstractContextManager[None]:
     """Settings of matplotlib to draw and save under. `fonttype` is how SVG holds text."""
     check_matplotlib()
     import matplotlib as mpl

@@ -1,0 +1,125 @@
+"""`flowcodec bench` and `eval` of a video codec: curves of whole files over sequences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowcodec.cli.measuring import describe_codec, names_in, print_table, progress_bar
+from flowcodec.evaluation.tables import Table
+from flowcodec.media.files import atomic_write
+
+if TYPE_CHECKING:
+    from flowcodec.evaluation.video.comparison import VideoComparison
+    from flowcodec.evaluation.video.run import Curves
+
+VIDEO_MODELS = ("video-mofnet",)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure, and where to write it."""
+
+    model: str
+    metric: str
+    weights: Path | None
+    device: str
+    threads: int | None
+    data: Path
+    qualities: Sequence[float]
+    against: str
+    gop: int
+    frames: int
+    apart: str
+    json: Path | None
+    plots: Sequence[Path]
+
+
+def run(options: Options) -> None:
+    """Measure, print, write."""
+    from rich.console import Console
+
+    import flowcodec
+    from flowcodec.codecs.video import VideoCodec
+    from flowcodec.evaluation.video.anchors import anchors_named
+    from flowcodec.evaluation.video.comparison import VideoComparison
+    from flowcodec.evaluation.video.plot import check_plot_path, plot_curves
+    from flowcodec.evaluation.video.run import evaluate, evaluate_anchor
+    from flowcodec.evaluation.video.sequences import find_sequences, read_sequence
+
+    for plot in options.plots:
+        check_plot_path(plot)
+    anchors = anchors_named(names_in(options.against))
+    sequences = [read_sequence(path, options.frames) for path in find_sequences(options.data)]
+    codec = flowcodec.load(
+        options.model,
+        metric=options.metric,
+        weights=options.weights,
+        device=options.device,
+        threads=options.threads,
+    )
+    assert isinstance(codec, VideoCodec)
+    total = len(sequences) * len(options.qualities)
+    with progress_bar(total, options.model) as advance:
+        ours = evaluate(codec, sequences, options.qualities, options.gop, advance)
+    measured: dict[str, Curves] = {}
+    for anchor in anchors:
+        with progress_bar(len(sequences) * len(anchor.sweep), anchor.title) as advance:
+            measured[anchor.name] = evaluate_anchor(anchor, sequences, options.gop, advance)
+    about = describe_codec(options.metric, options.weights, options.device, options.threads)
+    comparison = VideoComparison(
+        name=options.model,
+        ours=ours,
+        anchors=measured,
+        descriptions={options.model: about, **{a.name: a.description for a in anchors}},
+        gop=options.gop,
+        frames=options.frames,
+        apart=names_in(options.apart),
+    )
+    if options.json is not None:
+        with atomic_write(options.json) as file:
+            file.write(json.dumps(comparison.as_json(), indent=1).encode() + b"\n")
+    for plot in options.plots:
+        plot_curves(comparison, plot)
+    console = Console()
+    for name, curves in {options.model: ours, **measured}.items():
+        print_table(console, f"{name}: mean of {len(curves)} sequences", means(curves))
+    if measured:
+        title = f"BD-rate of {options.model}: size at equal quality, GOP {options.gop}"
+        print_table(console, title, rates(comparison))
+
+
+def means(curves: Curves) -> Table:
+    """Means over sequences, a row a quality."""
+    rows: list[list[str]] = []
+    for points in zip(*curves.values(), strict=True):
+        count = len(points)
+        similar = [point.ms_ssim for point in points if point.ms_ssim is not None]
+        rows.append(
+            [
+                f"{points[0].quality:g}",
+                f"{sum(point.bpp for point in points) / count:.4f}",
+                f"{sum(point.psnr for point in points) / count:.2f}",
+                f"{sum(similar) / len(similar):.4f}" if similar else "-",
+                f"{sum(point.encode_seconds for point in points) / count:.3f}",
+                f"{sum(point.decode_seconds for point in points) / count:.3f}",
+            ]
+        )
+    headings = ["quality", "bpp", "PSNR dB", "MS-SSIM", "encode s a frame", "decode s a frame"]
+    return Table(headings, rows, [])
+
+
+def rates(comparison: VideoComparison) -> Table:
+    """BD-rates by sequence, a column an anchor and measure."""
+    found: Mapping[str, Mapping[str, Mapping[str, float | None]]] = comparison.rates
+    columns = [(anchor, measure) for anchor in found for measure in found[anchor]]
+    names = list(found[columns[0][0]][columns[0][1]])
+    rows = []
+    for name in names:
+        values = [found[anchor][measure][name] for anchor, measure in columns]
+        rows.append([name, *("-" if v is None else f"{v:+.1f} %" for v in values)])
+    headings = ["sequence", *(f"{anchor} {measure}" for anchor, measure in columns)]
+    return Table(headings, rows, [])

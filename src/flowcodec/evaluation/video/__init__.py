@@ -1,0 +1,1 @@
+"""Measuring video codecs: sequences, anchors, curves of whole files, BD-rates."""

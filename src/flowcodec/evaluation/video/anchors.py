@@ -1,0 +1,188 @@
+"""Video codecs that can be run here: H.265, H.264, AV1 and VP9, by way of PyAV.
+
+Each is given 4:2:0 planes and a quality on its own scale, lower is better. What is counted is the
+whole elementary stream, as its raw file has it; what is measured is decoded from those bytes.
+"""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, cast
+
+import av
+from av.codec import codecs_available
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, VideoReformatter
+
+from flowcodec.errors import UsageError
+from flowcodec.evaluation.video.sequences import Sequence420
+from flowcodec.media.video_format import MATRIX_TAGS, Frame, to_rgb
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
+
+IVF_HEADER, IVF_FRAME = 32, 12  # bytes of a file and a frame that are no part of the stream
+
+
+@dataclass(frozen=True)
+class VideoAnchor:
+    """A codec as it is run: `options` for a quality and a length of group, and the sweep."""
+
+    name: str
+    title: str
+    codec: str
+    container: str
+    sweep: tuple[int, ...]
+    settings: str
+    options: Callable[[int, int], dict[str, str]]
+
+    @property
+    def description(self) -> str:
+        """Library and settings, for a table of results."""
+        return f"{self.codec} of PyAV {av.__version__}; {self.settings}"
+
+
+def _x265(preset: str, tune: str | None) -> Callable[[int, int], dict[str, str]]:
+    def options(quality: int, gop: int) -> dict[str, str]:
+        params = f"crf={quality}:keyint={gop}:min-keyint={gop}:scenecut=0:info=0:log-level=none"
+        return {"preset": preset, "x265-params": params} | ({"tune": tune} if tune else {})
+
+    return options
+
+
+def _x264(quality: int, gop: int) -> dict[str, str]:
+    params = f"keyint={gop}:min-keyint={gop}:scenecut=0"
+    return {
+        "preset": "veryfast",
+        "tune": "zerolatency",
+        "crf": str(quality),
+        "x264-params": params,
+    }
+
+
+def _svt_av1(quality: int, gop: int) -> dict[str, str]:
+    return {"preset": "6", "crf": str(quality), "svtav1-params": f"keyint={gop}:scd=0"}
+
+
+def _vp9(quality: int, gop: int) -> dict[str, str]:
+    return {
+        "crf": str(quality),
+        "b": "0",
+        "g": str(gop),
+        "deadline": "good",
+        "cpu-used": "2",
+        "row-mt": "1",
+    }
+
+
+_X265 = "x265-params crf=Q:keyint=GOP:min-keyint=GOP:scenecut=0:info=0"
+ANCHORS = {
+    anchor.name: anchor
+    for anchor in (
+        VideoAnchor(
+            "x265-veryfast",
+            "H.265 veryfast zerolatency",
+            "libx265",
+            "hevc",
+            (18, 22, 26, 30, 34, 38, 42),
+            f"preset veryfast, tune zerolatency, {_X265}",
+            _x265("veryfast", "zerolatency"),
+        ),
+        VideoAnchor(
+            "x264-veryfast",
+            "H.264 veryfast zerolatency",
+            "libx264",
+            "h264",
+            (16, 20, 24, 28, 32, 36, 40),
+            "preset veryfast, tune zerolatency, crf Q, x264-params keyint=GOP:scenecut=0",
+            _x264,
+        ),
+        VideoAnchor(
+            "x265-medium",
+            "H.265 medium",
+            "libx265",
+            "hevc",
+            (18, 22, 26, 30, 34, 38, 42),
+            f"preset medium, {_X265}",
+            _x265("medium", None),
+        ),
+        VideoAnchor(
+            "x265-veryslow",
+            "H.265 veryslow",
+            "libx265",
+            "hevc",
+            (18, 22, 26, 30, 34, 38, 42),
+            f"preset veryslow, {_X265}",
+            _x265("veryslow", None),
+        ),
+        VideoAnchor(
+            "svt-av1",
+            "AV1 (SVT, preset 6)",
+            "libsvtav1",
+            "obu",
+            (20, 28, 36, 44, 52, 60),
+            "preset 6, crf Q, svtav1-params keyint=GOP:scd=0",
+            _svt_av1,
+        ),
+        VideoAnchor(
+            "vp9",
+            "VP9 good",
+            "libvpx-vp9",
+            "ivf",
+            (20, 28, 36, 44, 52, 60),
+            "deadline good, cpu-used 2, crf Q, g GOP; container's bytes not counted",
+            _vp9,
+        ),
+    )
+}
+
+
+def anchors_named(names: Sequence[str]) -> list[VideoAnchor]:
+    """Anchors by name; UsageError for an unknown one, or where its library is absent."""
+    found = []
+    for name in names:
+        if name not in ANCHORS:
+            raise UsageError(f"no codec {name!r} to compare with: choose from {', '.join(ANCHORS)}")
+        anchor = ANCHORS[name]
+        if anchor.codec not in codecs_available:
+            raise UsageError(f"this PyAV was built without {anchor.codec}: install a wheel with it")
+        found.append(anchor)
+    return found
+
+
+def encode(anchor: VideoAnchor, sequence: Sequence420, quality: int, gop: int) -> bytes:
+    """The elementary stream as a raw file."""
+    buffer = io.BytesIO()
+    options = anchor.options(quality, gop)
+    with av.open(buffer, "w", format=anchor.container) as container:
+        first = sequence.planes[0]
+        rate = Fraction(sequence.format.fps).limit_denominator(1001)
+        stream = cast("VideoStream", container.add_stream(anchor.codec, rate=rate, options=options))
+        stream.width, stream.height, stream.pix_fmt = first.width, first.height, "yuv420p"
+        stream.codec_context.time_base = 1 / rate
+        for number, frame in enumerate(sequence.planes):
+            frame.pts, frame.time_base = number, 1 / rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def stream_bytes(anchor: VideoAnchor, data: bytes, frames: int) -> int:
+    """How many of a raw file's bytes are the stream's."""
+    return len(data) - (IVF_HEADER + IVF_FRAME * frames if anchor.container == "ivf" else 0)
+
+
+def decode(anchor: VideoAnchor, data: bytes) -> list[VideoFrame]:
+    """The frames of a raw file, as planes."""
+    with av.open(io.BytesIO(data), "r", format=anchor.container) as container:
+        return list(container.decode(video=0))
+
+
+def shown(sequence: Sequence420, planes: VideoFrame, converter: VideoReformatter) -> Frame:
+    """Decoded planes as RGB, in the colours of the sequence."""
+    planes.colorspace = MATRIX_TAGS[sequence.format.matrix]
+    full = sequence.format.full_range
+    planes.color_range = ColorRange.JPEG if full else ColorRange.MPEG
+    pixels = to_rgb(planes, sequence.format.matrix, converter)
+    return pixels[: sequence.format.height, : sequence.format.width]

@@ -1,0 +1,102 @@
+"""Our video codec against others over the same sequences: curves, and BD-rates of each sequence.
+
+A BD-rate is taken over the range of quality that both curves of a sequence span: sequences differ
+too much for one range. The mean is over sequences.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flowcodec.errors import UsageError
+from flowcodec.evaluation.bd_rate import bd_rate
+from flowcodec.evaluation.metrics import ms_ssim_db
+from flowcodec.evaluation.video.run import Curves, Point
+
+LEAST_OVERLAP = 1.0  # dB
+
+
+@dataclass(frozen=True)
+class VideoComparison:
+    """Curves of our codec and of anchors, each by sequence, and how they were made.
+
+    apart: names of sequences, or parts of names, that are averaged on their own as well.
+    """
+
+    name: str
+    ours: Curves
+    anchors: Mapping[str, Curves]
+    descriptions: Mapping[str, str]
+    gop: int
+    frames: int
+    apart: Sequence[str] = ()
+
+    @property
+    def rates(self) -> dict[str, dict[str, dict[str, float | None]]]:
+        """BD-rates in percent by anchor, measure ("psnr", "ms-ssim") and sequence, and "mean"."""
+        return {
+            name: {measure: self.rates_of(curves, measure) for measure in ("psnr", "ms-ssim")}
+            for name, curves in self.anchors.items()
+        }
+
+    def rates_of(self, anchor: Curves, measure: str) -> dict[str, float | None]:
+        """BD-rates against one anchor; None where curves do not overlap."""
+        each = {name: rate(points, anchor[name], measure) for name, points in self.ours.items()}
+        found = {"mean": mean(list(each.values()))}
+        if self.apart:
+            chosen = {n: any(part in n for part in self.apart) for n in each}
+            found["mean apart"] = mean([each[name] for name in each if chosen[name]])
+            found["mean of the others"] = mean([each[name] for name in each if not chosen[name]])
+        return {**found, **each}
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as it is written."""
+        curves = {self.name: self.ours, **self.anchors}
+        return {
+            "name": f"{self.name} against {', '.join(self.anchors)}",
+            "gop": self.gop,
+            "frames": self.frames,
+            "descriptions": dict(self.descriptions),
+            "bd_rate": self.rates,
+            "curves": {
+                name: {
+                    sequence: [point.as_json() for point in points]
+                    for sequence, points in found.items()
+                }
+                for name, found in curves.items()
+            },
+        }
+
+
+def quality_of(point: Point, measure: str) -> float | None:
+    """Decibels of a point."""
+    if measure == "psnr":
+        return point.psnr
+    return None if point.ms_ssim is None else ms_ssim_db(point.ms_ssim)
+
+
+def rate(ours: Sequence[Point], anchor: Sequence[Point], measure: str) -> float | None:
+    """BD-rate of one sequence over the range that both span; None where that is below a decibel."""
+    curves = []
+    for points in (ours, anchor):
+        pairs = [(point.bpp, quality_of(point, measure)) for point in points]
+        known = [(bpp, value) for bpp, value in pairs if value is not None]
+        if len(known) < 2:
+            return None
+        curves.append(tuple(zip(*known, strict=True)))
+    (rates, values), (anchor_rates, anchor_values) = curves
+    low, high = max(min(values), min(anchor_values)), min(max(values), max(anchor_values))
+    if high - low < LEAST_OVERLAP:
+        return None
+    try:
+        return round(bd_rate(rates, values, anchor_rates, anchor_values, low, high), 2)
+    except UsageError:
+        return None
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """The mean of what is known; None where something is missing."""
+    known = [value for value in values if value is not None]
+    return round(float(np.mean(known)), 2) if values and len(known) == len(values) else None

@@ -1,0 +1,70 @@
+"""Sequences to measure on: frames as RGB, and as the 4:2:0 planes that other codecs take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import av
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+
+from flowcodec.errors import UsageError
+from flowcodec.media.files import video_files
+from flowcodec.media.video import open_video
+from flowcodec.media.video_format import Frame, VideoFormat, from_rgb
+
+
+@dataclass(frozen=True, eq=False)
+class Sequence420:
+    """The first frames of a video.
+
+    frames: uint8 (H, W, 3) RGB, what every codec is measured against. planes: the same in 8-bit
+    4:2:0; the source's own, or converted from RGB (BT.709, limited range, chroma interpolated in
+    full). native: whether they are the source's own. format: of the planes.
+    """
+
+    name: str
+    format: VideoFormat
+    frames: list[Frame]
+    planes: list[VideoFrame]
+    native: bool
+
+    @property
+    def pixels(self) -> int:
+        """Of all frames."""
+        return len(self.frames) * self.format.width * self.format.height
+
+
+def find_sequences(folder: Path) -> list[Path]:
+    """The videos of a folder. UsageError where there is none, or two have one name."""
+    paths = video_files(folder)
+    if not paths:
+        raise UsageError(f"no videos in {folder}: give a folder of .mkv, .mp4, .y4m, ... files")
+    if len({path.stem for path in paths}) < len(paths):
+        raise UsageError("results are filed by name: two of the videos are named alike")
+    return paths
+
+
+def read_sequence(path: Path, count: int) -> Sequence420:
+    """The first `count` frames. UsageError where there are fewer."""
+    with open_video(path) as video:
+        frames = [frame for frame, _ in zip(video.frames, range(count), strict=False)]
+        format = video.format
+    if len(frames) < count:
+        raise UsageError(f"{path} has {len(frames)} frames, {count} are wanted: --frames N")
+    planes = _own_planes(path, count)
+    native = planes is not None
+    if planes is None:
+        format = replace(format, sampling="420", matrix="bt709", full_range=False)
+        converter = VideoReformatter()
+        planes = [from_rgb(frame, format, converter, whole=True) for frame in frames]
+    return Sequence420(path.stem, format, frames, planes, native)
+
+
+def _own_planes(path: Path, count: int) -> list[VideoFrame] | None:
+    """The frames as they are stored, if that is 8-bit 4:2:0 and upright."""
+    with av.open(f"file:{path}") as container:
+        planes: Sequence[VideoFrame] = [
+            frame for frame, _ in zip(container.decode(video=0), range(count), strict=False)
+        ]
+    return list(planes) if planes[0].format.name in ("yuv420p", "yuvj420p") else None
