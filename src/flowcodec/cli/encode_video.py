@@ -19,12 +19,16 @@ from flowcodec.errors import UsageError
 from flowcodec.media.formats import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
-    from flowcodec.codecs.video import EncodedVideo
+    from flowcodec.codecs.pace import Aim
+    from flowcodec.codecs.video import EncodedVideo, VideoCodec
+    from flowcodec.media.video_format import Frame
 
 FCV = ".fcv"
 RAW = ".yuv"
 PART = ".part"
 DEFAULT_GOP = 32  # frames
+ATTEMPTS = 3  # at a size
+SAMPLES, SAMPLED = 3, 6  # stretches of a video, and frames of each, that tell how size goes
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Options:
     device: str
     threads: int | None
     quality: float
+    bpp: float | None
+    size: int | None
     gop: int
     as_json: bool
     quiet: bool
@@ -61,33 +67,66 @@ def encode(source: str, output: str | None, options: Options) -> None:
     if target != PIPE and source != PIPE and Path(target).resolve() == Path(source).resolve():
         raise UsageError(f"{target} is the input and would be overwritten; give another -o")
     started = time.perf_counter()
+    codec = flowcodec.load(
+        "video-mofnet",
+        metric=options.metric,
+        weights=options.weights,
+        device=options.device,
+        threads=options.threads,
+    )
+    aim = None
+    if options.size is not None or options.bpp is not None:
+        aim = aim_of(codec, source, options)
     opened = sys.stdin.buffer if source == PIPE else Path(source)
-    with open_video(opened) as video:
-        for note in video.notes:
-            print(f"{video.name}: note: {note}", file=sys.stderr)
-        codec = flowcodec.load(
-            "video-mofnet",
-            metric=options.metric,
-            weights=options.weights,
-            device=options.device,
-            threads=options.threads,
-        )
-        bar = nullcontext(lambda: None) if options.quiet else progress_bar(video.count, "encoding")
-        with appended(target) as stream, bar as advance:
-            done = codec.write(
-                video.timed,
-                video.format,
-                stream,
-                options.quality,
-                gop=options.gop,
-                on_frame=advance,
-            )
+    with appended(target) as stream:
+        for last in range(1 if aim is None or target == PIPE else ATTEMPTS):
+            with open_video(opened) as video:
+                if not last:
+                    for note in video.notes:
+                        print(f"{video.name}: note: {note}", file=sys.stderr)
+                pixels = video.format.width * video.format.height
+                pace = options.quality if aim is None else aim.pace()
+                bar = progress_bar(video.count, "encoding")
+                with nullcontext(lambda: None) if options.quiet else bar as advance:
+                    done = codec.write(
+                        video.timed, video.format, stream, pace, gop=options.gop, on_frame=advance
+                    )
+            if aim is None or aim.met(done.bytes):
+                break
+            aim.correct(done.bytes)
+            if target != PIPE and last + 1 < ATTEMPTS:
+                stream.seek(0)
+                stream.truncate()
     if options.quiet:
         return
-    found = _as_object(source, target, done, video.format.width * video.format.height)
+    found = _as_object(source, target, done, pixels)
     found["seconds"] = round(time.perf_counter() - started, 3)
     text = json.dumps(found) if options.as_json else _as_line(found)
     print(text, file=sys.stderr if target == PIPE else sys.stdout, flush=True)
+
+
+def aim_of(codec: VideoCodec, source: str, options: Options) -> Aim:
+    """What a target means for this video: it is read once, and a sample of it coded."""
+    from flowcodec.codecs.pace import Aim
+    from flowcodec.media.video import open_video
+
+    if source == PIPE:
+        raise UsageError("a target needs a video that can be read again, not standard input")
+    with open_video(source) as video:
+        count = sum(1 for _ in video.timed)
+        pixels = video.width * video.height
+    if options.size is not None:
+        target = float(options.size)
+    else:
+        target = (options.bpp or 0) * pixels * count / 8
+    starts = sorted({count * part // SAMPLES for part in range(SAMPLES)})
+    stretches: list[list[Frame]] = [[] for _ in starts]
+    with open_video(source) as video:
+        for number, frame in enumerate(video.frames):
+            for start, stretch in zip(starts, stretches, strict=True):
+                if start <= number < start + min(SAMPLED, options.gop):
+                    stretch.append(frame)
+    return Aim.of(codec.sizes, stretches, target, count, options.gop)
 
 
 @contextmanager

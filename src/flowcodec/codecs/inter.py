@@ -122,9 +122,8 @@ class InterCodec:
         at = self._quality(quality)
         z = coder.hyper_analyse(y, at)[0].long().cpu().numpy()
         gained = (y * coder.gain(at))[0].float().cpu().numpy()
-        motion = coder is self.model.motion
-        prior = self.priors.motion if motion else self.priors.codec
-        price = None if motion else np.full(gained.shape, BIT_PRICE, np.float32)
+        prior = self.priors.motion if coder is self.model.motion else self.priors.codec
+        price = np.full(gained.shape, BIT_PRICE, np.float32)
         return z, prior.write(encoder, z, gained, quality, price)
 
     def _picture(

@@ -10,7 +10,7 @@ inter frame is coded with is a part that is plugged in: `InterModel` is all that
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
@@ -35,6 +35,7 @@ from flowcodec.bitstream.video_file import (
 from flowcodec.bitstream.video_header import INTER_MODEL_NAMES
 from flowcodec.codecs.flow import FlowEstimator
 from flowcodec.codecs.inter import InterCodec
+from flowcodec.codecs.pace import Pace
 from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.weights import Weights, bundled_weights, find_weights
 from flowcodec.errors import FormatError, UsageError, WeightsError
@@ -49,6 +50,7 @@ DEFAULT_GOP = 32
 THUMBNAIL = 16  # pixels a side that are averaged before two frames are compared
 SUSPECTED_CUT = 12.0  # mean difference of such averages, of 255
 VERIFY_DB = 0.05
+UNIT_BYTES = 14  # about what frames one coded frame in a file
 
 Frame = NDArray[np.uint8]
 
@@ -100,34 +102,47 @@ class VideoCodec:
         timed: Iterable[tuple[int, Frame]],
         format: VideoFormat,
         stream: BinaryIO,
-        quality: float = 4.0,
+        quality: float | Pace = 4.0,
         *,
         gop: int = DEFAULT_GOP,
         on_frame: Callable[[], None] | None = None,
     ) -> EncodedVideo:
         """Code frames, each with its time in ticks, to a stream that need not seek.
 
-        quality: a real number from 1 to 8; gop: frames of a group at most. Groups are written as
-        they are complete. UsageError for frames that do not fit, or none.
+        quality: a real number from 1 to 8, or what says it for each group; gop: frames of a group
+        at most. Groups are written as they are complete. UsageError for frames that do not fit, or
+        none.
         """
-        thousandths = round(quality * 1000) if math.isfinite(quality) else 0
-        if not 1000 <= thousandths <= 8000:
-            raise UsageError(f"quality is a number from 1 to 8, not {quality:g}")
         if gop < 1:
             raise UsageError(f"gop is at least 1 frame, not {gop}")
+        pace = quality if isinstance(quality, Pace) else None
+        constant = 0 if isinstance(quality, Pace) else thousandths(quality)
         writer = VideoWriter(stream, self.header(format))
-        size, count, error = 0, 0, 0.0
+        count, error = 0, 0.0
         samples = format.width * format.height * 3
-        for group in self.groups(timed, thousandths, gop, on_frame):
+
+        def next_quality() -> int:
+            return constant if pace is None else thousandths(pace.next())
+
+        for group in self.groups(timed, next_quality, gop, on_frame):
             psnr = psnr_of(sum(group.errors), samples * len(group.frames))
             stored = LOSSLESS_PSNR if math.isinf(psnr) else round(psnr * 100)
-            size += writer.write_group(group.frames, stored)
+            size = writer.write_group(group.frames, stored)
+            if pace is not None:
+                pace.note(size, len(group.frames))
             count += len(group.frames)
             error += sum(group.errors)
         if not count:
             raise UsageError("there is no frame to encode")
         size = writer.finish()
         return EncodedVideo(count, size, psnr_of(error, samples * count))
+
+    def sizes(self, frames: Sequence[Frame], quality: float) -> list[int]:
+        """Bytes of code of frames in a row, the first standing alone: a sample of a video."""
+        timed = enumerate(frames)
+        at = thousandths(quality)
+        groups = self.groups(timed, lambda: at, len(frames))
+        return [coded.code_bytes + UNIT_BYTES for group in groups for coded in group.frames]
 
     def header(self, format: VideoFormat) -> VideoHeader:
         """What a file says about this codec and a video."""
@@ -152,12 +167,16 @@ class VideoCodec:
     def groups(
         self,
         timed: Iterable[tuple[int, Frame]],
-        quality: int,
+        next_quality: Callable[[], int],
         gop: int,
         on_frame: Callable[[], None] | None = None,
     ) -> Iterator[CodedGroup]:
-        """Code frames; one group at a time is held."""
+        """Code frames; one group at a time is held. A quality is asked for before each.
+
+        A group that a cut begins goes on with the quality of the one before.
+        """
         group = CodedGroup()
+        quality = 0
         state: Any = None
         before: Frame | None = None
         for time, frame in timed:
@@ -166,12 +185,16 @@ class VideoCodec:
             if before is not None and not full and np.array_equal(frame, before):
                 coded = Repeat(time)
             elif before is None or full:
+                if group.frames:
+                    yield group
+                    group = CodedGroup()
+                quality = next_quality()
                 coded, state = self._alone(frame, time, quality)
             else:
                 coded, state = self._following(frame, before, state, time, quality)
-            if isinstance(coded, Intra) and group.frames:
-                yield group
-                group = CodedGroup()
+                if isinstance(coded, Intra):
+                    yield group
+                    group = CodedGroup()
             group.frames.append(coded)
             group.errors.append(squared_error(frame, self.inter.shown(state)))
             before = frame
@@ -276,6 +299,14 @@ def load_for_video(
     )
     codec.check(header)
     return codec
+
+
+def thousandths(quality: float) -> int:
+    """A quality as files have it; UsageError unless it is one."""
+    found = round(quality * 1000) if math.isfinite(quality) else 0
+    if not 1000 <= found <= 8000:
+        raise UsageError(f"quality is a number from 1 to 8, not {quality:g}")
+    return found
 
 
 def source_of(header: VideoHeader) -> VideoFormat:

@@ -107,7 +107,7 @@ class VideoMofNet(nn.Module):
         """Training pass; `noise` and `price` as in `LatentCoder.code`; flow: estimated from x to
         the reference, for transforms that code it; alpha: instead of MOFNet's."""
         y = self.analyse_motion(x, reference, flow, quality)
-        motion = self.motion.code(y, quality, noise)
+        motion = self.motion.code(y, quality, noise, price)
         found = self.predict(motion.y, reference, quality)
         if alpha is not None:
             found = replace(found, alpha=alpha)
