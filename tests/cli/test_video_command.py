@@ -65,6 +65,24 @@ def test_there_and_back(run, folder, tmp_path):  # noqa: F811
     assert sorted(path.name for path in tmp_path.iterdir()) == ["back.mkv", "clip.fcv", "clip.mkv"]
 
 
+def test_info_says_where_the_bytes_went(run, folder, tmp_path):  # noqa: F811
+    source = video(tmp_path / "clip.mkv", 6)
+    run("encode", source, "--gop", 4, "--weights", folder / "patch.safetensors", "--quiet")
+    (told,) = json.loads(run("info", tmp_path / "clip.fcv", "--json").stdout)
+    size = (tmp_path / "clip.fcv").stat().st_size
+    assert (told["kind"], told["frames"], told["bytes"]) == ("video", 6, size)
+    assert told["kinds"] == {"intra": 2, "inter": 4}
+    assert sum(told["parts"].values()) == size
+    assert told["parts"]["framing"] + told["parts"]["header and index"] < 60 * 6
+    assert [group["frames"] for group in told["groups"]] == [4, 2]
+    text = run("info", tmp_path / "clip.fcv").stdout.decode()
+    assert "6 in 2 groups: 4 inter, 2 intra" in text
+    data = bytearray((tmp_path / "clip.fcv").read_bytes())
+    data[size // 2] ^= 4
+    (tmp_path / "bad.fcv").write_bytes(data)
+    assert b"bad.fcv" in run("info", tmp_path / "bad.fcv", status=2).stderr
+
+
 def test_pipes_on_both_sides(run, folder, tmp_path):  # noqa: F811
     y4m = video(tmp_path / "clip.y4m").read_bytes()
     weights = folder / "patch.safetensors"

@@ -1,4 +1,4 @@
-"""Files of a wanted size, on a model of how size goes with quality that the search does not know."""
+"""Files of a wanted size, where size goes with quality in a way that the search does not know."""
 
 import numpy as np
 import pytest

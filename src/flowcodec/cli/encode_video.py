@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from flowcodec.cli.jobs import PIPE
 from flowcodec.cli.measuring import progress_bar
-from flowcodec.errors import UsageError
+from flowcodec.errors import MediaError, UsageError
 from flowcodec.media.formats import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def encode(source: str, output: str | None, options: Options) -> None:
         raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
     if target != PIPE and source != PIPE and Path(target).resolve() == Path(source).resolve():
         raise UsageError(f"{target} is the input and would be overwritten; give another -o")
+    if source != PIPE and not Path(source).exists():
+        raise MediaError(f"cannot read {source}: there is no such file")
     started = time.perf_counter()
     codec = flowcodec.load(
         "video-mofnet",

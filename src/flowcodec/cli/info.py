@@ -3,10 +3,12 @@
 import json
 import sys
 from collections import Counter
-from typing import Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from flowcodec.bitstream.fields import START_BYTES, file_kind
 from flowcodec.bitstream.header import (
     LOSSLESS_PSNR,
     MODEL_NAMES,
@@ -15,32 +17,39 @@ from flowcodec.bitstream.header import (
     describe_header,
 )
 from flowcodec.bitstream.picture_file import PictureFile, parse_picture
+from flowcodec.cli import info_video
 from flowcodec.errors import FormatError
+
+if TYPE_CHECKING:
+    import io
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a file.")
 def command(files: tuple[str, ...], as_json: bool) -> None:
-    """Show header, metadata and bytes per part of .fci files ("-": standard input)."""
+    """Show header, metadata and bytes per part of .fci and .fcv files ("-": standard input)."""
     if as_json:
-        click.echo(json.dumps([_as_json(file, _parse(file)) for file in files], indent=2))
+        click.echo(json.dumps([_described(file, True) for file in files], indent=2))
         return
     for number, file in enumerate(files):
-        text = _as_text(file, _parse(file))
-        click.echo(text if number == 0 else "\n" + text)
+        text = _described(file, False)
+        click.echo(text if number == 0 else f"\n{text}")
 
 
-def _parse(file: str) -> PictureFile:
-    if file == "-":
-        data = sys.stdin.buffer.read()
-    else:
-        with open(file, "rb") as stream:
-            data = stream.read()
-    try:
-        return parse_picture(data)
-    except FormatError as error:
-        raise FormatError(f"{file}: {error}") from error
+def _described(file: str, as_json: bool) -> Any:
+    """What is to be said of a file, as an object or as text."""
+    with ExitStack() as stack:
+        opened = sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))
+        stream = cast("io.BufferedReader", opened)
+        try:
+            if file_kind(stream.peek(START_BYTES)) == "video":
+                found = info_video.read(stream)
+                return (info_video.as_json if as_json else info_video.as_text)(file, found)
+            picture = parse_picture(stream.read())
+            return _as_json(file, picture) if as_json else _as_text(file, picture)
+        except FormatError as error:
+            raise FormatError(f"{file}: {error}") from error
 
 
 def _as_json(file: str, picture: PictureFile) -> dict[str, Any]:

@@ -1,0 +1,139 @@
+"""`flowcodec info` of a `.fcv` file: header, groups, and where its bytes went."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from flowcodec.bitstream.header import LOSSLESS_PSNR, MODEL_NAMES, VERSION
+from flowcodec.bitstream.video_file import (
+    FRAME_KINDS,
+    Group,
+    VideoHeader,
+    describe_video_header,
+    read_groups,
+)
+from flowcodec.bitstream.video_header import INTER_MODEL_NAMES
+
+SHOWN = 12  # groups, at the most, in the text
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What was found in a file: bytes by part add up to `size`."""
+
+    header: VideoHeader
+    groups: list[dict[str, Any]]
+    kinds: Counter[str]
+    parts: dict[str, int]
+    size: int
+
+
+def read(stream: BinaryIO) -> Contents:
+    """Read a whole file, a group at a time; FormatError at any damage."""
+    counted = _Counted(stream)
+    header, groups = read_groups(counted)  # type: ignore[arg-type]
+    listed, kinds, code = [], Counter[str](), Counter[str]()
+    length = 0
+    for group in groups:
+        for frame in group.frames:
+            kinds[FRAME_KINDS[frame.type]] += 1
+            code[FRAME_KINDS[frame.type]] += frame.code_bytes
+        length += group.length
+        listed.append(_group(group))
+    parts = {
+        "intra frames": code["intra"],
+        "inter frames": code["inter"],
+        "framing": length - code.total(),
+        "header and index": counted.total - length,
+    }
+    return Contents(header, listed, kinds, parts, counted.total)
+
+
+def _group(group: Group) -> dict[str, Any]:
+    found = group.header
+    qualities = [frame.quality for frame in group.frames if hasattr(frame, "quality")]
+    return {
+        "number": found.number,
+        "offset": group.offset,
+        "bytes": group.length,
+        "first": found.first,
+        "frames": found.count,
+        "start": found.start,
+        "quality": qualities[0] / 1000,
+        "psnr": None if found.psnr == LOSSLESS_PSNR else found.psnr / 100,
+    }
+
+
+def as_json(file: str, found: Contents) -> dict[str, Any]:
+    """Everything, for machines."""
+    header = found.header
+    frames = found.kinds.total()
+    return {
+        "file": file,
+        "kind": "video",
+        "version": VERSION,
+        "model": MODEL_NAMES[header.model],
+        "prior_hash": header.prior_hash.hex(),
+        "weights_hash": header.weights_hash.hex(),
+        "inter_model": INTER_MODEL_NAMES[header.inter_model],
+        "inter_prior_hash": header.inter_prior_hash.hex(),
+        "inter_weights_hash": header.inter_weights_hash.hex(),
+        "width": header.width,
+        "height": header.height,
+        "sampling": header.sampling,
+        "matrix": header.matrix,
+        "full_range": header.full_range,
+        "fps": float(header.fps),
+        "aspect": str(header.aspect),
+        "time_base": str(header.time_base),
+        "frames": frames,
+        "kinds": dict(found.kinds),
+        "groups": found.groups,
+        "bytes": found.size,
+        "bpp": _bpp(found),
+        "parts": found.parts,
+    }
+
+
+def as_text(file: str, found: Contents) -> str:
+    """The same for people, of the groups the first few."""
+    frames = found.kinds.total()
+    kinds = ", ".join(f"{count} {kind}" for kind, count in found.kinds.most_common())
+    rows = [("kind", f"video, format version {VERSION}"), *describe_video_header(found.header)]
+    rows += [
+        ("frames", f"{frames} in {len(found.groups)} groups: {kinds}"),
+        ("file", f"{found.size} bytes, {_bpp(found):.4f} bits per pixel"),
+    ]
+    lines = [file] + [f"  {name:<20}{value}" for name, value in rows]
+    lines += [
+        f"    {part:<18}{count:>10} bytes {count / found.size:>7.2%}"
+        for part, count in found.parts.items()
+    ]
+    lines.append("  group   from frame   frames      bytes   quality       psnr")
+    for group in found.groups[:SHOWN]:
+        psnr = "exact" if group["psnr"] is None else f"{group['psnr']:.2f} dB"
+        lines.append(
+            f"  {group['number']:>5}{group['first']:>13}{group['frames']:>9}{group['bytes']:>11}"
+            f"{group['quality']:>10g}{psnr:>11}"
+        )
+    if len(found.groups) > SHOWN:
+        lines.append(f"  ... and {len(found.groups) - SHOWN} more: --json lists all")
+    return "\n".join(lines)
+
+
+def _bpp(found: Contents) -> float:
+    pixels = found.header.width * found.header.height * found.kinds.total()
+    return found.size * 8 / pixels if pixels else 0.0
+
+
+class _Counted:
+    """A stream that knows how much of it was read."""
+
+    def __init__(self, stream: BinaryIO):
+        self.stream = stream
+        self.total = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.stream.read(size)
+        self.total += len(data)
+        return data
