@@ -110,8 +110,9 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
             restore(self.model, weights)
         elif self.estimator is not None:
             frames, predictions = [], []
+            crop = min(START_CROP, max(stage.crop for stage in self.recipe.stages))
             for index in range(START_BATCHES):
-                first, second = source.batch(index, START_CROPS, 2, START_CROP).to(self.device)
+                first, second = source.batch(index, START_CROPS, 2, crop).to(self.device)
                 quality = self.qualities(index, len(first))
                 reference = self.decoded(first, quality)
                 flow = self.estimator.flow(second, reference)
