@@ -1,4 +1,4 @@
-"""The picture of docs/flow.md: `python -m benchmarks.flow_picture OUT.png`.
+"""The picture of docs/flow.md: `python -m benchmarks.flow_picture docs/images/flow.png`.
 
 Scenes made of photographs that scikit-image brings along: frame, arrows, flow, and the true flow.
 """
@@ -15,11 +15,12 @@ from PIL import Image
 import flowcodec
 from flowcodec.evaluation.demo import find_photographs
 from flowcodec.evaluation.run import rgb_pixels
+from flowcodec.media.files import atomic_write
 from flowcodec.media.flow_view import arrows, colors, largest_length, with_key
-from flowcodec.media.picture import Picture, read_picture, write_picture
+from flowcodec.media.picture import read_picture
 from flowcodec.training.flow.scenes import Scenes
 
-SCENES = (20, 30)
+SCENES = (20, 28)
 HEIGHT, WIDTH = 192, 256
 
 
@@ -50,7 +51,8 @@ def main(target: Path) -> None:
             colors(truth, largest=largest),
         ]
         rows.append(np.concatenate(cells, 1))
-    write_picture(Picture(np.concatenate(rows)), target)
+    with atomic_write(target) as file:  # as small as PNG gets: it lies in the repository
+        Image.fromarray(np.concatenate(rows)).save(file, "PNG", optimize=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Speed and memory of flow: `python -m benchmarks.flow_speed [--data PHOTOGRAPHS]`.
 
-Seconds of a 1024x436 pair, warm, beside OpenCV's DIS; the peak of a whole process for a pair of
-3840x2160; scenes generated a second by two processes of one thread.
+Parameters and work of the presets; seconds of a 1024x436 pair, warm, beside OpenCV's DIS and
+Farneback; the peak of a whole process for a pair of 3840x2160; scenes generated a second by two
+processes of one thread.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from benchmarks.machine import cpu_name
 from benchmarks.processes import mosaic, run_measured
 from flowcodec.evaluation.flow.methods import flow_anchor, our_method
 from flowcodec.evaluation.metrics import Pixels
+from flowcodec.evaluation.work import flow_work_of
+from flowcodec.models.flow_deeppynet.config import PRESETS
 from flowcodec.training.flow.scenes import Scenes
 
 PAIR = (436, 1024)
@@ -39,6 +42,9 @@ SCENES, HEIGHT, WIDTH = 60, 384, 512
 def main(data: Path | None, weights: Path | None, threads: int, repeat: int) -> None:
     """Measure seconds, memory and scenes a second."""
     _, pixels = picture(data)
+    for preset in ("compact", "paper"):
+        parameters, kmac = flow_work_of(PRESETS[preset])
+        print(f"preset {preset}: {parameters / 1e6:.2f} M parameters, {kmac:.1f} kMAC a pixel")
     print(f"{cpu_name()}, {threads} threads")
     estimator = flowcodec.load("flow-deeppynet", weights=weights, threads=threads)
     methods = [our_method("flow-deeppynet", "", estimator)]

@@ -13,6 +13,7 @@ from flowcodec.codecs.weights import BUNDLED
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.media.video_format import usual_format
 from flowcodec.media.video_writing import create_video
+from tests.evaluation.moving import save_pair
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -51,6 +52,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             write_picture(Picture(frame), tmp_path / "frames" / f"{number}.png")
     for name, frame in zip("ab", frames, strict=False):
         write_picture(Picture(frame), tmp_path / f"{name}.png")
+    save_pair(tmp_path / "flow" / "waves" / "one", 48, 64, (2.0, -1.0))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

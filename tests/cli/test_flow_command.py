@@ -17,7 +17,7 @@ import flowcodec
 from flowcodec.cli.main import main
 from flowcodec.codecs.weights import save_weights
 from flowcodec.media.flow import read_flow
-from flowcodec.media.flow_view import colors
+from flowcodec.media.flow_view import colors, with_key
 from flowcodec.media.picture import Picture, read_picture, write_picture
 from flowcodec.media.video import open_video
 from flowcodec.media.video_format import usual_format
@@ -155,6 +155,18 @@ def test_the_scale_of_the_colours_can_be_given(run):
     assert "full colour at 50 px" in out
     drawn = colors(read_flow("out.npy").vectors, largest=50)
     assert np.array_equal(read_picture("out.png").pixels, drawn)
+
+
+@pytest.mark.parametrize("view", ["colors", "overlay"])
+def test_the_key_stands_in_the_corner(run, view):
+    pictures = []
+    for name, more in (("plain.png", ()), ("key.png", ("--key",))):
+        words = ("frames/0.png", "frames/3.png", "-o", name, "--view", view, "--largest", 9)
+        assert run(*words, *more)[0] == 0
+        pictures.append(read_picture(name).pixels)
+    plain, key = pictures
+    assert np.array_equal(key, with_key(plain, 9))
+    assert not np.array_equal(key, plain)
 
 
 def test_gray_and_transparent_pictures_are_taken(run):
@@ -300,6 +312,8 @@ def test_an_interruption_leaves_whole_files_in_a_folder(run, estimator):
         (["frames/0.png", "frames/1.png", "-o", "o.flo", "--stride", "2"], "--stride is for"),
         (["frames/0.png", "frames/1.png", "-o", "o.flo", "--format", "npy"], "--format says"),
         (["frames/0.png", "frames/1.png", "-o", "o.flo", "--largest", "9"], "--largest sets"),
+        (["frames/0.png", "frames/1.png", "-o", "o.flo", "--key"], "--key tells the colours"),
+        (["clip.mkv", "-o", "o.mp4", "--view", "arrows", "--key"], "--key tells the colours"),
         (["frames/0.png", "frames/1.png", "frames/2.png", "-o", "out"], "not 3 inputs"),
         (["clip.mkv", "-o", "out.flo"], "out.flo is a file's name: give a folder"),
         (["clip.mkv", "-o", "out.avi"], "out.avi is a file's name: give a folder"),

@@ -49,6 +49,14 @@ def test_arrays_tensors_and_gray_agree(
     np.testing.assert_allclose(estimator.flow(*(x[..., 0] for x in gray)), three, atol=1e-4)
 
 
+def test_what_is_estimated_can_stand_in_a_loss(estimator: FlowEstimator) -> None:
+    pictures = torch.rand(2, 1, 3, 32, 40)
+    flow = estimator.flow(*pictures)
+    scale = torch.ones(1, requires_grad=True)
+    (scale * flow).square().sum().backward()
+    assert scale.grad is not None and torch.isfinite(scale.grad).all()
+
+
 def test_threads_do_not_matter(weights: Path, pair: tuple[np.ndarray, np.ndarray]) -> None:
     one, two = (
         flowcodec.load("flow-deeppynet", weights=weights, threads=n).flow(*pair) for n in (1, 2)
@@ -61,9 +69,14 @@ def test_threads_do_not_matter(weights: Path, pair: tuple[np.ndarray, np.ndarray
     [
         (np.zeros((32, 32, 3), np.uint8), np.zeros((32, 40, 3), np.uint8), "32x32 and 40x32"),
         (np.zeros((8, 40, 3), np.uint8), np.zeros((8, 40, 3), np.uint8), "16x16"),
-        (np.zeros((32, 32, 3)), np.zeros((32, 32, 3)), "uint8"),
+        (np.zeros((32, 32, 3)), np.zeros((32, 32, 3)), "uint8 arrays .* not float64"),
+        ([[0] * 32] * 32, [[0] * 32] * 32, "uint8 arrays .* not list"),
+        (np.zeros((32, 32, 4), np.uint8), np.zeros((32, 32, 4), np.uint8), "uint8 arrays"),
+        (np.zeros((32, 32, 3), np.uint8), np.zeros((32, 32, 1), np.uint8), "one kind"),
         (np.zeros((32, 32, 3), np.uint8), torch.zeros(1, 3, 32, 32), "one of each"),
         (torch.zeros(3, 32, 32), torch.zeros(3, 32, 32), "float tensors"),
+        (torch.zeros(3), torch.zeros(4), "float tensors"),
+        (torch.zeros(2, 3, 32, 32), torch.zeros(1, 3, 32, 32), "one kind, and as many"),
     ],
 )
 def test_what_is_no_pair_is_refused(

@@ -99,7 +99,8 @@ def test_pairs_give_tables_and_json(tmp_path, pairs, loaded, capsys):
     for text in ("chalk: 2 pairs, 2,560 pixels", "slate: 1 pair", "DIS medium", "unmatched"):
         assert text in printed.out
     assert "chalk: EPE of each pair" in printed.out and "slate: EPE of each" not in printed.out
-    assert "PWC-Net" in printed.out and "not of the pairs above" in printed.out
+    assert "PWC-Net" in printed.out and "of full data sets: MPI-Sintel" in printed.out
+    assert ", here" not in printed.out  # nothing that others published errors of
     assert {row["name"] for row in written["published"]["methods"]} >= {"PWC-Net", "DeepPyNet"}
 
 
@@ -122,7 +123,7 @@ def test_sintel_as_it_is_published_is_measured(tmp_path, loaded, capsys):
     out = tmp_path / "out.json"
     data = ["--data", str(tmp_path / "MPI-Sintel")]
     words = ["eval", "--model", "flow-deeppynet", *data, "--against", "", "--json", str(out)]
-    assert main(words) == 0, capsys.readouterr().err
+    assert main(words) == 0
     written = json.loads(out.read_text("utf-8"))["data_sets"]
     assert list(written) == ["sintel_clean", "sintel_final"]
     for row in written.values():
@@ -131,6 +132,15 @@ def test_sintel_as_it_is_published_is_measured(tmp_path, loaded, capsys):
         assert ours["mean"]["epe"]["matched"] == ours["mean"]["epe"]["unmatched"] == 2
         leaving = 3 * 56 + 4 * 40 - 3 * 4
         assert ours["mean"]["pixels"]["unmatched"] == 2 * (100 + leaving)
+    printed = capsys.readouterr().out
+    ours, still, others = (
+        [cell.strip() for cell in line.strip("│ ").split("│")]
+        for line in printed.splitlines()
+        if line.startswith(("│ flow-deeppynet, here", "│ no motion, here", "│ PWC-Net"))
+    )
+    assert ours[1:] == ["2.00", "2.00", "-", "-", "-"] and still[1:3] == ["5.00", "5.00"]
+    assert others[1:3] == ["2.55", "3.93"]
+    assert "Pairs measured here: Sintel clean 2, Sintel final 2." in printed
 
 
 def test_clips_give_psnr(tmp_path, clips, loaded, capsys):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flowcodec.evaluation.work import work_of
+from flowcodec.evaluation.work import flow_work_of, work_of
+from flowcodec.models.flow_deeppynet.config import PRESETS as FLOW_PRESETS
 from flowcodec.models.image_cnn.config import PRESETS
 
 DOCS = Path(__file__).parents[2] / "docs" / "training.md"
@@ -36,3 +37,15 @@ def test_the_docs_print_what_is_counted(preset: str) -> None:
     parameters, encode, decode = (cell.strip() for cell in row[1].split("|")[:3])
     assert parameters == f"{work.parameters / 1e6:.2f} M"
     assert encode == f"{work.encode:.1f}" and decode == f"{work.decode:.1f}"
+
+
+@pytest.mark.parametrize("preset", ["compact", "paper"])
+def test_the_docs_print_what_is_counted_of_flow(preset: str) -> None:
+    parameters, kmac = flow_work_of(FLOW_PRESETS[preset])
+    table = DOCS.read_text().partition("Of `flow-deeppynet`, per pixel")[2]
+    row = re.search(rf"^\| `{preset}` \|(.*)\|$", table, re.MULTILINE)
+    assert row is not None
+    assert [cell.strip() for cell in row[1].split("|")[:2]] == [
+        f"{parameters / 1e6:.2f} M",
+        f"{kmac:.1f}",
+    ]

@@ -43,13 +43,15 @@ def test_the_bound_grows_with_the_motion(length, error, hidden):
     assert (found[:, :30] == hidden).all()
 
 
+@pytest.mark.filterwarnings("error")
 def test_what_is_no_number_is_hidden():
     forward, backward = constant(8, 8, 1, 0), constant(8, 8, -1, 0)
     forward[2, 2] = (np.nan, 0)
     forward[3, 3] = (np.inf, 0)
     backward[5, 5] = (np.nan, np.nan)
+    backward[6, 6] = (np.inf, -np.inf)
     hidden = consistency(forward, backward)
-    assert hidden[2, 2] and hidden[3, 3] and hidden[5, 4]
+    assert hidden[2, 2] and hidden[3, 3] and hidden[5, 4] and hidden[6, 5]
     assert not hidden[0, :7].any()
 
 

@@ -38,15 +38,21 @@ def test_every_switch_learns_everywhere(
     torch.manual_seed(1)
     model = DeepPyNet(config)
     optimiser = torch.optim.SGD(model.parameters(), lr=1e-3)
-    for _ in range(2):  # branches that begin at zero pass nothing back in the first step
+    for _ in range(pyramids + 1):  # branches that begin at zero pass nothing back in a first step
         estimates = model.estimates(waves(33, 40), waves(33, 40, 2), every=True)
         assert [e.shape for e in estimates] == [(1, 2, 33, 40)] * 4
         optimiser.zero_grad()
         sum((e - 2).abs().mean() for e in estimates).backward()
         optimiser.step()
-    silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().any()]
-    unused = [n for n in silent if not n.startswith("pyramids.pyramids.")]
-    assert unused == []
+    silent = {n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().any()}
+    # Of the pyramids before the last one, levels count up to the highest that is handed on.
+    handed = 0 if modulation == "none" else max(modulated)
+    idle = {
+        f"pyramids.pyramids.{place}.levels.{level}."
+        for place in range(pyramids - 1)
+        for level in range(handed, 4)
+    }
+    assert silent == {n for n, _ in model.named_parameters() if n.startswith(tuple(idle))}
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 31), (64, 48), (100, 33)])
@@ -61,6 +67,15 @@ def test_any_size_and_batches_of_any_number(size: tuple[int, int]) -> None:
         torch.testing.assert_close(both, apart, atol=2e-2, rtol=1e-3)
         every = model.estimates(first, second, every=True)
         torch.testing.assert_close(every[-1], model.estimates(first, second)[-1])
+
+
+def test_large_flow_stays_exact_beside_layers_of_sixteen_bits() -> None:
+    torch.manual_seed(1)
+    decoder = DeepPyNet(TINY).decoder
+    flow, hidden = torch.full((1, 2, 8, 8), 40.3), torch.randn(1, TINY.decoder[-1], 8, 8)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        fine = decoder.upsample(flow, hidden)
+    torch.testing.assert_close(fine, torch.full((1, 2, 32, 32), 161.2), atol=1e-3, rtol=0)
 
 
 def test_the_paper_preset_has_the_size_of_the_thesis() -> None:

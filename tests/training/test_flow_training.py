@@ -50,6 +50,23 @@ def test_it_learns(pictures: Path, tmp_path: Path) -> None:
     assert after["still"][0] < 0.3 * before["still"][0]
 
 
+def test_sixteen_bits_hardly_change_a_step(pictures: Path, tmp_path: Path) -> None:
+    """Loss and gradients."""
+    found = []
+    for precision in ("fp32", "bf16"):
+        plan = msgspec.structs.replace(recipe(1), precision=precision, held_out=0)
+        training = FlowTraining(plan, tmp_path)
+        source, _ = training.load(pictures, None)
+        training.start(source)
+        loss = training.loss(source, plan.stages[0])
+        loss.backward()
+        gradients = [p.grad for p in training.model.parameters() if p.grad is not None]
+        found.append((loss.detach(), torch.cat([g.flatten() for g in gradients])))
+    (loss, gradient), (loss16, gradient16) = found
+    torch.testing.assert_close(loss16, loss, rtol=1e-2, atol=0)
+    assert torch.cosine_similarity(gradient16, gradient, dim=0) > 0.95
+
+
 def test_an_interrupted_training_ends_like_an_undisturbed_one(
     pictures: Path, tmp_path: Path
 ) -> None:

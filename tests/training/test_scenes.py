@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import max_pool2d
 
-from flowcodec.nn.warp import warp
+from flowcodec.nn.warp import inside, warp
 from flowcodec.training.flow import scenes
 from flowcodec.training.flow.camera import compress, gray, jitter
 from flowcodec.training.flow.scenes import Scene, Scenes
@@ -35,7 +36,7 @@ def test_the_flow_leads_to_what_was_there(source: Scenes, monkeypatch: pytest.Mo
     for index in range(40):
         scene = source.scene(index, 96, 128)
         error = (warp(scene.second, scene.flow) - scene.first).abs().mean(1)
-        near = torch.nn.functional.max_pool2d(scene.occluded.float(), 3, 1, 1) > 0
+        near = max_pool2d(scene.occluded.float(), 3, 1, 1) > 0
         errors.append(float(error[~near].median()))
     assert np.max(errors) < 0.02
     assert np.mean(errors) < 0.006
@@ -64,6 +65,31 @@ def test_what_leaves_the_picture_is_marked(source: Scenes) -> None:
     found = [source.scene(index, 64, 96) for index in range(30)]
     assert any(gone(scene).any() for scene in found)
     assert all(scene.occluded[0][gone(scene)].all() for scene in found)
+
+
+def test_what_something_covers_is_marked(source: Scenes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There the second picture shows another thing; elsewhere, the same."""
+    monkeypatch.setattr(scenes, "develop", lambda first, second, *_: (first, second))
+    monkeypatch.setattr(scenes, "BLURRED", 0.0)
+    covered, seen = [], []
+    for index in range(40):
+        scene = source.scene(index, 96, 128)
+        error = (warp(scene.second, scene.flow) - scene.first).abs().mean(1)
+        hidden = scene.occluded & (inside(scene.flow)[:, 0] > 0)
+        within = ~max_pool2d((~hidden).float(), 3, 1, 1).bool()  # not at a smooth edge
+        covered.append(error[within])
+        seen.append(error[~max_pool2d(scene.occluded.float(), 5, 1, 2).bool()])
+    assert (torch.cat(covered) > 0.05).float().mean() > 0.9
+    assert (torch.cat(seen) > 0.05).float().mean() < 0.02
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU on this machine")
+def test_scenes_are_made_on_the_device_of_the_photographs(source: Scenes) -> None:
+    there = Scenes([photograph.cuda() for photograph in source.photographs], source.seed)
+    for index in range(10):
+        made, wanted = there.scene(index, 64, 96), source.scene(index, 64, 96)
+        assert all(value.is_cuda for value in vars(made).values())
+        torch.testing.assert_close(made.flow.cpu(), wanted.flow, atol=0.02, rtol=1e-3)
 
 
 def test_a_camera_that_does_nothing() -> None:

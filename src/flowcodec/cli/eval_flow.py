@@ -115,7 +115,8 @@ def _print_errors(console: "Console", results: "DataSetResults") -> dict[str, An
             print_table(console, f"{name}: EPE of each pair", tables.table_of_pairs(row))
     print_table(console, "Mean EPE", tables.table_of_data_sets(results))
     published = published_flows()
-    print_table(console, "Published EPE", tables.table_of_published(published))
+    compared = tables.table_of_published(published, results)
+    print_table(console, "EPE, and what is published", compared)
     return {
         "data_sets": {
             name: {method: result.as_json() for method, result in row.items()}

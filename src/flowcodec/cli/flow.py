@@ -29,6 +29,7 @@ from flowcodec.cli.flow_files import (
 from flowcodec.cli.jobs import PIPE
 from flowcodec.cli.measuring import device_options, progress_bar
 from flowcodec.errors import UsageError
+from flowcodec.models.flow_deeppynet.config import SMALLEST
 
 if TYPE_CHECKING:
     from flowcodec.cli.flow_files import Pixels, Vectors
@@ -37,12 +38,11 @@ if TYPE_CHECKING:
 EXAMPLES = """\b
 Examples:
   flowcodec flow a.png b.png -o flow.flo
-  flowcodec flow a.png b.png -o flow.png --view colors
+  flowcodec flow a.png b.png -o flow.png --view colors --key
   flowcodec flow clip.mp4 -o flow --backward --consistency
   flowcodec flow clip.mp4 -o flow.mp4 --view overlay
   ffmpeg -i clip.mp4 -f yuv4mpegpipe - | flowcodec flow - -o - | ffplay -
 """
-SMALLEST_SIDE = 16
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,9 @@ class Total:
     " some frame so far stay below, at least 1.",
 )
 @click.option(
+    "--key", is_flag=True, help="Draw the key of the colours, and its length, into the corner."
+)
+@click.option(
     "--format",
     "format_",
     type=click.Choice([suffix[1:] for suffix in FORMATS]),
@@ -134,6 +137,7 @@ def command(
     output: str,
     view: str | None,
     largest: float | None,
+    key: bool,
     format_: str | None,
     backward: bool,
     consistency: bool,
@@ -160,8 +164,10 @@ def command(
     if two and stride is not None:
         raise UsageError("--stride is for videos; two pictures are one pair")
     target = target_of(output, two, view, format_)
-    if largest is not None and target.view in (None, "arrows"):
-        raise UsageError("--largest sets the colours of a view; add --view colors or overlay")
+    if target.view in (None, "arrows"):
+        for asked, told in ((largest is not None, "--largest sets"), (key, "--key tells")):
+            if asked:
+                raise UsageError(f"{told} the colours of a view; add --view colors or overlay")
     wanted = {FORWARD: True, BACKWARD: backward, OCCLUDED: consistency}
     layers = [layer for layer, asked in wanted.items() if asked]
     target.check(inputs, layers)
@@ -173,10 +179,10 @@ def command(
             source = two_pictures(*inputs)
         else:
             source = stack.enter_context(frames_of_video(inputs[0], stride or 1))
-        if min(source.width, source.height) < SMALLEST_SIDE:
+        if min(source.width, source.height) < SMALLEST:
             raise UsageError(
                 f"{source.name} is {source.width}x{source.height}; flow needs at least "
-                f"{SMALLEST_SIDE}x{SMALLEST_SIDE} pixels"
+                f"{SMALLEST}x{SMALLEST} pixels"
             )
         import flowcodec
 
@@ -188,7 +194,7 @@ def command(
         bar = progress_bar(source.count, "flow")
         advance = stack.enter_context(nullcontext(lambda: None) if two else bar)
         total = Total()
-        for facts in _work(estimator, source, layers, Drawing(target.view, largest), put):
+        for facts in _work(estimator, source, layers, Drawing(target.view, largest, key), put):
             total.add(facts)
             if as_json:
                 print(json.dumps(dataclasses.asdict(facts)), flush=True)
@@ -239,13 +245,13 @@ class Drawing:
     far: it only grows, so that nothing flickers and frames can be compared.
     """
 
-    def __init__(self, view: str | None, largest: float | None):
-        self.view, self.largest = view, largest
+    def __init__(self, view: str | None, largest: float | None, key: bool):
+        self.view, self.largest, self.key = view, largest, key
         self.full_colour = largest
 
     def of(self, frame: Pixels, vectors: Vectors) -> Pixels | Vectors:
         """The picture, uint8 (H, W, 3), or `vectors` where nothing is to be drawn."""
-        from flowcodec.media.flow_view import arrows, colors, largest_length, overlay
+        from flowcodec.media.flow_view import arrows, colors, largest_length, overlay, with_key
 
         if self.view is None:
             return vectors
@@ -253,9 +259,11 @@ class Drawing:
             return arrows(frame, vectors)
         if self.largest is None:
             self.full_colour = max(self.full_colour or 0, round(largest_length(vectors), 4))
-        if self.view == "overlay":
-            return overlay(frame, vectors, largest=self.full_colour)
-        return colors(vectors, largest=self.full_colour)
+        full = self.full_colour
+        assert full is not None
+        overlaid = self.view == "overlay"
+        drawn = overlay(frame, vectors, largest=full) if overlaid else colors(vectors, largest=full)
+        return with_key(drawn, full) if self.key else drawn
 
 
 def _summary(total: Total, target: Target, layers: list[str]) -> str:

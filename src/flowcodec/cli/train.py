@@ -1,4 +1,4 @@
-"""`flowcodec train`: from a recipe and a folder of pictures to weights."""
+"""`flowcodec train`: from a recipe and a folder of pictures or videos to weights."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ EXAMPLES = """\b
 Examples:
   flowcodec train image-cnn-mse --data photos/
   flowcodec train my.toml --data photos/ --out runs/mine --minutes 60
+  flowcodec train flow-deeppynet-compact --data photos-and-clips/
   flowcodec train image-cnn-mse --data photos/ --bundle train.tar
   tar xf train.tar && sh flowcodec-training/train.sh     # on the other machine
 """
@@ -33,7 +34,8 @@ Examples:
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder of pictures, sub-folders included. Not needed to export alone.",
+    help="Folder of what the recipe learns from, at any depth: pictures, videos, data sets of known"
+    " flow. Not needed to export alone.",
 )
 @click.option(
     "--out",
@@ -54,7 +56,8 @@ Examples:
 @click.option(
     "--bundle",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Train nothing: pack recipe, pictures and package into this tar file, to train elsewhere.",
+    help="Train nothing: pack recipe, package and pictures (and videos, where the recipe of flow has"
+    " clips) into this tar file, to train elsewhere.",
 )
 @click.option(
     "--limit", type=Size(), default="60M", show_default=True, help="Largest size of the bundle."
@@ -83,7 +86,7 @@ def command(
         return
     folder = folder or Path("runs", path.stem)
     if data is None and not (folder / "checkpoint.pt").exists():
-        raise UsageError("give the folder of pictures to train on: --data DIR")
+        raise UsageError("give the folder to learn from: --data DIR")
 
     import torch
 
@@ -115,7 +118,7 @@ def command(
 
 def _bundle(recipe: Path, data: Path | None, target: Path, limit: int) -> None:
     if data is None:
-        raise UsageError("a bundle needs the folder of pictures to train on: --data DIR")
+        raise UsageError("a bundle needs the folder to learn from: --data DIR")
     from flowcodec.training.bundle import FOLDER, pack_bundle
 
     made = pack_bundle(recipe, data, target, limit)

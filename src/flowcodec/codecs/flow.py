@@ -53,19 +53,26 @@ class FlowEstimator:
         UsageError for other shapes and types.
         """
         if isinstance(first, Tensor) and isinstance(second, Tensor):
-            return self._estimate(first, second).to(first.device)
+            # A copy made outside of inference is a tensor that autograd takes like any other.
+            return self._estimate(first, second).to(first.device).clone()
         if isinstance(first, Tensor) or isinstance(second, Tensor):
             raise UsageError("flow takes two arrays or two tensors, not one of each")
         vectors = self._estimate(_as_tensor(first), _as_tensor(second))[0]
         return vectors.permute(1, 2, 0).contiguous().cpu().numpy()
 
     def _estimate(self, first: Tensor, second: Tensor) -> Tensor:
-        if first.shape != second.shape:
+        for x in (first, second):
+            if x.ndim != 4 or x.shape[1] not in (1, 3) or not x.is_floating_point():
+                raise UsageError("flow takes float tensors (B, 3, H, W) or uint8 arrays (H, W, 3)")
+        if first.shape[2:] != second.shape[2:]:
             raise UsageError(
                 f"flow takes two pictures of one size, not {_size(first)} and {_size(second)}"
             )
-        if first.ndim != 4 or first.shape[1] not in (1, 3) or not first.is_floating_point():
-            raise UsageError("flow takes float tensors (B, 3, H, W) or uint8 arrays (H, W, 3)")
+        if first.shape != second.shape:
+            raise UsageError(
+                "flow takes two pictures of one kind, and as many, not"
+                f" {tuple(first.shape)} and {tuple(second.shape)}"
+            )
         if min(first.shape[2:]) < SMALLEST:
             raise UsageError(
                 f"flow needs pictures of at least {SMALLEST}x{SMALLEST} pixels, not {_size(first)}"
@@ -87,6 +94,8 @@ def restore(model: DeepPyNet, weights: Weights[DeepPyNetConfig]) -> None:
 
 def _as_tensor(picture: NDArray[np.uint8]) -> Tensor:
     """(H, W, C) or (H, W) in 8 bits -> (1, C, H, W) in [0, 1]."""
+    if not isinstance(picture, np.ndarray):
+        raise UsageError(f"flow takes uint8 arrays (H, W, 3), not {type(picture).__name__}")
     if picture.dtype != np.uint8 or picture.ndim not in (2, 3):
         raise UsageError(f"flow takes uint8 arrays (H, W, 3), not {picture.dtype} {picture.shape}")
     if picture.ndim == 2:

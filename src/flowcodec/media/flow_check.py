@@ -29,8 +29,8 @@ def consistency(forward: NDArray[np.float32], backward: NDArray[np.float32]) -> 
     # Written so that NaN is outside.
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     there = _complex(forward)
-    back = _sample(_complex(backward), np.where(inside, x, 0), np.where(inside, y, 0))
     with np.errstate(invalid="ignore", over="ignore"):
+        back = _sample(_complex(backward), np.where(inside, x, 0), np.where(inside, y, 0))
         bound = RELATIVE * (_squared(there) + _squared(back)) + ABSOLUTE
         returned = inside & (_squared(there + back) <= bound)
     return np.asarray(~returned)

@@ -21,7 +21,12 @@ def cost_volume(a: Tensor, b: Tensor, groups: int, radius: int) -> Tensor:
     (B, groups * (2 radius + 1)^2, H, W): group by group, dy by dy, dx by dx. Beyond the border
     b is zero, and so is the similarity.
     """
-    products: Tensor = _Products.apply(_unit(a, groups), _unit(b, groups), radius)
+    a, b = _unit(a, groups), _unit(b, groups)
+    kind = a.device.type
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        # Autocast ends where `backward` begins: its products need one type from the start.
+        a, b = (x.to(torch.get_autocast_dtype(kind)) for x in (a, b))
+    products: Tensor = _Products.apply(a, b, radius)
     return products
 
 

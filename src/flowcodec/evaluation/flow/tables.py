@@ -9,6 +9,13 @@ from flowcodec.evaluation.flow.run import Cost, DataSetResults, MethodResult, me
 from flowcodec.evaluation.flow.video import SequenceResults
 from flowcodec.evaluation.tables import Table
 
+PUBLISHED = {
+    "sintel_clean": "Sintel clean",
+    "sintel_final": "Sintel final",
+    "kitti2015": "KITTI 2015",
+}
+"""Data sets of which others published errors, as `find_pairs` names them, and their titles."""
+
 
 def table_of_errors(results: Mapping[str, MethodResult]) -> Table:
     """Means of a data set, a row a method. Parts without pixels have no column."""
@@ -79,9 +86,21 @@ def table_of_sequences(results: SequenceResults) -> Table:
     return Table(["sequence", "pairs", *titles], rows, [])
 
 
-def table_of_published(published: PublishedFlows) -> Table:
-    """What others published, with the note that says of what."""
-    rows = [
+def table_of_published(published: PublishedFlows, results: DataSetResults) -> Table:
+    """What others published on full data sets, below what was measured here on pairs of them.
+
+    The notes say on how many pairs. Without any such pair nothing of ours stands there.
+    """
+    measured = {name: results[name] for name in PUBLISHED if name in results}
+    methods = next(iter(measured.values()), {})
+    rows = []
+    for name, result in methods.items():
+        means = {of: row[name].mean.errors for of, row in measured.items()}
+        epes = [means[of].known.epe if of in means else None for of in PUBLISHED]
+        fl_all = means["kitti2015"].fl_all if "kitti2015" in means else None
+        title = f"{result.method.title}, here"
+        rows.append([title, *_numbers(epes, 2), *_numbers([fl_all, None], 1)])
+    rows += [
         [
             method.name,
             *_numbers((method.sintel_clean, method.sintel_final, method.kitti15_epe), 2),
@@ -89,9 +108,12 @@ def table_of_published(published: PublishedFlows) -> Table:
         ]
         for method in published.methods
     ]
-    headings = ["published", "Sintel clean", "Sintel final", "KITTI 2015", "Fl-all %", "M param."]
-    note = f"Of full data sets, not of the pairs above: {published.data_sets}."
-    return Table(headings, rows, [note, published.note])
+    headings = ["method", *PUBLISHED.values(), "Fl-all %", "M param."]
+    pairs = {of: next(iter(row.values())).pairs for of, row in measured.items()}
+    counts = ", ".join(f"{PUBLISHED[of]} {len(some)}" for of, some in pairs.items())
+    here = [f"Pairs measured here: {counts}."] if counts else []
+    full = f"Published errors are of full data sets: {published.data_sets}."
+    return Table(headings, rows, [*here, full, published.note])
 
 
 def _epe(part: Part | None) -> str:

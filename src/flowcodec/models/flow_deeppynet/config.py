@@ -20,9 +20,21 @@ class DeepPyNetConfig:
     mask (MAF), the bias (ABF), both or nothing, at `modulated` levels; embedding, groups, updates:
     at levels 4, 3 and 2, channels that are compared, in how many groups, and how often the flow is
     updated; radius: of the search; cost: channels of the cost volume after its 1x1 convolution;
-    decoder, dilations: widths and dilations of the shared decoder's convolutions; polish: steps of
-    Lucas-Kanade after the network (`polish.polish`); pooled: updates that come first, at 1/32, on
-    pooled features of level 4, for motion beyond the reach of that level (the thesis has none).
+    features: those of the first picture's features beside it; decoder, dilations: widths and
+    dilations of the shared decoder's convolutions; polish: steps of Lucas-Kanade after the network
+    (`polish.polish`); pooled: updates that come first, at 1/32, on pooled features of level 4, for
+    motion beyond the reach of that level. The thesis has neither of the last two.
+
+    Our reading, where the thesis is silent or contradicts itself:
+    groups      it prints five counts for strides of 64 to 4; its pyramid has 1/16, 1/8 and 1/4 of
+                these, so that the last three count, 16, 16 and 12
+    updates     "double the number of levels" is two at each level
+    output      "1/16" contradicts its own levels: flow is updated down to 1/4, and the decoder then
+                weighs the neighbours of each fine pixel (`Decoder.upsample`)
+    decoder     one for all levels, as its text on residual refinement ends; what makes the inputs
+                of all levels alike is a convolution of 1x1, since 2x2 would shift by half a pixel
+    widths      not printed: chosen so that "paper" has its 6.1 million parameters
+    `pyramids.Level` has more on eq. 4.4; delta of eq. 4.8 is `decay` in a recipe.
     """
 
     channels: tuple[int, int, int, int]

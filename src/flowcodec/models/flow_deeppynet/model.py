@@ -18,6 +18,7 @@ from flowcodec.models.flow_deeppynet.polish import polish
 from flowcodec.models.flow_deeppynet.pyramids import Pyramids
 from flowcodec.nn.blocks import zero_start
 from flowcodec.nn.cost_volume import cost_volume
+from flowcodec.nn.precision import without_autocast
 from flowcodec.nn.warp import inside, warp
 
 FINEST = 4  # stride of the last level at which flow is estimated
@@ -104,8 +105,9 @@ class Matcher(nn.Module):
         first, second, features = matched
         volume = cost_volume(first, warp(second, flow), self.groups, self.radius)
         mean = volume.permute(0, 2, 3, 1).unflatten(3, (self.groups, -1)).mean(3)
-        likely = torch.softmax(mean.float() * self.sharpness, 3)  # (B, h, w, reach)
-        best = (likely @ self.offsets.T).permute(0, 3, 1, 2)
+        with without_autocast(flow.device):  # in 16 bits fractions of a pixel are lost
+            likely = torch.softmax(mean.float() * self.sharpness, 3)  # (B, h, w, reach)
+            best = (likely @ self.offsets.T).permute(0, 3, 1, 2)
         costs = F.leaky_relu(self.costs(volume), 0.1)
         return torch.cat(
             [
@@ -144,10 +146,12 @@ class Decoder(nn.Module):
     def upsample(self, flow: Tensor, hidden: Tensor) -> Tensor:
         """Convex upsampling: each fine pixel a weighted mean of the 3x3 coarse ones around it."""
         batch, _, height, width = flow.shape
-        weights = self.weights(hidden).view(batch, 9, FINEST, FINEST, height, width).softmax(1)
-        around = F.unfold(F.pad(flow * FINEST, (1, 1, 1, 1), mode="replicate"), 3)
-        around = around.view(batch, 2, 9, height, width)
-        fine = torch.einsum("bnijhw,bcnhw->bchiwj", weights, around)
+        weights = self.weights(hidden).view(batch, 9, FINEST, FINEST, height, width)
+        with without_autocast(flow.device):
+            weights = weights.float().softmax(1)
+            around = F.unfold(F.pad(flow * FINEST, (1, 1, 1, 1), mode="replicate"), 3)
+            around = around.view(batch, 2, 9, height, width)
+            fine = torch.einsum("bnijhw,bcnhw->bchiwj", weights, around)
         return fine.reshape(batch, 2, FINEST * height, FINEST * width)
 
 

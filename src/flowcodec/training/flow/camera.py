@@ -47,7 +47,10 @@ def develop(
 
 
 def jitter(x: Tensor, rng: Generator, strength: float) -> Tensor:
-    """Brightness, contrast, saturation, hue and gamma (thesis sec. 6.1, but for the gamma)."""
+    """Brightness, contrast and saturation as thesis sec. 6.1 has them; hue half as far, gamma too.
+
+    Its hue of 0.8 / pi of a turn would be 1.6 radians; here it is 0.8 at most, and in one of two.
+    """
     brightness, contrast = 1 + strength * rng.uniform(-0.3, 0.3, 2)
     saturation = 1 + strength * rng.uniform(-0.4, 0.4)
     hue = strength * rng.uniform(-0.8, 0.8) if rng.random() < 0.5 else 0.0
