@@ -34,8 +34,8 @@ Examples:
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder of what the recipe learns from, at any depth: pictures, videos, data sets of known"
-    " flow. Not needed to export alone.",
+    help="Folder of what the recipe learns from: pictures and videos at any depth, data sets of"
+    " known flow. Not needed to export alone.",
 )
 @click.option(
     "--out",
@@ -56,7 +56,7 @@ Examples:
 @click.option(
     "--bundle",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Train nothing: pack recipe, package and pictures (and videos, where the recipe of flow has"
+    help="Train nothing: pack recipe, package and pictures (and videos, where a recipe of flow has"
     " clips) into this tar file, to train elsewhere.",
 )
 @click.option(
