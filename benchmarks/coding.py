@@ -9,9 +9,8 @@ from typing import TypedDict
 from benchmarks.stopwatch import Stopwatch
 from flowcodec.codecs import picture as coding_loop
 from flowcodec.codecs.picture import PictureCodec
-from flowcodec.entropy import prior as exact_prior
 from flowcodec.entropy.coder import Decoder, Encoder
-from flowcodec.entropy.fixed_point import AdjacentAttention, Conv
+from flowcodec.entropy.fixed_point import AdjacentAttention, Conv, Surroundings
 from flowcodec.entropy.prior import ExactPrior
 from flowcodec.evaluation.anchors import anchor_named, fit_bytes
 from flowcodec.evaluation.metrics import Pixels, psnr
@@ -71,7 +70,7 @@ def stage_shares(
         watch.watch("synthesis", type(codec.transforms), "synthesise")
         watch.watch("prior: networks", Conv, "__call__", "at")
         watch.watch("prior: networks", AdjacentAttention, "__call__")
-        watch.watch("prior: networks", exact_prior, "neighbourhoods")
+        watch.watch("prior: networks", Surroundings, "put", "around")
         watch.watch("prior: tables", ExactPrior, "encode", "decode")
         watch.watch("entropy coding", Encoder, "symbols", "rows", "integers", "bytes")
         watch.watch("entropy coding", Encoder, "reads_back")

@@ -65,6 +65,8 @@ def test_the_commands_of_the_readme_run(folder: Path) -> None:
     for name in ("photo.fci", "back.png", "small.fci", "fits.fci", "good.fci", "checked.png"):
         assert (folder / name).stat().st_size > 0
     assert (folder / "fits.fci").stat().st_size <= 20_000
+    for name in ("clip.fcv", "back.mp4", "twelve.fcv", "fits.fcv", "part.mkv", "same.mkv"):
+        assert (folder / name).stat().st_size > 0
     assert sorted(path.name for path in (folder / "coded").iterdir()) == ["a.fci", "b.fci"]
     for name in ("latents.png", "comparison.png"):
         assert (folder / "figures" / name).stat().st_size > 0

@@ -239,3 +239,11 @@ def test_seeds_are_two_or_more(seeds: str) -> None:
     result = CliRunner().invoke(flow_ablations.main, ["--json", "out.json", "--seeds", seeds])
     assert result.exit_code == 2
     assert "two numbers from 0 up" in result.output
+
+
+def test_the_command_prints_the_tables_of_the_docs(tmp_path: Path) -> None:
+    """The networks of the kept runs are those that it would train today."""
+    docs, kept = Path(__file__).parents[2] / "docs", tmp_path / "kept.json"
+    kept.write_bytes((docs / "flow-ablations.json").read_bytes())
+    printed = run_command("--json", str(kept), "--steps", "600", "--seeds", "1,2")
+    assert printed == (docs / "flow-ablations.md").read_text("utf-8")
