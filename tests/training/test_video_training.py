@@ -1,5 +1,6 @@
 """Training of P-frames: where it starts, what its phases leave alone, and that it gains."""
 
+import tarfile
 from fractions import Fraction
 
 import numpy as np
@@ -11,8 +12,9 @@ from flowcodec.codecs.weights import load_weights
 from flowcodec.errors import UsageError
 from flowcodec.media.video_format import usual_format
 from flowcodec.media.video_writing import create_video
+from flowcodec.training.bundle import pack_bundle
 from flowcodec.training.engine import train
-from flowcodec.training.recipe import VideoRecipe, VideoStage
+from flowcodec.training.recipe import VideoRecipe, VideoStage, find_recipe
 from flowcodec.training.video.training import VideoTraining
 from tests.training.pictures import draw
 
@@ -128,3 +130,16 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(folder, tmp_path):
     train(again, folder)
     for one, two in zip(whole.model.parameters(), again.model.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+def test_a_bundle_takes_clips_and_the_weights_beside(folder, tmp_path):
+    made = pack_bundle(find_recipe("video-mofnet-paper"), folder, tmp_path / "b.tar", 60_000_000)
+    assert (made.packed, made.pictures) == (6, 6)
+    with tarfile.open(tmp_path / "b.tar") as tar:
+        names = {name.removeprefix("flowcodec-training/") for name in tar.getnames()}
+    assert "pictures/s0_0.mkv" in names
+    weights = {name for name in names if name.endswith(".safetensors")}
+    assert {name.rpartition("/")[2] for name in weights} == {
+        "image-cnn-ms-ssim.safetensors",
+        "flow-deeppynet-epe.safetensors",
+    }

@@ -18,10 +18,10 @@ from flowcodec import __version__
 from flowcodec.errors import FlowcodecError
 
 COMMANDS = {
-    "encode": "Compress pictures to .fci files.",
-    "decode": "Turn .fci files back into pictures.",
+    "encode": "Compress pictures and videos to .fci and .fcv files.",
+    "decode": "Turn .fci and .fcv files back.",
     "flow": "Estimate motion between pictures or over a video.",
-    "info": "Show what is in .fci files.",
+    "info": "Show what is in .fci and .fcv files.",
     "models": "List the bundled weights.",
     "train": "Train or adapt a model as a recipe says.",
     "eval": "Measure compression or flow over a folder.",
@@ -71,7 +71,7 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="flowcodec", message="%(prog)s %(version)s")
 @click.pass_context
 def group(ctx: click.Context, debug: bool) -> None:
-    """Learned picture compression, photographs to small .fci files and back; and optical flow."""
+    """Learned compression of pictures and videos, to small files and back; and optical flow."""
     ctx.ensure_object(Settings).debug = debug
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

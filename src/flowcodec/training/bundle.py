@@ -2,8 +2,8 @@
 
 train.sh             the one command, `sh train.sh`
 NAME.toml            the recipe
-src/flowcodec/       this package, of its weights only those that the recipe begins with
-pictures/            pictures, and clips where the recipe wants them, as many as fit
+src/flowcodec/       this package, of its weights only those that the training needs
+pictures/            pictures, or clips where the recipe wants them, as many as fit
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import flowcodec
 from flowcodec.errors import UsageError
 from flowcodec.media.files import atomic_write, picture_files, video_files
-from flowcodec.training.recipe import FlowRecipe, load_recipe
+from flowcodec.training.recipe import FlowRecipe, VideoRecipe, load_recipe
 
 FOLDER = "flowcodec-training"
 PACKAGE = Path(flowcodec.__file__).parent
@@ -52,21 +52,25 @@ def pack_bundle(recipe: Path, data: Path, target: Path, limit: int) -> Bundle:
     where none fits or there is none, and for a recipe that begins with weights of a file.
     """
     loaded = load_recipe(recipe)
-    init = loaded.init
+    weights = [loaded.init] if loaded.init else []
     pictures = picture_files(data)
-    if isinstance(loaded, FlowRecipe):
+    if isinstance(loaded, VideoRecipe):
+        pictures = video_files(data)
+        weights += [f"image-cnn-{loaded.metric}", "flow-deeppynet-epe"]  # it codes beside them
+    elif isinstance(loaded, FlowRecipe):
         if any(stage.pairs for stage in loaded.stages):
             raise UsageError("a bundle takes no data sets: copy them, and train without one")
         if any(stage.clips for stage in loaded.stages):
             pictures = sorted(pictures + video_files(data))
     if not pictures:
-        raise UsageError(f"no pictures in {data}: give a folder of PNG, JPEG, WebP, ... files")
+        what = "videos" if isinstance(loaded, VideoRecipe) else "pictures"
+        raise UsageError(f"no {what} in {data}: the recipe trains on those")
     script = SCRIPT.format(name=recipe.stem, packages=PACKAGES).encode()
     code = [
         (_member("train.sh", len(script)), script),
         (_member(f"{recipe.stem}.toml", recipe.stat().st_size), recipe.read_bytes()),
     ]
-    for path in _package_files() + ([_weights(init)] if init else []):
+    for path in _package_files() + [_weights(name) for name in weights]:
         name = PurePosixPath("src/flowcodec", path.relative_to(PACKAGE))
         code.append((_member(name, path.stat().st_size), path.read_bytes()))
     drawn = [
@@ -95,10 +99,10 @@ def _package_files() -> list[Path]:
     )
 
 
-def _weights(init: str) -> Path:
-    path = PACKAGE / "weights" / f"{init}.safetensors"
+def _weights(name: str) -> Path:
+    path = PACKAGE / "weights" / f"{name}.safetensors"
     if not path.is_file():
-        raise UsageError(f"init = {init!r}: a bundle takes along weights of the package alone")
+        raise UsageError(f"init = {name!r}: a bundle takes along weights of the package alone")
     return path
 
 
