@@ -8,9 +8,17 @@ import pytest
 from flowcodec.errors import UsageError
 from flowcodec.models.flow_deeppynet.config import PRESETS as FLOW_PRESETS
 from flowcodec.models.image_cnn.config import PRESETS as IMAGE_PRESETS
+from flowcodec.models.video_mofnet.config import PRESETS as VIDEO_PRESETS
 from flowcodec.training.engine import stage_at
 from flowcodec.training.image.training import build
-from flowcodec.training.recipe import RECIPES, ImageRecipe, find_recipe, load_recipe
+from flowcodec.training.recipe import (
+    RECIPES,
+    FlowRecipe,
+    ImageRecipe,
+    VideoRecipe,
+    find_recipe,
+    load_recipe,
+)
 from flowcodec.training.systems import open_training
 
 GOOD = """
@@ -82,7 +90,11 @@ def test_switches_replace_fields_of_the_preset(tmp_path: Path) -> None:
 def test_recipes_of_the_package_load_and_build(name: str, tmp_path: Path) -> None:
     recipe = load_recipe(find_recipe(name))
     model = open_training(recipe, tmp_path).model
-    presets = IMAGE_PRESETS if isinstance(recipe, ImageRecipe) else FLOW_PRESETS
+    presets = {
+        ImageRecipe: IMAGE_PRESETS,
+        FlowRecipe: FLOW_PRESETS,
+        VideoRecipe: VIDEO_PRESETS,
+    }[type(recipe)]
     assert dataclasses.replace(model.config, **recipe.switches) == dataclasses.replace(
         presets[recipe.preset], **recipe.switches
     )
