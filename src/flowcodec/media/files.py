@@ -11,7 +11,7 @@ from typing import BinaryIO, TypeGuard
 from flowcodec.errors import MediaError
 from flowcodec.media.formats import SUFFIXES, VIDEO_SUFFIXES
 
-__all__ = ["SUFFIXES", "atomic_write", "picture_files", "video_files"]
+__all__ = ["SUFFIXES", "as_media_error", "atomic_write", "picture_files", "video_files"]
 
 
 def picture_files(folder: Path) -> list[Path]:
@@ -66,6 +66,26 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         if _failed_on(error, scratch):
             raise MediaError(f"cannot write {path}: {error.strerror}") from error
         raise
+
+
+@contextmanager
+def as_media_error(what: str, suspicion: str) -> Iterator[None]:
+    """Turn errors of the block into a MediaError: `what`, and the system's reason or `suspicion`.
+
+    Any error at all, since readers of damaged files raise nearly everything: KeyError, zlib.error,
+    AssertionError and more.
+    """
+    try:
+        yield
+    except MediaError:
+        raise
+    except MemoryError as error:
+        raise MediaError(f"{what}: not enough memory") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise MediaError(f"{what}: {error.strerror}") from error
+        details = " ".join(str(error).split()) or type(error).__name__
+        raise MediaError(f"{what}: {suspicion} ({details})") from error
 
 
 def _failed_on(error: BaseException, file: Path) -> TypeGuard[OSError]:

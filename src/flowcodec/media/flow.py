@@ -17,8 +17,7 @@ The last two are read only.
 
 import math
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -28,7 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from flowcodec.errors import MediaError
-from flowcodec.media.files import atomic_write
+from flowcodec.media.files import as_media_error, atomic_write
 from flowcodec.media.opening import MAX_PIXELS
 
 T = TypeVar("T")
@@ -57,7 +56,7 @@ def read_flow(path: Path | str) -> Flow:
     """
     path = Path(path)
     read = _of_suffix(_READERS, path, "read")
-    with _as_media_error(path):
+    with as_media_error(f"cannot read {path}", "it is damaged or of another kind"):
         return read(path)
 
 
@@ -252,21 +251,3 @@ def _of_suffix(table: dict[str, T], path: Path, done: str) -> T:
         raise MediaError(
             f"{path}: flow can be {done} as {' '.join(table)}; the name has to end so"
         ) from None
-
-
-@contextmanager
-def _as_media_error(path: Path) -> Iterator[None]:
-    """Turn whatever the readers raise on damaged files into one line about `path`."""
-    try:
-        yield
-    except MediaError:
-        raise
-    except MemoryError as error:
-        raise MediaError(f"cannot read {path}: not enough memory") from error
-    except Exception as error:
-        if isinstance(error, OSError) and error.strerror:
-            raise MediaError(f"cannot read {path}: {error.strerror}") from error
-        details = " ".join(str(error).split()) or type(error).__name__
-        raise MediaError(
-            f"cannot read {path}: it is damaged or of another kind ({details})"
-        ) from error

@@ -6,7 +6,11 @@ from typing import Any
 
 from flowcodec.errors import MediaError
 
-VIDEO_SUFFIXES = frozenset((".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ts", ".webm", ".y4m"))
+VIDEO_SUFFIXES = frozenset(
+    (".3gp", ".asf", ".avi", ".flv", ".ivf", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg")
+    + (".mpg", ".mts", ".mxf", ".obu", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m")
+)
+"""Suffixes of the files that are taken for videos, lower case, with their dots."""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,18 @@
-"""What a video's samples mean, and frames between RGB and the planes of a source."""
+"""What a video's samples mean, and frames between RGB and the planes of a source.
 
+Where two columns share a sample of colour, it stands at the left one, and where two rows do,
+between them: so do H.264, H.265 and y4m unless they say otherwise.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+import av
 import numpy as np
 from av.video.format import VideoFormat as PixelFormat
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
@@ -15,6 +21,8 @@ from flowcodec.errors import MediaError
 Frame = NDArray[np.uint8]
 Sampling = Literal["rgb", "gray", "420", "422", "444"]
 Matrix = Literal["bt601", "bt709", "bt2020"]
+Siting = Literal["left", "center", "topleft"]
+Timed = tuple[int, Frame]  # the first in ticks
 
 # What ffmpeg's headers call the matrices; the package does not export all of them.
 UNSPECIFIED = 2
@@ -39,6 +47,9 @@ SHARED: dict[Sampling, tuple[int, int]] = {  # rows and columns that share a sam
     "422": (1, 2),
     "444": (1, 1),
 }
+LEFT = {"chroma_sample_location": "left"}
+"""Options of a decoder or encoder whose stream would not say where samples of colour stand."""
+
 PRECISE = (
     Interpolation.BICUBIC
     | Interpolation.ACCURATE_RND
@@ -53,7 +64,8 @@ class VideoFormat:
 
     width, height: of upright frames, in pixels. fps: frames a second, the mean where it varies.
     sampling: how the source holds colour, RGB, gray, or YCbCr of that subsampling; matrix and
-    full_range: of YCbCr. aspect: width of a pixel by its height. time_base: seconds of one tick.
+    full_range: of YCbCr, the others have the full range. aspect: width of a pixel by its height.
+    time_base: seconds of one tick.
     """
 
     width: int
@@ -68,11 +80,53 @@ class VideoFormat:
     @property
     def frame_bytes(self) -> int:
         """Bytes of one frame's planes."""
-        luma = self.width * self.height
-        if self.sampling in ("gray", "rgb"):
-            return luma * (3 if self.sampling == "rgb" else 1)
-        rows, columns = SHARED[self.sampling]
-        return luma + 2 * -(-self.height // rows) * -(-self.width // columns)
+        return bytes_of(PixelFormat(PIXELS[self.sampling], self.width, self.height))
+
+    @property
+    def range(self) -> ColorRange:
+        """Of its samples, as ffmpeg names it."""
+        full = self.full_range or self.sampling in ("gray", "rgb")
+        return ColorRange.JPEG if full else ColorRange.MPEG
+
+
+@dataclass(frozen=True, eq=False)
+class Video:
+    """A video that is open for reading.
+
+    name: what to call it in messages.
+    format: size, rate and colour of its source; fps 25 for a folder of pictures.
+    count: how many frames there are as far as the file tells, or None. It may be off by a few.
+    timed: the frames in order, each with its time in ticks, which never falls: (tick, uint8
+        (height, width, 3) RGB). They can be walked once, inside the block of `open_video`.
+        MediaError where a frame is damaged or of another size.
+    notes: what of the file does not come along, in words.
+    """
+
+    name: str
+    format: VideoFormat
+    count: int | None
+    timed: Iterator[Timed]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> Iterator[Frame]:
+        """The same frames without their times."""
+        return (frame for _, frame in self.timed)
+
+    @property
+    def width(self) -> int:
+        """Of its frames in pixels, after rotation."""
+        return self.format.width
+
+    @property
+    def height(self) -> int:
+        """Of its frames in pixels, after rotation."""
+        return self.format.height
+
+    @property
+    def fps(self) -> Fraction:
+        """Frames a second, the mean where the rate varies."""
+        return self.format.fps
 
 
 def usual_format(width: int, height: int, fps: Fraction, sampling: Sampling = "420") -> VideoFormat:
@@ -87,7 +141,7 @@ def usual_matrix(width: int, height: int) -> Matrix:
 
 def sampling_of(pixels: PixelFormat) -> Sampling:
     """The nearest sampling to that of a pixel format."""
-    if pixels.is_rgb:
+    if pixels.is_rgb or pixels.has_palette:
         return "rgb"
     if len(pixels.components) < 3:
         return "gray"
@@ -96,6 +150,23 @@ def sampling_of(pixels: PixelFormat) -> Sampling:
     if columns == side:
         return "444"
     return "422" if rows == side else "420"
+
+
+def bytes_of(pixels: PixelFormat) -> int:
+    """Bytes of one frame's planes without padding, in a format that has its size."""
+    parts = pixels.components
+    return sum(part.width * part.height * (2 if part.bits > 8 else 1) for part in parts)
+
+
+def losses(pixels: PixelFormat) -> list[str]:
+    """What RGB of 8 bits does not hold of a pixel format, in words."""
+    notes = []
+    bits = max(component.bits for component in pixels.components)
+    if bits > 8:
+        notes.append(f"its {bits} bits a sample are rounded to 8")
+    if any(component.is_alpha for component in pixels.components):
+        notes.append("its transparency is left out")
+    return notes
 
 
 def to_rgb(frame: VideoFrame, matrix: Matrix, converter: VideoReformatter) -> Frame:
@@ -127,7 +198,8 @@ def from_rgb(
         rows, columns = SHARED[format.sampling]
         grown = ((0, -format.height % rows), (0, -format.width % columns), (0, 0))
         frame = np.pad(frame, grown, mode="edge")
-    given = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+    height, width = frame.shape[:2]
+    given = with_samples(frame.tobytes(), PixelFormat("rgb24", width, height))
     if format.sampling == "rgb":
         return given
     return converter.reformat(
@@ -135,7 +207,7 @@ def from_rgb(
         format=PIXELS[format.sampling],
         src_color_range=ColorRange.JPEG,
         dst_colorspace=SPACES[format.matrix],
-        dst_color_range=ColorRange.JPEG if format.full_range else ColorRange.MPEG,
+        dst_color_range=format.range,
         interpolation=PRECISE,
     )
 
@@ -151,18 +223,20 @@ def planes_of(frame: VideoFrame) -> bytes:
 
 
 def with_planes(data: bytes, format: VideoFormat) -> VideoFrame:
-    """The frame that has these samples."""
-    frame = VideoFrame(format.width, format.height, PIXELS[format.sampling])
-    at = 0
-    for plane in frame.planes:
-        width = plane.width * (3 if format.sampling == "rgb" else 1)
-        rows = np.zeros((plane.buffer_size // plane.line_size, plane.line_size), np.uint8)
-        size = plane.height * width
-        part = np.frombuffer(data, np.uint8, size, at).reshape(plane.height, width)
-        rows[: plane.height, :width] = part
-        plane.update(rows.tobytes())
-        at += size
+    """The frame that has these samples, plane by plane."""
+    frame = with_samples(data, PixelFormat(PIXELS[format.sampling], format.width, format.height))
     if format.sampling not in ("rgb", "gray"):
         frame.colorspace = MATRIX_TAGS[format.matrix]
-    frame.color_range = ColorRange.JPEG if format.full_range else ColorRange.MPEG
+    frame.color_range = format.range
+    return frame
+
+
+def with_samples(data: bytes, pixels: PixelFormat, siting: Siting = "left") -> VideoFrame:
+    """The frame of `bytes_of(pixels)` bytes. It names no matrix and no range."""
+    # The one way to a frame that knows where its samples of colour stand, for both conversions.
+    decoder = av.CodecContext.create("rawvideo", "r")
+    decoder.width, decoder.height, decoder.pix_fmt = pixels.width, pixels.height, pixels.name
+    decoder.options = {"chroma_sample_location": siting}
+    (frame,) = decoder.decode(av.Packet(data))
+    frame.pict_type = PictureType.NONE  # an encoder would be bound to it
     return frame

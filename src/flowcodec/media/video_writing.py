@@ -11,22 +11,24 @@ from typing import BinaryIO, Protocol
 
 import av
 from av.container import OutputContainer
-from av.video.reformatter import ColorRange, VideoReformatter
+from av.video.reformatter import ColorRange, ColorTrc, VideoReformatter
 from av.video.stream import VideoStream
 
 from flowcodec.errors import MediaError
 from flowcodec.media.files import atomic_write
 from flowcodec.media.picture import Picture, write_picture
-from flowcodec.media.video import as_media_error
 from flowcodec.media.video_format import (
+    LEFT,
     MATRIX_TAGS,
     PIXELS,
     SHARED,
     Frame,
+    Matrix,
     VideoFormat,
     from_rgb,
     planes_of,
 )
+from flowcodec.media.video_streams import ffmpeg_as_media_error
 
 CONTAINERS = {".mp4": "mp4", ".mkv": "matroska"}
 """Suffixes of the video files that are written, and what ffmpeg calls them."""
@@ -34,6 +36,11 @@ CONTAINERS = {".mp4": "mp4", ".mkv": "matroska"}
 H264 = {"crf": "16", "preset": "medium"}
 Y4M_TAGS = {"gray": "mono", "420": "420mpeg2", "422": "422", "444": "444", "rgb": "444"}
 PIXELS_OF_FFV1 = {**PIXELS, "rgb": "bgr0"}
+TRANSFERS: dict[Matrix, ColorTrc] = {
+    "bt601": ColorTrc.SMPTE170M,
+    "bt709": ColorTrc.BT709,
+    "bt2020": ColorTrc.BT2020_10,
+}
 
 
 class VideoWriter(Protocol):
@@ -55,7 +62,7 @@ def create_video(
     own sampling; .y4m and .yuv, planes in the format's own sampling; no suffix, a folder of PNG
     files. An open file gets y4m, frame by frame. Rate, times, aspect, matrix and range are kept
     where the kind of file can say them (FFV1 cannot say the aspect); y4m of RGB becomes 4:4:4 of
-    limited range.
+    limited range. A first time below 0 becomes 0, the others move with it.
 
     Raises MediaError where the suffix is another one, and where the file cannot be written; then
     nothing is left behind. A folder must not be there yet, or be empty.
@@ -75,7 +82,7 @@ def create_video(
         with _new_folder(path) as folder:
             yield _FolderWriter(folder, format)
     elif suffix in CONTAINERS:
-        with as_media_error(f"cannot write {path}"), atomic_write(path) as stream:
+        with ffmpeg_as_media_error(f"cannot write {path}"), atomic_write(path) as stream:
             container = av.open(stream, "w", format=CONTAINERS[suffix])
             try:
                 encoder = _Encoder(container, format, lossless)
@@ -99,14 +106,16 @@ def _new_folder(path: Path) -> Iterator[Path]:
     """A folder that takes the place of `path`, which must be free or empty, in the end."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise MediaError(f"{path} is there already; name a new folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{os.urandom(8).hex()}.part")
-    scratch.mkdir()
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.mkdir()
         yield scratch
         os.replace(scratch, path)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(scratch, ignore_errors=True)
+        if isinstance(error, OSError) and error.filename is not None:
+            raise MediaError(f"cannot write {path}: {error.strerror}") from error
         raise
 
 
@@ -131,7 +140,7 @@ class _PlaneWriter:
         self.converter = VideoReformatter()
         if header:
             rate, aspect = format.fps, format.aspect
-            kind = "FULL" if format.full_range else "LIMITED"
+            kind = "FULL" if format.range == ColorRange.JPEG else "LIMITED"
             target.write(
                 f"YUV4MPEG2 W{format.width} H{format.height} F{rate.numerator}:{rate.denominator}"
                 f" Ip A{aspect.numerator}:{aspect.denominator} C{Y4M_TAGS[format.sampling]}"
@@ -152,9 +161,9 @@ class _Encoder:
         self.lossless = lossless
         self.converter = VideoReformatter()
         stream: VideoStream = (
-            container.add_stream("ffv1", rate=format.fps)
+            container.add_stream("ffv1", rate=format.fps, options=dict(LEFT))
             if lossless
-            else container.add_stream("libx264", rate=format.fps, options=dict(H264))
+            else container.add_stream("libx264", rate=format.fps, options=H264 | LEFT)
         )
         rows, columns = (1, 1) if lossless else SHARED["420"]
         stream.width = -(-format.width // columns) * columns
@@ -164,18 +173,22 @@ class _Encoder:
         context.time_base = format.time_base
         context.sample_aspect_ratio = format.aspect
         if self.format.sampling != "rgb":
-            tag = MATRIX_TAGS[format.matrix]
-            context.colorspace = context.color_primaries = context.color_trc = tag
-            context.color_range = ColorRange.JPEG if format.full_range else ColorRange.MPEG
+            # The primaries that go with a matrix have its number.
+            context.colorspace = context.color_primaries = MATRIX_TAGS[format.matrix]
+            context.color_trc = TRANSFERS[format.matrix]
+            context.color_range = self.format.range
         self.stream = stream
         self.next = 0
+        self.start: int | None = None
         self.step = max(1, round(1 / (format.fps * format.time_base)))
 
     def write(self, frame: Frame, tick: int | None = None) -> None:
         given = from_rgb(frame, self.format, self.converter, whole=not self.lossless)
         if self.lossless and self.format.sampling == "rgb":
             given = self.converter.reformat(given, format="bgr0")
-        time = self.next if tick is None else max(tick, self.next)
+        if self.start is None:
+            self.start = min(0, tick or 0)  # a player skips what comes before 0
+        time = self.next if tick is None else max(tick - self.start, self.next)
         given.pts, given.time_base = time, self.format.time_base
         self.next = time + (self.step if tick is None else 1)
         self.container.mux(self.stream.encode(given))

@@ -17,7 +17,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 
 from flowcodec.errors import UsageError
 from flowcodec.evaluation.video.sequences import Sequence420
-from flowcodec.media.video_format import MATRIX_TAGS, Frame, to_rgb
+from flowcodec.media.video_format import LEFT, MATRIX_TAGS, Frame, to_rgb
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -176,6 +176,8 @@ def stream_bytes(anchor: VideoAnchor, data: bytes, frames: int) -> int:
 def decode(anchor: VideoAnchor, data: bytes) -> list[VideoFrame]:
     """The frames of a raw file, as planes."""
     with av.open(io.BytesIO(data), "r", format=anchor.container) as container:
+        # Without a word of its own on where chroma lies, a stream means the left side.
+        container.streams.video[0].codec_context.options = dict(LEFT)
         return list(container.decode(video=0))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from flowcodec.errors import UsageError
@@ -67,4 +67,6 @@ def _own_planes(path: Path, count: int) -> list[VideoFrame] | None:
         planes: Sequence[VideoFrame] = [
             frame for frame, _ in zip(container.decode(video=0), range(count), strict=False)
         ]
+    for frame in planes:
+        frame.pict_type = PictureType.NONE  # else an encoder codes the kinds that the source had
     return list(planes) if planes[0].format.name in ("yuv420p", "yuvj420p") else None
