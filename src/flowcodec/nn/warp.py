@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+Interpolation = Literal["bilinear", "bicubic"]
 
-def warp(x: Tensor, flow: Tensor) -> Tensor:
-    """x (B, C, H, W) sampled bilinearly at p + flow(p); beyond the border, the border's values.
+
+def warp(x: Tensor, flow: Tensor, interpolation: Interpolation = "bilinear") -> Tensor:
+    """x (B, C, H, W) sampled at p + flow(p); beyond the border, the border's values.
 
     flow (B, 2, H, W) in pixels of x: channel 0 to the right, channel 1 down.
     """
@@ -16,7 +20,7 @@ def warp(x: Tensor, flow: Tensor) -> Tensor:
     height, width = x.shape[2:]
     scale = grid.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)]).view(1, 2, 1, 1)
     places = (grid * scale - 1).permute(0, 2, 3, 1)
-    return F.grid_sample(x, places, padding_mode="border", align_corners=True)
+    return F.grid_sample(x, places, mode=interpolation, padding_mode="border", align_corners=True)
 
 
 def inside(flow: Tensor) -> Tensor:

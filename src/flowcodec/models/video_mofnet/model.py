@@ -131,7 +131,7 @@ class VideoMofNet(nn.Module):
         alpha = (a + ALPHA_BIAS).clamp(0, 1)
         if self.config.modes != "both":
             alpha = torch.full_like(a, float(self.config.modes == "coded"))
-        return Prediction(flow, alpha, warp(reference - 0.5, flow))
+        return Prediction(flow, alpha, warp(reference - 0.5, flow, self.config.interpolation))
 
     def analyse(self, x: Tensor, prediction: Prediction, quality: Tensor) -> Tensor:
         """y of CodecNet before its gain, (B, M, H/16, W/16)."""

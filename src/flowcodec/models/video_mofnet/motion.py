@@ -72,6 +72,7 @@ class PatchMotionAnalysis(nn.Module):
     def __init__(self, config: MofNetConfig):
         super().__init__()
         n = config.motion_width
+        self.interpolation = config.interpolation
         self.register_buffer("haar", HAAR.clone(), persistent=False)
         self.stem = nn.Conv2d(2 + 2 * FLOW_BLOCK**2, n, 1)
         self.modulation = Modulation(n)
@@ -81,7 +82,8 @@ class PatchMotionAnalysis(nn.Module):
     def forward(self, x: Tensor, reference: Tensor, flow: Tensor | None, quality: Tensor) -> Tensor:
         assert flow is not None, "this transform codes a flow that somebody estimated"
         coarse = F.avg_pool2d(flow, FLOW_BLOCK) / FLOW_UNIT
-        left = (x - warp(reference, FLOW_UNIT * enlarged(coarse))).mean(1, keepdim=True)
+        predicted = warp(reference, FLOW_UNIT * enlarged(coarse), self.interpolation)
+        left = (x - predicted).mean(1, keepdim=True)
         light = torch.cat([left * DARK, x.mean(1, keepdim=True)], 1)
         seen = [bounded(coarse), F.pixel_unshuffle(light, FLOW_BLOCK)]
         features = self.blocks(self.modulation(self.stem(torch.cat(seen, 1)), quality))

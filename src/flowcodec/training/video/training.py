@@ -22,6 +22,7 @@ from flowcodec.models.image_cnn.config import MSE_LAMBDAS
 from flowcodec.models.video_mofnet.config import PRESETS
 from flowcodec.models.video_mofnet.model import Output, VideoMofNet
 from flowcodec.nn.gains import ANCHORS
+from flowcodec.nn.straight_through import round_through
 from flowcodec.nn.warp import warp
 from flowcodec.training.engine import Group, Result, Training, configured
 from flowcodec.training.flow.clips import load_clips
@@ -100,6 +101,7 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
             weights = load_weights(bundled if bundled.exists() else Path(init)).of("video-mofnet")
             alike = dataclasses.replace(
                 weights.config,
+                interpolation=self.model.config.interpolation,
                 modes=self.model.config.modes,
                 conditional=self.model.config.conditional,
             )
@@ -117,7 +119,7 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
                 reference = self.decoded(first, quality)
                 flow = self.estimator.flow(second, reference)
                 frames.append(second)
-                predictions.append(warp(reference, flow))
+                predictions.append(warp(reference, flow, self.model.config.interpolation))
             start_from_klt(self.model, torch.cat(frames), torch.cat(predictions), MSE_LAMBDAS)
         else:
             ladder = torch.linspace(-1.0, 2.0, ANCHORS)[:, None]
@@ -137,7 +139,11 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
         return ()
 
     def loss(self, source: Sequences, stage: VideoStage) -> Tensor:
-        """Rate and distortion of P-frames, each sequence at a quality of its own."""
+        """Rate and distortion of P-frames, each sequence at a quality of its own.
+
+        The gradient runs through the chain of references: a frame is worth more where others
+        follow it.
+        """
         recipe = self.recipe
         x = source.batch(self.step, stage.batch, stage.frames + 1, stage.crop).to(self.device)
         quality = self.qualities(self.step, stage.batch)
@@ -164,7 +170,7 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
         """One P-frame; `halves`: alpha is 1 on the left half of the frame and 0 on the right."""
         flow = None
         if self.estimator is not None:
-            flow = self.estimator.flow(x, reference).clone()
+            flow = self.estimator.flow(x, reference.detach()).clone()
         alpha = None
         if halves:
             alpha = torch.ones_like(x[:, :1])
@@ -230,8 +236,8 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
 
 
 def as_decoded(x_hat: Tensor) -> Tensor:
-    """A picture as it comes out of a decoder: 8 bits, without a gradient."""
-    return (x_hat.detach().float().clamp(0, 1) * 255).round() / 255
+    """A picture as it comes out of a decoder: 8 bits, with a straight-through gradient."""
+    return round_through(x_hat.float().clamp(0, 1) * 255) / 255
 
 
 def export(model: VideoMofNet, metric: str, path: Path) -> bytes:
