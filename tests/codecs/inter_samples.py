@@ -16,7 +16,9 @@ SMALL = {
     "groups": dataclasses.replace(
         PRESETS["tiny"], order="checkerboard", motion_groups=(8, 4), groups=(8, 16)
     ),
-    "strided": dataclasses.replace(PRESETS["tiny"], transform="strided"),
+    "strided": dataclasses.replace(
+        PRESETS["tiny"], transform="strided", interpolation="bilinear", temporal=False
+    ),
     "residual": dataclasses.replace(PRESETS["tiny"], conditional=False),
     "coded": dataclasses.replace(PRESETS["tiny"], modes="coded"),
 }

@@ -266,13 +266,29 @@ def shuffle(x: Map) -> Map:
     }
 
 
+def context_input(y: list[Map], gain: list[int], places: list[tuple[int, int]]) -> Map:
+    seen = {}
+    for place in places:
+        values = [channel.get(place, [0])[0] for channel in y]
+        before_gain = [restored(v, g) for v, g in zip(values, gain, strict=True)]
+        seen[place] = before_gain + [log2(abs(v)) for v in values]
+    return seen
+
+
 class TileDecoder:
     """8.5 and 8.6; 18"""
 
     def __init__(
-        self, file: WeightFile, coder: RangeDecoder, height: int, width: int, quality: int
+        self,
+        file: WeightFile,
+        coder: RangeDecoder,
+        height: int,
+        width: int,
+        quality: int,
+        beside: Map | None = None,
     ):
         self.file, self.coder, self.quality = file, coder, quality
+        self.beside = beside or {}
         self.height, self.width = height, width
 
     def decode(self) -> tuple[list[Map], list[Map]]:
@@ -337,8 +353,10 @@ class TileDecoder:
         if "hyper_synthesis.attention.merge.weight" in self.file.tensors:
             x = self.attention(x)
         bias = row(self.file.rows("quality_bias"), self.quality)
-        x = self.added(self.layer("hyper_synthesis.out", x), {}, bias)
-        return {(r, c): v for (r, c), v in x.items() if r < self.height and c < self.width}
+        x = self.layer("hyper_synthesis.out", x)
+        x = {(r, c): v for (r, c), v in x.items() if r < self.height and c < self.width}
+        beside = self.layer("beside", self.beside) if self.beside else {}
+        return self.added(x, beside, bias)
 
     @staticmethod
     def added(x: Map, other: Map, bias: list[int]) -> Map:
@@ -415,12 +433,7 @@ class TileDecoder:
     def context(
         self, index: int, y: list[Map], gain: list[int], places: list[tuple[int, int]]
     ) -> Map:
-        seen = {}
-        for place in places:
-            values = [channel.get(place, [0])[0] for channel in y]
-            before_gain = [restored(v, g) for v, g in zip(values, gain, strict=True)]
-            seen[place] = before_gain + [log2(abs(v)) for v in values]
-        return self.layer(f"contexts.{index}", seen)
+        return self.layer(f"contexts.{index}", context_input(y, gain, places))
 
     def step(
         self,

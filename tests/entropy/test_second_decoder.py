@@ -9,15 +9,16 @@ import pytest
 from flowcodec.bitstream.picture_file import parse_picture
 from flowcodec.codecs.inter import InterCodec
 from flowcodec.entropy import plain
-from flowcodec.entropy.coder import Decoder
 from tests.codecs.inter_samples import SMALL, Still, frames, untrained
 from tests.entropy.second_decoder import (
     RangeDecoder,
     TileDecoder,
     WeightFile,
     coefficient_hash,
+    context_input,
     latent_hash,
     plain_coefficients,
+    row,
 )
 from tests.golden import make
 
@@ -91,19 +92,24 @@ def test_reads_the_latents_of_an_inter_frame(name, tmp_path):
     weights = untrained(name, tmp_path)
     codec = InterCodec(weights, Still())
     first, second = frames(37, 53)
-    coded, _ = codec.encode(second, codec.start(first), 4321)
+    before, state = codec.encode(second, codec.start(first), 7000)
+    coded, _ = codec.encode(first, state, 4321)
 
     data = weights.path.read_bytes()
     parts = [WeightFile(data, part) for part in ("motion", "codec")]
     hashes = b"".join(part.prior_hash for part in parts)
     assert hashlib.sha256(hashes).digest() == codec.prior_hash
-    coder, ours = RangeDecoder(coded.data), Decoder(coded.data)
-    found = b""
-    for part, prior in zip(parts, (codec.priors.motion, codec.priors.codec), strict=True):
-        decoded = TileDecoder(part, coder, 3, 4, 4321).decode()
-        for own, other in zip(prior.read(ours, 3, 4, 4321), decoded, strict=True):
-            places = list(np.ndindex(own.shape[1:]))
-            listed = [[channel[place][0] for place in places] for channel in other]
-            assert listed == own.reshape(len(own), -1).tolist()
-        found += latent_hash(*decoded).to_bytes(4, "little")
-    assert crc32(found) == coded.hash
+    past = [{place: [0] * (2 * sum(part.groups)) for place in np.ndindex(3, 4)} for part in parts]
+    for frame, quality in ((before, 7000), (coded, 4321)):
+        coder = RangeDecoder(frame.data)
+        found, seen, hashes = [], {}, b""
+        for part, memory in zip(parts, past, strict=True):
+            beside = {place: memory[place] + seen.get(place, []) for place in memory}
+            temporal = "beside.weight" in part.tensors
+            decoder = TileDecoder(part, coder, 3, 4, quality, beside if temporal else None)
+            z, y = decoder.decode()
+            seen = context_input(y, row(part.rows("log_gain"), quality), list(memory))
+            found.append(seen)
+            hashes += latent_hash(z, y).to_bytes(4, "little")
+        assert crc32(hashes) == frame.hash
+        past = found

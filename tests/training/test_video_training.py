@@ -56,7 +56,7 @@ def test_the_start_is_a_klt_of_what_the_flow_leaves(folder, tmp_path):
     first, second = source.batch(0, 4, 2, 64)
     quality = torch.full((4,), 8.0)
     reference = training.decoded(first, torch.full((4,), 1.0))
-    coded = training.code(training.model, second, reference, quality)
+    coded = training.code(training.model, second, reference, quality, None)
     assert float(coded.output.prediction.alpha.min()) == 1
     predicted = (coded.output.prediction.picture + 0.5 - second).square().mean((1, 2, 3))
     error = (coded.output.x_hat - second).square().mean((1, 2, 3))

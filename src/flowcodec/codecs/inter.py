@@ -25,6 +25,7 @@ from flowcodec.codecs.running import device_called, running
 from flowcodec.codecs.threads import limited_threads
 from flowcodec.codecs.weights import Weights, inter_priors
 from flowcodec.entropy.coder import Decoder, Encoder
+from flowcodec.entropy.fixed_point import Map
 from flowcodec.entropy.prior import Ints, latent_hash
 from flowcodec.errors import FlowcodecError, FormatError, WeightsError
 from flowcodec.models.video_mofnet.config import STRIDE, MofNetConfig
@@ -40,9 +41,13 @@ PRIOR_PARTS = ("motion.prior.", "codec.prior.")
 
 @dataclass(frozen=True)
 class State:
-    """What a P-frame is predicted from: the frame before it as decoders have it, (H, W, 3)."""
+    """What a P-frame is predicted from: the frame before it as decoders have it, (H, W, 3), and
+    what priors see of the latents of MOFNet and CodecNet that it was coded in (none: an I-frame).
+    """
 
     reference: NDArray[np.uint8]
+    motion: Map | None = None
+    codec: Map | None = None
 
 
 @dataclass(frozen=True)
@@ -88,15 +93,19 @@ class InterCodec:
             flow = None if self.estimator is None else self.estimator.flow(x, reference)
             encoder = Encoder()
             y = model.analyse_motion(x, reference, flow, at)
-            z_m, y_m = self._write(encoder, model.motion, y, quality)
+            beside = self._beside(state, frame.shape)
+            z_m, y_m = self._write(encoder, model.motion, y, quality, beside)
             found = model.predict(self._back(y_m), reference, at)
             y = model.analyse(x, found, at)
-            z_c, y_c = self._write(encoder, model.codec, y, quality)
+            seen = self.priors.motion.seen(y_m, quality)
+            beside = self._beside(state, frame.shape, seen)
+            z_c, y_c = self._write(encoder, model.codec, y, quality, beside)
             code = encoder.bytes()
             if not encoder.reads_back(code):
                 raise FlowcodecError("latents do not decode to what was coded: a bug")
             picture = self._picture(y_c, found, quality, frame.shape[:2])
-            return InterFrame(code, _hash(z_m, y_m, z_c, y_c)), State(picture)
+            state = State(picture, seen, self.priors.codec.seen(y_c, quality))
+            return InterFrame(code, _hash(z_m, y_m, z_c, y_c)), state
 
     def decode(self, data: bytes, hash: int, state: State, quality: int) -> State:
         """The state after a coded frame; FormatError where its code is damaged."""
@@ -104,27 +113,43 @@ class InterCodec:
             decoder = Decoder(data)
             size = state.reference.shape[:2]
             height, width = (-(-side // STRIDE) for side in size)
-            z_m, y_m = self.priors.motion.read(decoder, height, width, quality)
-            z_c, y_c = self.priors.codec.read(decoder, height, width, quality)
+            beside = self._beside(state, size)
+            z_m, y_m = self.priors.motion.read(decoder, height, width, quality, beside)
+            seen = self.priors.motion.seen(y_m, quality)
+            beside = self._beside(state, size, seen)
+            z_c, y_c = self.priors.codec.read(decoder, height, width, quality, beside)
             if _hash(z_m, y_m, z_c, y_c) != hash:
                 raise FormatError("the decoded latents do not match their hash")
             reference = self._tensor(state.reference)
             found = self.model.predict(self._back(y_m), reference, self._quality(quality))
-            return State(self._picture(y_c, found, quality, size))
+            picture = self._picture(y_c, found, quality, size)
+            return State(picture, seen, self.priors.codec.seen(y_c, quality))
 
     def shown(self, state: State) -> NDArray[np.uint8]:
         """The frame of a state, (H, W, 3)."""
         return state.reference
 
+    def _beside(self, state: State, size: tuple[int, ...], motion: Map | None = None) -> Map | None:
+        """What the prior of MOFNet sees beside z; given this frame's, that of CodecNet."""
+        config = self.weights.config
+        if not config.temporal:
+            return None
+        past = state.motion if motion is None else state.codec
+        if past is None:
+            height, width = (-(-side // STRIDE) for side in size[:2])
+            latents = config.motion_latent if motion is None else config.latent
+            past = np.zeros((height, width, 2 * latents))
+        return past if motion is None else np.concatenate([past, motion], 2)
+
     def _write(
-        self, encoder: Encoder, coder: LatentCoder, y: Tensor, quality: int
+        self, encoder: Encoder, coder: LatentCoder, y: Tensor, quality: int, beside: Map | None
     ) -> tuple[Ints, Ints]:
         at = self._quality(quality)
         z = coder.hyper_analyse(y, at)[0].long().cpu().numpy()
         gained = (y * coder.gain(at))[0].float().cpu().numpy()
         prior = self.priors.motion if coder is self.model.motion else self.priors.codec
         price = np.full(gained.shape, BIT_PRICE, np.float32)
-        return z, prior.write(encoder, z, gained, quality, price)
+        return z, prior.write(encoder, z, gained, quality, price, beside)
 
     def _picture(
         self, y: Ints, found: Prediction, quality: int, size: tuple[int, ...]

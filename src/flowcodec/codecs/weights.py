@@ -84,11 +84,18 @@ class InterPriors:
 def inter_priors(weights: Weights[MofNetConfig]) -> InterPriors:
     """Those of video-mofnet; WeightsError if their arrays do not fit together."""
     config = weights.config
+    motion_seen, seen = 2 * config.motion_latent, 2 * (config.motion_latent + config.latent)
     priors = []
-    for name, groups in (("motion.", config.motion_groups), ("codec.", config.groups)):
+    for name, groups, beside in (
+        ("motion.", config.motion_groups, motion_seen),
+        ("codec.", config.groups, seen),
+    ):
         arrays = {n.removeprefix(name): a for n, a in weights.prior.items() if n.startswith(name)}
         layout = Layout(groups, 1, WINDOW, config.density, config.order)
-        priors.append(_built(weights, arrays, layout))
+        prior = _built(weights, arrays, layout)
+        if (prior.beside.inputs if prior.beside else 0) != config.temporal * beside:
+            raise WeightsError(f"{weights.path}: the prior of {name[:-1]} is not what config says")
+        priors.append(prior)
     motion, codec = priors
     return InterPriors(motion, codec, hashlib.sha256(motion.hash + codec.hash).digest())
 

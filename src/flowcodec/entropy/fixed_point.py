@@ -21,6 +21,7 @@ Ints = NDArray[np.int64]
 
 ACTIVATION_BITS = 10
 WEIGHT_BITS = 12
+GATHERED = 1 << 23  # numbers that a convolution gathers at a time
 LIMIT = float(1 << 17)  # largest magnitude of an activation
 LEAKY_SHIFT = 3
 EXP2_BITS = 16
@@ -54,8 +55,16 @@ class Conv:
     def __call__(self, x: Map) -> Map:
         """(h, w, I) -> (h, w, O), rescaled to activations and clamped."""
         height, width, _ = x.shape
-        rows = x.reshape(-1, self.inputs) if self.kernel == 1 else neighbourhoods(x, self.kernel)
-        return self.at(rows).reshape(height, width, self.outputs)
+        if self.kernel == 1:
+            return self.at(x.reshape(-1, self.inputs)).reshape(height, width, self.outputs)
+        reach = self.kernel // 2
+        padded = np.pad(x, ((reach, reach), (reach, reach), (0, 0)))
+        found = np.empty((height * width, self.outputs))
+        band = max(1, GATHERED // (width * len(self.matrix)))
+        for top in range(0, height, band):
+            rows = neighbourhoods(padded[top : top + band + 2 * reach], self.kernel)
+            found[top * width : top * width + len(rows)] = self.at(rows)
+        return found.reshape(height, width, self.outputs)
 
     def at(self, rows: Map) -> Map:
         """(n, k*k*I) gathered inputs -> (n, O)."""
@@ -66,11 +75,9 @@ class Conv:
 
 
 def neighbourhoods(x: Map, kernel: int) -> Map:
-    """(h, w, C) -> (h*w, kernel*kernel*C): the inputs of each output position, zero outside."""
-    reach = kernel // 2
-    padded = np.pad(x, ((reach, reach), (reach, reach), (0, 0)))
-    view = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), (0, 1))
-    return view.transpose(0, 1, 3, 4, 2).reshape(x.shape[0] * x.shape[1], -1)
+    """(h + kernel - 1, w + kernel - 1, C) -> (h*w, kernel*kernel*C): all windows."""
+    view = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), (0, 1))
+    return view.transpose(0, 1, 3, 4, 2).reshape(view.shape[0] * view.shape[1], -1)
 
 
 class Surroundings:

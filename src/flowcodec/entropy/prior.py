@@ -95,12 +95,15 @@ class ExactPrior:
         self.hyper_log_scale = arrays["hyper_log_scale"].astype(np.int64)
         self.hyper_weight = softmax_weights(arrays["hyper_logit"].astype(np.int64), 16)
         self.half_bias = arrays["half_bias"].astype(np.float64)
+        self.beside = None
 
         def conv(name: str) -> Conv:
             return Conv(arrays[f"{name}.weight"], arrays[f"{name}.bias"])
 
         self.up1, self.up2 = conv("hyper_synthesis.up1"), conv("hyper_synthesis.up2")
         self.out = conv("hyper_synthesis.out")
+        if "beside.weight" in arrays:
+            self.beside = conv("beside")
         self.attention = None
         if "hyper_synthesis.attention.merge.weight" in arrays:
             query, key, value, merge = (
@@ -147,15 +150,26 @@ class ExactPrior:
         y: NDArray[Any],
         quality: int,
         price: NDArray[np.floating] | None = None,
+        beside: Map | None = None,
     ) -> Ints:
-        """As `encode`, into a code that others go on with, which nobody has decoded again."""
+        """As `encode`, into a code that others go on with, which nobody has decoded again.
+
+        beside, where the prior has such: what is `seen` of the other latents.
+        """
         if max(z.max(), y.max()) > LARGEST_LATENT or min(z.min(), y.min()) < -LARGEST_LATENT:
             raise WeightsError("the weights give latents beyond 2^24, which cannot be coded")
-        return self._walk(encoder, y.shape[1], y.shape[2], quality, z, y, price)[1]
+        return self._walk(encoder, y.shape[1], y.shape[2], quality, z, y, price, beside)[1]
 
-    def read(self, decoder: Coder, height: int, width: int, quality: int) -> tuple[Ints, Ints]:
-        """As `decode`, from where others have left the code."""
-        return self._walk(decoder, height, width, quality, None, None)
+    def read(
+        self, decoder: Coder, height: int, width: int, quality: int, beside: Map | None = None
+    ) -> tuple[Ints, Ints]:
+        """As `decode`, from where others have left the code; `beside` as in `write`."""
+        return self._walk(decoder, height, width, quality, None, None, None, beside)
+
+    def seen(self, y: Ints, quality: int) -> Map:
+        """What another prior sees of y (M, h, w): (h, w, 2M) activations."""
+        gain = interpolate(self.log_gain, quality)
+        return context_input(y.reshape(len(y), -1), gain).reshape(*y.shape[1:], 2 * len(y))
 
     def cost(self, z: Ints, y: Ints, quality: int) -> tuple[Bits, Bits]:
         """Bits that each of the symbols takes, in the shapes of z and y as `encode` takes them.
@@ -177,10 +191,11 @@ class ExactPrior:
         known_z: Ints | None,
         real_y: NDArray[Any] | None,
         price: NDArray[np.floating] | None = None,
+        beside: Map | None = None,
     ) -> tuple[Ints, Ints]:
         z = self._code_z(coder.at("z"), height, width, quality, known_z)
         gain = interpolate(self.log_gain, quality)
-        features = self._features(z, height, width, quality)
+        features = self._features(z, height, width, quality, beside)
         flat = None if real_y is None else real_y.reshape(len(real_y), -1)
         flat_price = None if price is None else price.reshape(len(gain), -1)
         y = np.zeros((len(gain), height * width), np.int64)
@@ -250,8 +265,8 @@ class ExactPrior:
         )
         return coded.reshape(len(gain), *shape)
 
-    def _features(self, z: Ints, height: int, width: int, quality: int) -> Map:
-        """h_s: (N, k, l) integers -> (h, w, C) activations."""
+    def _features(self, z: Ints, height: int, width: int, quality: int, beside: Map | None) -> Map:
+        """h_s: (N, k, l) integers, and what is known beside, -> (h, w, C) activations."""
         gain = interpolate(self.hyper_log_gain, quality)
         x = _restored(z, gain[:, None, None]).transpose(1, 2, 0)
         x = leaky(pixel_shuffle(self.up1(np.ascontiguousarray(x))))
@@ -259,7 +274,11 @@ class ExactPrior:
         if self.attention is not None:
             x = self.attention(x)
         bias = interpolate(self.quality_bias, quality)
-        return clamp(self.out(x) + bias)[:height, :width]
+        features = self.out(x)[:height, :width] + bias
+        if self.beside is not None:
+            assert beside is not None, "this prior sees other latents"
+            features = features + self.beside(beside)
+        return clamp(features)
 
     def _code_step(
         self,

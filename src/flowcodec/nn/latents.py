@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from flowcodec.nn.attention import attention
 from flowcodec.nn.gains import PerQuality
 from flowcodec.nn.precision import without_autocast
-from flowcodec.nn.prior import Coded, Prior, PriorConfig
+from flowcodec.nn.prior import Coded, Prior, PriorConfig, context_input
 from flowcodec.nn.strided import down
 
 
@@ -51,11 +51,18 @@ class LatentCoder(nn.Module):
         """log2 of the gains by which y is multiplied, and of those it is divided by: (8, M)."""
         return self.prior.log_gain.table, self.log_inverse_gain.table
 
-    def code(self, y: Tensor, quality: Tensor, noise: bool = False, price: float = 0.0) -> Coded:
+    def code(
+        self,
+        y: Tensor,
+        quality: Tensor,
+        noise: bool = False,
+        price: float = 0.0,
+        beside: Tensor | None = None,
+    ) -> Coded:
         """Latents before their gain through h_a and the prior.
 
-        `noise` as in `Prior.forward`; price: squared error, in steps of the quantiser, that a bit
-        is worth when y is rounded.
+        `noise` and `beside` as in `Prior.forward`; price: squared error, in steps of the
+        quantiser, that a bit is worth when y is rounded.
 
         The prior imitates integers of up to 18 bits and latents reach into the hundreds: both are
         beyond bfloat16, so autocast ends here.
@@ -64,7 +71,13 @@ class LatentCoder(nn.Module):
         with without_autocast(y.device):
             prices = y.new_full((y.shape[1], 1, 1), price, dtype=torch.float32)
             prices[: self.decisions] = 0
-            return self.prior(y.float(), z.float(), quality, noise, prices if price else None)
+            cost = prices if price else None
+            return self.prior(y.float(), z.float(), quality, noise, cost, beside)
+
+    def seen(self, y: Tensor, quality: Tensor) -> Tensor:
+        """What another prior sees of integer-valued y, without a gradient: (B, 2M, h, w)."""
+        found = context_input(y.detach(), self.prior.log_gain(quality).detach())
+        return torch.cat(found, 1)
 
     def gain(self, quality: Tensor) -> Tensor:
         """(B, M, 1, 1), by which y is multiplied before rounding."""

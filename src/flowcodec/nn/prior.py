@@ -53,7 +53,8 @@ class PriorConfig:
     order (their sum is `latent`); components: Gaussians a latent element (GMB when above 1);
     attention: adjacent attention inside h_s; density: of a latent of y; order: of its positions.
     With one group on the checkerboard there is no context: y is coded in one step, as in the
-    thesis. On the wavefront a masked 5x5 convolution sees what was coded before.
+    thesis. On the wavefront a masked 5x5 convolution sees what was coded before. beside: channels
+    of latents at 1/16 that both sides know already, such as those of the frame before.
     """
 
     latent: int
@@ -65,6 +66,7 @@ class PriorConfig:
     attention: bool = False
     density: Density = "gaussian"
     order: Order = "checkerboard"
+    beside: int = 0
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,12 @@ class Prior(nn.Module):
         self.hyper_logit = nn.Parameter(torch.zeros(shape))
         self.hyper_synthesis = HyperSynthesis(config)
         self.quality_bias = PerQuality(config.features)
+        self.beside = None
+        if config.beside:
+            self.beside = FixedConv2d(2 * config.beside, config.features, 3)
+            nn.init.zeros_(self.beside.weight)
+            if self.beside.bias is not None:
+                nn.init.zeros_(self.beside.bias)
         self.heads = nn.ModuleList(
             Head(config.features, config.hidden, group, config.components)
             for group in config.groups
@@ -222,8 +230,10 @@ class Prior(nn.Module):
         quality: Tensor,
         noise: bool = False,
         price: Tensor | None = None,
+        beside: Tensor | None = None,
     ) -> Coded:
-        """y (B, M, 4k, 4l) and z (B, N, k, l) real, quality (B,) in [1, 8].
+        """y (B, M, 4k, 4l) and z (B, N, k, l) real, quality (B,) in [1, 8]; beside, if the prior
+        has such: what `context_input` makes of the other latents (B, 2 beside, 4k, 4l).
 
         The rate is that of the rounded latents, with a straight-through gradient; with `noise`,
         that of latents with uniform noise, the differentiable upper bound of the papers. The
@@ -238,7 +248,10 @@ class Prior(nn.Module):
 
         log_gain = self.log_gain(quality)
         gained = y * torch.exp2(log_gain)
-        features = activation(self.hyper_synthesis(z_hat) + self.quality_bias(quality))
+        features = self.hyper_synthesis(z_hat) + self.quality_bias(quality)
+        if self.beside is not None:
+            features = features + self.beside(beside)
+        features = activation(features)
         anchors = self.anchors(y.shape[2], y.shape[3], y.device)
         y_bits = y.new_zeros(y.shape[0])
         density = self.config.density
@@ -333,7 +346,7 @@ class Prior(nn.Module):
 
 
 def context_input(y: Tensor, log_gain: Tensor) -> tuple[Tensor, Tensor]:
-    """What the context sees of decoded integers: their value before the gain, and log2(1+|y|).
+    """What a context sees of decoded integers: their value before the gain, and log2(1+|y|).
 
     Both are fixed-point activations. Shapes as y.
     """

@@ -19,6 +19,7 @@ class MofNetConfig:
     blocks and the rest of the prediction in a KLT, each corrected by residual networks.
     interpolation: of the reference along the flow. The paper's is bilinear; bicubic keeps edges
     that bilinear blurs a little more in every frame.
+    temporal: the priors see the latents of the frame before, CodecNet's the motion as well.
     modes: what a pixel may be, "both", "coded" alone (alpha = 1) or "skipped" alone (alpha = 0).
     conditional: CodecNet sees the prediction on both sides; else it codes the difference.
     motion_...: of MOFNet; the others are of CodecNet: width of the transforms, latent and hyper
@@ -44,6 +45,7 @@ class MofNetConfig:
     motion_blocks: tuple[int, int] = (0, 0)
     blocks: tuple[int, int] = (0, 0)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    temporal: bool = False
     modes: Literal["both", "coded", "skipped"] = "both"
     conditional: bool = True
 
@@ -85,6 +87,7 @@ PRESETS = {
         density="laplace",
         order="checkerboard",
         interpolation="bicubic",
+        temporal=True,
     ),
     "tiny": MofNetConfig(
         transform="patch",
@@ -105,5 +108,6 @@ PRESETS = {
         density="laplace",
         order="wavefront",
         interpolation="bicubic",
+        temporal=True,
     ),
 }

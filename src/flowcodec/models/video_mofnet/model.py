@@ -38,12 +38,21 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Memory:
+    """What the priors of a frame see of the latents of the one before (`LatentCoder.seen`)."""
+
+    motion: Tensor
+    codec: Tensor
+
+
+@dataclass(frozen=True)
 class Output:
     """x_hat (B, 3, H, W), around [0, 1] but not clamped; bits (B, 2) of MOFNet and CodecNet."""
 
     x_hat: Tensor
     bits: Tensor
     prediction: Prediction
+    memory: Memory
 
 
 class Motion(LatentCoder):
@@ -59,6 +68,7 @@ class Motion(LatentCoder):
                 groups=config.motion_groups,
                 density=config.density,
                 order=config.order,
+                beside=config.motion_latent if config.temporal else 0,
             )
         )
         patch = config.transform == "patch"
@@ -79,6 +89,7 @@ class Codec(LatentCoder):
                 groups=config.groups,
                 density=config.density,
                 order=config.order,
+                beside=config.latent + config.motion_latent if config.temporal else 0,
             )
         )
         patch = config.transform == "patch"
@@ -103,21 +114,33 @@ class VideoMofNet(nn.Module):
         noise: bool = False,
         price: float = 0.0,
         alpha: Tensor | None = None,
+        memory: Memory | None = None,
     ) -> Output:
         """Training pass; `noise` and `price` as in `LatentCoder.code`; flow: estimated from x to
-        the reference, for transforms that code it; alpha: instead of MOFNet's."""
+        the reference, for transforms that code it; alpha: instead of MOFNet's; memory: of the
+        P-frame before, none after an I-frame."""
         y = self.analyse_motion(x, reference, flow, quality)
-        motion = self.motion.code(y, quality, noise, price)
+        past = self.nothing(y.shape) if memory is None else memory
+        motion = self.motion.code(y, quality, noise, price, past.motion)
+        seen = self.motion.seen(motion.y, quality)
         found = self.predict(motion.y, reference, quality)
         if alpha is not None:
             found = replace(found, alpha=alpha)
         bits = motion.z_bits + motion.y_bits
         if self.config.modes == "skipped":
-            return Output(found.picture + 0.5, torch.stack([bits, 0 * bits], 1), found)
+            past = Memory(seen, past.codec)
+            return Output(found.picture + 0.5, torch.stack([bits, 0 * bits], 1), found, past)
         y = self.analyse(x, found, quality)
-        coded = self.codec.code(y, quality, noise, price)
+        coded = self.codec.code(y, quality, noise, price, torch.cat([past.codec, seen], 1))
         x_hat = self.synthesise(coded.y, found, quality)
-        return Output(x_hat, torch.stack([bits, coded.z_bits + coded.y_bits], 1), found)
+        bits = torch.stack([bits, coded.z_bits + coded.y_bits], 1)
+        return Output(x_hat, bits, found, Memory(seen, self.codec.seen(coded.y, quality)))
+
+    def nothing(self, shape: torch.Size) -> Memory:
+        """The memory after an I-frame, for latents of that shape (B, any, h, w)."""
+        zeros = self.codec.gain_tables[0].new_zeros(shape[0], 1, *shape[2:])
+        latents = (self.config.motion_latent, self.config.latent)
+        return Memory(*(zeros.expand(-1, 2 * count, -1, -1) for count in latents))
 
     def analyse_motion(
         self, x: Tensor, reference: Tensor, flow: Tensor | None, quality: Tensor

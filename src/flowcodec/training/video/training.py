@@ -20,7 +20,7 @@ from flowcodec.codecs.weights import BUNDLED, bundled_weights, load_weights, sav
 from flowcodec.errors import UsageError
 from flowcodec.models.image_cnn.config import MSE_LAMBDAS
 from flowcodec.models.video_mofnet.config import PRESETS
-from flowcodec.models.video_mofnet.model import Output, VideoMofNet
+from flowcodec.models.video_mofnet.model import Memory, Output, VideoMofNet
 from flowcodec.nn.gains import ANCHORS
 from flowcodec.nn.straight_through import round_through
 from flowcodec.nn.warp import warp
@@ -102,6 +102,7 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
             alike = dataclasses.replace(
                 weights.config,
                 interpolation=self.model.config.interpolation,
+                temporal=self.model.config.temporal,
                 modes=self.model.config.modes,
                 conditional=self.model.config.conditional,
             )
@@ -151,9 +152,11 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
         balance = (weight / recipe.lambdas[ANCHORS // 2]) ** -recipe.balance
         reference = self.decoded(x[0], quality)
         total = x.new_zeros(())
+        halves, memory = stage.phase == "halves", None
         for frame in x[1:]:
             with self.autocast():
-                coded = self.code(self.model, frame, reference, quality, stage.phase == "halves")
+                coded = self.code(self.model, frame, reference, quality, memory, halves)
+            memory = coded.output.memory
             error = distortion(recipe.metric, frame, coded.output.x_hat.float())
             total = total + (balance * (coded.bpp.sum(1) + weight * error)).mean()
             reference = as_decoded(coded.output.x_hat)
@@ -165,9 +168,11 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
         x: Tensor,
         reference: Tensor,
         quality: Tensor,
+        memory: Memory | None,
         halves: bool = False,
     ) -> Frame:
-        """One P-frame; `halves`: alpha is 1 on the left half of the frame and 0 on the right."""
+        """One P-frame; memory: of the one before; `halves`: alpha is 1 on the left half of the
+        frame and 0 on the right."""
         flow = None
         if self.estimator is not None:
             flow = self.estimator.flow(x, reference.detach()).clone()
@@ -176,7 +181,7 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
             alpha = torch.ones_like(x[:, :1])
             alpha[..., x.shape[3] // 2 :] = 0
         noise, price = self.recipe.rate == "noise", self.recipe.price
-        output = model(x, reference, flow, quality, noise, price, alpha)
+        output = model(x, reference, flow, quality, noise, price, alpha, memory)
         return Frame(output, output.bits / x[0, 0].numel())
 
     @torch.no_grad()
@@ -204,9 +209,10 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
                 height, width = (side // 64 * 64 for side in clip.shape[1:3])
                 cut = clip[: MEASURED_FRAMES + 1, :height, :width]
                 x = torch.from_numpy(cut).to(self.device).permute(0, 3, 1, 2).float() / 255
-                reference = self.decoded(x[:1], quality)
+                reference, memory = self.decoded(x[:1], quality), None
                 for frame in x[1:, None]:
-                    coded = self.code(self.average, frame, reference, quality)
+                    coded = self.code(self.average, frame, reference, quality, memory)
+                    memory = coded.output.memory
                     reference = as_decoded(coded.output.x_hat)
                     found["bpp"].append(float(coded.bpp.sum()))
                     found["motion"].append(float(coded.bpp[0, 0]))
