@@ -8,6 +8,7 @@ from PIL import Image
 from flowcodec.cli.main import main
 from flowcodec.codecs import tiles
 from flowcodec.evaluation import plot
+from tests.codecs.inter_samples import untrained
 from tests.evaluation.fakes import save_photograph
 from tests.golden.make import FOLDER
 
@@ -79,4 +80,36 @@ def test_a_missing_photograph_is_told_in_one_line(tmp_path, capsys):
     assert main(["figures", str(tmp_path / "none.jpg"), "-o", str(tmp_path / "figures")]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "none.jpg" in line
+    assert not (tmp_path / "figures").exists()
+
+
+def test_a_frame_after_another_is_drawn_in_its_parts(tmp_path, capsys):
+    first = save_photograph(tmp_path / "first.png", 40, 72)
+    second = save_photograph(tmp_path / "second.png", 40, 72)
+    weights = untrained("patch", tmp_path).path
+    words = ["figures", "--model", "video-mofnet", str(first), str(second), "-q", "5"]
+    folder = tmp_path / "figures"
+    words += ["-o", str(folder), "--json", str(folder / "n.json"), "--weights", str(weights)]
+    assert main(words) == 0, capsys.readouterr().err
+    with Image.open(folder / "modes.png") as image:
+        assert image.width > 1200 and image.height > 800
+    told = json.loads((folder / "n.json").read_text("utf-8"))
+    assert (told["name"], told["quality"], told["height"]) == ("second.png", 5, 40)
+    # The symbols cost what the code weighs, but for the last words of the range coder.
+    assert sum(told["bits"].values()) == pytest.approx(8 * told["bytes"], abs=64)
+
+
+@pytest.mark.parametrize(
+    ("model", "sizes", "told"),
+    [
+        ("video-mofnet", [(40, 72)], "two pictures"),
+        ("image-cnn", [(40, 72), (40, 72)], "one picture"),
+        ("video-mofnet", [(40, 72), (40, 80)], "72x40 and 80x40"),
+    ],
+)
+def test_a_wrong_number_or_size_of_pictures_is_told(tmp_path, capsys, model, sizes, told):
+    photos = [str(save_photograph(tmp_path / f"{n}.png", *size)) for n, size in enumerate(sizes)]
+    assert main(["figures", "--model", model, *photos, "-o", str(tmp_path / "figures")]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert told in line
     assert not (tmp_path / "figures").exists()

@@ -100,7 +100,7 @@ def test_halves_are_skipped_and_coded(folder, tmp_path):
     )
     first, second = source.batch(0, 2, 2, 64)
     quality = torch.tensor([2.0, 5.0])
-    output = training.code(training.model, second, first, quality, halves=True).output
+    output = training.code(training.model, second, first, quality, None, halves=True).output
     assert (output.prediction.alpha[..., :32] == 1).all()
     assert (output.prediction.alpha[..., 32:] == 0).all()
     assert np.isfinite(training.train_step(source))

@@ -1,8 +1,10 @@
-"""`flowcodec figures`: for one picture, where its bits go and how it looks beside other codecs."""
+"""`flowcodec figures`: where the bits of a picture or a P-frame go, and how it looks."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,11 +17,13 @@ Examples:
   flowcodec figures photo.jpg -o figures
   flowcodec figures photo.jpg -o figures -q 2 --json figures/numbers.json
   flowcodec figures photo.jpg -o figures --weights mine.safetensors
+  flowcodec figures --model video-mofnet first.png second.png -o figures
 """
 
 
 @click.command(epilog=EXAMPLES)
 @click.argument("photo", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("second", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option(
     "-o",
     "--output",
@@ -45,6 +49,7 @@ Examples:
 )
 def command(
     photo: Path,
+    second: Path | None,
     folder: Path,
     quality: float,
     model: str,
@@ -62,10 +67,72 @@ def command(
     refinement.png  before and after refinement, for weights that have DIRB
 
     The coded files lie beside them. Colour alone is coded, without alpha and metadata.
-    """
-    if folder.resolve() == photo.resolve().parent:
-        raise UsageError(f"{folder} is the folder of {photo.name}: name another one with -o")
 
+    With --model video-mofnet, of two pictures of one size, how the second is coded as the frame
+    after the first:
+
+    \b
+    modes.png       flow, what is skipped and what is coded, and the bits spent on each square
+    """
+    photos = [photo] if second is None else [photo, second]
+    for path in photos:
+        if folder.resolve() == path.resolve().parent:
+            raise UsageError(f"{folder} is the folder of {path.name}: name another one with -o")
+    video = model == "video-mofnet"
+    if video != (second is not None):
+        wanted = "two pictures" if video else "one picture"
+        raise UsageError(f"{model} takes {wanted} here, not {len(photos)}")
+    settings = Settings(metric, weights, device, threads)
+    if second is None:
+        about = _draw_picture(photo, folder, quality, model, settings)
+    else:
+        about = _draw_frame(photo, second, folder, quality, settings)
+    if json_path is not None:
+        from flowcodec.evaluation.results import write_json
+
+        described = describe_codec(metric, weights, device, threads)
+        write_json(json_path, {"description": described, "quality": quality, **about})
+        print(f"Figures: {json_path}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the codec is opened."""
+
+    metric: str
+    weights: Path | None
+    device: str
+    threads: int | None
+
+
+def _draw_frame(
+    first: Path, second: Path, folder: Path, quality: float, settings: Settings
+) -> dict[str, Any]:
+    """Draw modes.png and return its numbers."""
+    import flowcodec
+    from flowcodec.evaluation.inter_figures import code_pair, draw_inter, in_numbers
+    from flowcodec.evaluation.plot import check_matplotlib
+    from flowcodec.evaluation.run import rgb_pixels
+    from flowcodec.media.picture import read_picture
+
+    check_matplotlib()
+    pair = rgb_pixels(read_picture(first)), rgb_pixels(read_picture(second))
+    codec = flowcodec.load("video-mofnet", **asdict(settings))
+    account, decoded, size = code_pair(codec, *pair, quality)
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels = decoded.shape[0] * decoded.shape[1]
+    title = f"{second.name} after {first.name} at quality {quality:g}"
+    bits = f"{size:,} bytes, {8 * size / pixels:.3f} bpp"
+    draw_inter(folder / "modes.png", f"{title}: {bits}", pair, decoded, account)
+    print(f"Look at modes.png in {folder}")
+    about = {"name": second.name, "width": decoded.shape[1], "height": decoded.shape[0]}
+    return about | in_numbers(account, decoded, pair[1], size)
+
+
+def _draw_picture(
+    photo: Path, folder: Path, quality: float, model: str, settings: Settings
+) -> dict[str, Any]:
+    """Draw the figures of a picture and return their numbers."""
     from flowcodec.codecs.accounting import account_of
     from flowcodec.codecs.picture import PictureCodec
     from flowcodec.codecs.weights import without_refinement
@@ -73,14 +140,13 @@ def command(
     from flowcodec.evaluation.figures import ACROSS, draw_latents, in_numbers, refinement_sheet
     from flowcodec.evaluation.metrics import psnr
     from flowcodec.evaluation.plot import check_matplotlib
-    from flowcodec.evaluation.results import write_json
     from flowcodec.evaluation.run import rgb_pixels
     from flowcodec.evaluation.sheet import save_png
     from flowcodec.media.picture import read_picture
 
     check_matplotlib()
     original = rgb_pixels(read_picture(photo))
-    codec = open_codec(model, metric, weights, device, threads)
+    codec = open_codec(model, **asdict(settings))
     folder.mkdir(parents=True, exist_ok=True)
     shots = []
     with progress_bar(CODECS, "coding") as advance:
@@ -95,24 +161,16 @@ def command(
     drawn = ["latents.png", "comparison.png"]
     before = None
     if codec.weights.config.refinement:
-        bare = PictureCodec(without_refinement(codec.weights), device=device, threads=threads)
+        bare = PictureCodec(
+            without_refinement(codec.weights), device=settings.device, threads=settings.threads
+        )
         unrefined = rgb_pixels(bare.decode(ours.data))
         before = psnr(original, unrefined)
         sheet = refinement_sheet(photo.stem, original, unrefined, ours.pixels)
         save_png(sheet, folder / "refinement.png")
         drawn.append("refinement.png")
-    if json_path is not None:
-        about = {
-            "name": photo.name,
-            "description": describe_codec(metric, weights, device, threads),
-            "quality": quality,
-            "width": original.shape[1],
-            "height": original.shape[0],
-        }
-        write_json(json_path, about | in_numbers(photo, account, shots, before, ours.psnr))
-
     print(f"Look at {', '.join(drawn)} in {folder}")
     if before is None:
         print("No refinement.png: these weights have no decoded image refinement block (DIRB)")
-    if json_path is not None:
-        print(f"Figures: {json_path}")
+    about = {"name": photo.name, "width": original.shape[1], "height": original.shape[0]}
+    return about | in_numbers(photo, account, shots, before, ours.psnr)

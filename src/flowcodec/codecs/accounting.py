@@ -1,4 +1,4 @@
-"""Where the bits of a coded picture went: over its latents, and over the parts of its file."""
+"""Where the bits of a coded picture or frame went: over its latents, and over its parts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from flowcodec.bitstream.picture_file import LEARNED, parse_picture
+from flowcodec.codecs.inter import InterCodec, InterFrame, State
 from flowcodec.codecs.picture import PictureCodec, latent_size, naming, tile_place
+from flowcodec.codecs.running import running
 from flowcodec.codecs.threads import limited_threads
 from flowcodec.entropy.prior import HYPER_RATIO
 
@@ -73,6 +76,51 @@ def account_of(codec: PictureCodec, data: bytes) -> Account:
             y_bits[here] = y_cost.sum(0)
             z_bits[here] = _shared(z_cost.sum(0), *y.shape[1:])
     return Account(energy, y_bits, z_bits, other_bits, file.parts)
+
+
+@dataclass(frozen=True)
+class InterAccount:
+    """A P-frame in its parts: what fig. 3 of paper P shows.
+
+    flow (H, W, 2) in pixels, from the frame to its reference; alpha (H, W), 1 where the frame is
+    coded; skipped = (1 - alpha) x~ and coded = c(alpha x~, alpha x), float32 (H, W, 3), zero for
+    mid-gray, so that skipped + coded + 0.5 is the frame; motion_bits and codec_bits of MOFNet and
+    CodecNet, (rows, columns) of latent positions, by the tables their symbols are coded with.
+    """
+
+    flow: NDArray[np.float32]
+    alpha: NDArray[np.float32]
+    skipped: NDArray[np.float32]
+    coded: NDArray[np.float32]
+    motion_bits: Plane
+    codec_bits: Plane
+
+
+def account_of_inter(
+    codec: InterCodec, frame: InterFrame, state: State, quality: int
+) -> InterAccount:
+    """Take a frame, coded from `state` at a quality in thousandths, to its parts."""
+    height, width = state.reference.shape[:2]
+    with running(codec.threads), limited_threads(codec.threads):
+        motion, latents = codec.read_latents(frame.data, frame.hash, state, quality)
+        found = codec.predict(motion, state, quality)
+        whole = codec.synthesise(latents, found, quality) - 0.5
+        skipped = (1 - found.alpha) * found.picture
+        planes = []
+        for prior, part in ((codec.priors.motion, motion), (codec.priors.codec, latents)):
+            z_bits, y_bits = prior.cost(part.z, part.y, quality, part.beside)
+            planes.append(y_bits.sum(0) + _shared(z_bits.sum(0), *part.y.shape[1:]))
+
+    def upright(x: Tensor) -> NDArray[np.float32]:
+        return x[0, :, :height, :width].permute(1, 2, 0).contiguous().cpu().numpy()
+
+    return InterAccount(
+        upright(found.flow),
+        upright(found.alpha)[..., 0],
+        upright(skipped),
+        upright(whole - skipped),
+        *planes,
+    )
 
 
 def _shared(bits: Plane, height: int, width: int) -> Plane:

@@ -51,6 +51,15 @@ class State:
 
 
 @dataclass(frozen=True)
+class Latents:
+    """z and y of MOFNet or of CodecNet, and what their prior sees beside."""
+
+    z: Ints
+    y: Ints
+    beside: Map | None
+
+
+@dataclass(frozen=True)
 class InterFrame:
     """A coded P-frame: its range code, and the CRC-32 of the latents that it stands for."""
 
@@ -93,71 +102,89 @@ class InterCodec:
             flow = None if self.estimator is None else self.estimator.flow(x, reference)
             encoder = Encoder()
             y = model.analyse_motion(x, reference, flow, at)
-            beside = self._beside(state, frame.shape)
-            z_m, y_m = self._write(encoder, model.motion, y, quality, beside)
-            found = model.predict(self._back(y_m), reference, at)
+            beside = self._beside(state)
+            motion = self._write(encoder, model.motion, y, quality, beside)
+            found = model.predict(self._back(motion.y), reference, at)
             y = model.analyse(x, found, at)
-            seen = self.priors.motion.seen(y_m, quality)
-            beside = self._beside(state, frame.shape, seen)
-            z_c, y_c = self._write(encoder, model.codec, y, quality, beside)
+            beside = self._beside(state, self.priors.motion.seen(motion.y, quality))
+            codec = self._write(encoder, model.codec, y, quality, beside)
             code = encoder.bytes()
             if not encoder.reads_back(code):
                 raise FlowcodecError("latents do not decode to what was coded: a bug")
-            picture = self._picture(y_c, found, quality, frame.shape[:2])
-            state = State(picture, seen, self.priors.codec.seen(y_c, quality))
-            return InterFrame(code, _hash(z_m, y_m, z_c, y_c)), state
+            state = self._after(motion, codec, found, quality, frame.shape)
+            return InterFrame(code, _hash(motion, codec)), state
 
     def decode(self, data: bytes, hash: int, state: State, quality: int) -> State:
         """The state after a coded frame; FormatError where its code is damaged."""
         with running(self.threads), limited_threads(self.threads):
-            decoder = Decoder(data)
-            size = state.reference.shape[:2]
-            height, width = (-(-side // STRIDE) for side in size)
-            beside = self._beside(state, size)
-            z_m, y_m = self.priors.motion.read(decoder, height, width, quality, beside)
-            seen = self.priors.motion.seen(y_m, quality)
-            beside = self._beside(state, size, seen)
-            z_c, y_c = self.priors.codec.read(decoder, height, width, quality, beside)
-            if _hash(z_m, y_m, z_c, y_c) != hash:
-                raise FormatError("the decoded latents do not match their hash")
-            reference = self._tensor(state.reference)
-            found = self.model.predict(self._back(y_m), reference, self._quality(quality))
-            picture = self._picture(y_c, found, quality, size)
-            return State(picture, seen, self.priors.codec.seen(y_c, quality))
+            motion, codec = self.read_latents(data, hash, state, quality)
+            found = self.predict(motion, state, quality)
+            return self._after(motion, codec, found, quality, state.reference.shape)
+
+    def read_latents(
+        self, data: bytes, hash: int, state: State, quality: int
+    ) -> tuple[Latents, Latents]:
+        """Those of MOFNet and of CodecNet that a code stands for; errors as `decode`."""
+        decoder = Decoder(data)
+        height, width = _positions(state)
+        beside = self._beside(state)
+        z, y = self.priors.motion.read(decoder, height, width, quality, beside)
+        motion = Latents(z, y, beside)
+        beside = self._beside(state, self.priors.motion.seen(y, quality))
+        z, y = self.priors.codec.read(decoder, height, width, quality, beside)
+        codec = Latents(z, y, beside)
+        if _hash(motion, codec) != hash:
+            raise FormatError("the decoded latents do not match their hash")
+        return motion, codec
+
+    def predict(self, motion: Latents, state: State, quality: int) -> Prediction:
+        """What the latents of MOFNet say of a frame; pictures padded to multiples of 16."""
+        reference = self._tensor(state.reference)
+        return self.model.predict(self._back(motion.y), reference, self._quality(quality))
+
+    def synthesise(self, codec: Latents, found: Prediction, quality: int) -> Tensor:
+        """The picture of the latents of CodecNet, (1, 3, 16h, 16w) around [0, 1], not clamped."""
+        return self.model.synthesise(self._back(codec.y), found, self._quality(quality)).float()
 
     def shown(self, state: State) -> NDArray[np.uint8]:
         """The frame of a state, (H, W, 3)."""
         return state.reference
 
-    def _beside(self, state: State, size: tuple[int, ...], motion: Map | None = None) -> Map | None:
+    def _beside(self, state: State, motion: Map | None = None) -> Map | None:
         """What the prior of MOFNet sees beside z; given this frame's, that of CodecNet."""
         config = self.weights.config
         if not config.temporal:
             return None
         past = state.motion if motion is None else state.codec
         if past is None:
-            height, width = (-(-side // STRIDE) for side in size[:2])
             latents = config.motion_latent if motion is None else config.latent
-            past = np.zeros((height, width, 2 * latents))
+            past = np.zeros((*_positions(state), 2 * latents))
         return past if motion is None else np.concatenate([past, motion], 2)
 
     def _write(
         self, encoder: Encoder, coder: LatentCoder, y: Tensor, quality: int, beside: Map | None
-    ) -> tuple[Ints, Ints]:
+    ) -> Latents:
         at = self._quality(quality)
         z = coder.hyper_analyse(y, at)[0].long().cpu().numpy()
         gained = (y * coder.gain(at))[0].float().cpu().numpy()
         prior = self.priors.motion if coder is self.model.motion else self.priors.codec
         price = np.full(gained.shape, BIT_PRICE, np.float32)
-        return z, prior.write(encoder, z, gained, quality, price, beside)
+        return Latents(z, prior.write(encoder, z, gained, quality, price, beside), beside)
 
-    def _picture(
-        self, y: Ints, found: Prediction, quality: int, size: tuple[int, ...]
-    ) -> NDArray[np.uint8]:
-        x = self.model.synthesise(self._back(y), found, self._quality(quality))[0]
-        pixels = x.float().mul(255).round_().clamp_(0, 255).to(torch.uint8)
-        upright = pixels[:, : size[0], : size[1]].permute(1, 2, 0)
-        return np.asarray(upright.contiguous().cpu().numpy(), np.uint8)
+    def _after(
+        self,
+        motion: Latents,
+        codec: Latents,
+        found: Prediction,
+        quality: int,
+        shape: tuple[int, ...],
+    ) -> State:
+        """The state after a frame of that shape."""
+        pixels = self.synthesise(codec, found, quality)[0, :, : shape[0], : shape[1]]
+        samples = pixels.mul(255).round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0)
+        picture = np.asarray(samples.contiguous().cpu().numpy(), np.uint8)
+        seen = self.priors.motion.seen(motion.y, quality)
+        return State(picture, seen, self.priors.codec.seen(codec.y, quality))
 
     def _tensor(self, frame: NDArray[np.uint8]) -> Tensor:
         """(H, W, 3) samples -> (1, 3, 16h, 16w) in [0, 1], the last row and column repeated."""
@@ -188,7 +215,13 @@ def restore(model: VideoMofNet, weights: Weights[MofNetConfig]) -> None:
         raise WeightsError(f"{weights.path}: tensors of a wrong shape: {error}") from error
 
 
-def _hash(z_m: Ints, y_m: Ints, z_c: Ints, y_c: Ints) -> int:
+def _positions(state: State) -> tuple[int, int]:
+    """Rows and columns of latents."""
+    height, width = state.reference.shape[:2]
+    return -(-height // STRIDE), -(-width // STRIDE)
+
+
+def _hash(motion: Latents, codec: Latents) -> int:
     """CRC-32 of the latents of MOFNet and of CodecNet."""
-    parts = (latent_hash(z_m, y_m), latent_hash(z_c, y_c))
+    parts = (latent_hash(part.z, part.y) for part in (motion, codec))
     return crc32(b"".join(part.to_bytes(4, "little") for part in parts))

@@ -171,15 +171,15 @@ class ExactPrior:
         gain = interpolate(self.log_gain, quality)
         return context_input(y.reshape(len(y), -1), gain).reshape(*y.shape[1:], 2 * len(y))
 
-    def cost(self, z: Ints, y: Ints, quality: int) -> tuple[Bits, Bits]:
-        """Bits that each of the symbols takes, in the shapes of z and y as `encode` takes them.
+    def cost(self, z: Ints, y: Ints, quality: int, beside: Map | None = None) -> tuple[Bits, Bits]:
+        """Bits that each of the symbols takes, in the shapes of z and y as `write` takes them.
 
         For people to look at: these are floats, and nothing is coded by them.
         """
         places = np.arange(z.size + y.size)
         of_z, of_y = np.split(places, [z.size])
         meter = Meter(np.zeros(len(places)), {"z": of_z, "y": of_y.reshape(len(y), -1)})
-        self._walk(meter, y.shape[1], y.shape[2], quality, z, y)
+        self._walk(meter, y.shape[1], y.shape[2], quality, z, y, None, beside)
         return meter.bits[of_z].reshape(z.shape), meter.bits[of_y].reshape(y.shape)
 
     def _walk(

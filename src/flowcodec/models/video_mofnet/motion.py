@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowcodec.models.video_mofnet.config import ALPHA_BIAS, FLOW_BLOCK, MofNetConfig
+from flowcodec.models.video_mofnet.settling import settled
 from flowcodec.nn.blocks import ResidualBlock, zero_start
 from flowcodec.nn.gains import Modulation
 from flowcodec.nn.strided import down, up
@@ -64,7 +65,8 @@ class PatchMotionAnalysis(nn.Module):
     """g_a of the compact preset: means of an estimated flow in 8x8 blocks, in Haar coefficients of
     four blocks, and what a residual network adds to them.
 
-    The network sees that flow, the frame, and what the flow leaves unexplained.
+    The flow is settled first. The network sees that flow, the frame, and what the flow leaves
+    unexplained.
     """
 
     haar: Tensor
@@ -81,7 +83,7 @@ class PatchMotionAnalysis(nn.Module):
 
     def forward(self, x: Tensor, reference: Tensor, flow: Tensor | None, quality: Tensor) -> Tensor:
         assert flow is not None, "this transform codes a flow that somebody estimated"
-        coarse = F.avg_pool2d(flow, FLOW_BLOCK) / FLOW_UNIT
+        coarse = settled(F.avg_pool2d(flow, FLOW_BLOCK), x, quality) / FLOW_UNIT
         predicted = warp(reference, FLOW_UNIT * enlarged(coarse), self.interpolation)
         left = (x - predicted).mean(1, keepdim=True)
         light = torch.cat([left * DARK, x.mean(1, keepdim=True)], 1)
