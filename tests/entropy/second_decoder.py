@@ -142,6 +142,7 @@ def power_of_two(numerator: int, denominator: int) -> int:
 E = [power_of_two(j + 16 * 256, 256) for j in range(256)]
 S = [power_of_two(i - 26 + 16 * 8, 8) for i in range(83)]
 R = [(11 * s >> 17) + 2 for s in S]
+LAPLACE_S = [power_of_two(i - 38 + 16 * 8, 8) for i in range(95)]
 PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494")
 
 
@@ -215,20 +216,26 @@ def counts_of(masses: list[int]) -> list[int]:
     return [*give_largest([1 + (m * free >> 32) for m in masses], 2**24 - 256), 256]
 
 
-def mean_and_scale(m: int, log_scale: int, g: int) -> tuple[int, int]:
+def mean_and_scale(m: int, log_scale: int, g: int, density: str) -> tuple[int, int]:
     mean = clamp(gained(m, g, 6), -(2**20), 2**20)
+    if density == "laplace":
+        return mean, clamp((log_scale + 4 * g + 4928) >> 7, 0, 94)
     return mean, clamp((log_scale + 4 * g + 3392) >> 7, 0, 82)
 
 
+def scale(index: int, density: str) -> int:
+    return LAPLACE_S[index] if density == "laplace" else S[index]
+
+
 def reach(index: int, density: str) -> int:
-    return (15 * S[index] >> 17) + 2 if density == "laplace" else R[index]
+    return (15 * scale(index, density) >> 17) + 2 if density == "laplace" else R[index]
 
 
 @cache
 def single_counts(index: int, fraction: int, density: str) -> list[int]:
     r = reach(index, density)
     edges = [16 * (k - r) - 8 - fraction for k in range(2 * r + 3)]
-    at = [distribution(b, S[index], density) for b in edges]
+    at = [distribution(b, scale(index, density), density) for b in edges]
     return counts_of([after - before for before, after in zip(at, at[1:], strict=False)])
 
 
@@ -337,7 +344,7 @@ class TileDecoder:
         places = list(product(range(-(-self.height // 4)), range(-(-self.width // 4))))
         tables = []
         for c, gain in enumerate(gains):
-            parts = [mean_and_scale(means[c][j], scales[c][j], gain) for j in range(3)]
+            parts = [mean_and_scale(means[c][j], scales[c][j], gain, "gaussian") for j in range(3)]
             tables += [mixture_table(parts, weights_of(list(logits[c])))] * len(places)
         values = iter(self.coder.batch(tables))
         return [{place: [next(values)] for place in places} for _ in gains]
@@ -452,11 +459,12 @@ class TileDecoder:
             for place in places:
                 out = x[place][channel :: len(gain)]
                 n = self.file.gaussians
-                parts = [mean_and_scale(out[j], out[n + j], g) for j in range(n)]
+                density = self.file.density
+                parts = [mean_and_scale(out[j], out[n + j], g, density) for j in range(n)]
                 if n == 1:
                     mean, scale = parts[0]
                     number = 16 * scale + (mean & 15)
-                    table = single_table(mean, scale, self.file.density)
+                    table = single_table(mean, scale, density)
                 else:
                     table = mixture_table(parts, weights_of(out[2 * n :]))
                     number = len(table[1]) - 1

@@ -7,6 +7,7 @@ import pytest
 
 from flowcodec.entropy.fixed_point import exp2_table, log2_table, softmax_weights, times_exp2
 from flowcodec.entropy.tables import (
+    FINER,
     SCALES,
     distribution,
     laplace_table,
@@ -33,7 +34,8 @@ PINNED = {
     "narrowest Gaussians": (lambda: tables_of(0), "9dfef9d4b9577ade"),
     "Gaussians of scale 1": (lambda: tables_of(26), "087a3e8979a78560"),
     "widest Gaussians": (lambda: tables_of(SCALES - 1), "f062515b791c82c2"),
-    "Laplaces of scale 1": (lambda: tables_of(26, "laplace"), "b6b980959338195e"),
+    "Laplaces of scale 1": (lambda: tables_of(38, "laplace"), "b6b980959338195e"),
+    "narrowest Laplaces": (lambda: tables_of(0, "laplace"), "280d74f5af8a191f"),
     "mixtures": (lambda: MIXTURE, "c6efd3f2cb4ddae5"),
 }
 
@@ -47,15 +49,19 @@ def test_table_is_the_one_of_every_release(name):
 def test_tables_are_those_of_the_specification():
     assert exp2_table().tolist() == spec.E
     assert scale_table().tolist() == spec.S
+    assert scale_table("laplace").tolist() == spec.LAPLACE_S
     assert normal_table().tolist() == spec.normal()
     assert laplace_table().tolist() == spec.laplace()
     assert log2_table().tolist() == [spec.log2(n) for n in range(4096)]
 
 
-@pytest.mark.parametrize("scale", range(SCALES))
-def test_counts_can_be_coded(scale):
-    counts = tables_of(scale)
-    assert counts.shape == (16, 2 * reach(scale) + 3)
+@pytest.mark.parametrize(
+    ("density", "scale"),
+    [(density, scale) for density in FINER for scale in range(SCALES + FINER[density])],
+)
+def test_counts_can_be_coded(density, scale):
+    counts = tables_of(scale, density)
+    assert counts.shape == (16, 2 * reach(scale, density) + 3)
     assert counts.min() >= 1
     assert (counts.sum(1) == 2**24).all()
 

@@ -1,9 +1,12 @@
 """The prior as training sees it and the integer prior are one network."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
+from flowcodec.entropy.coder import Encoder
 from flowcodec.entropy.prior import context_input as integer_context_input
 from flowcodec.entropy.prior import interpolate
 from flowcodec.nn.fixed_point import activation
@@ -50,11 +53,31 @@ def test_features_differ_by_a_few_units(name, quality, mean, largest):
     ours = activation(prior.hyper_synthesis(restored) + prior.quality_bias(at))[0] * 1024
 
     integers = rounded[0].long().numpy()
-    other = exact(prior)._features(integers, HEIGHT, WIDTH, round(quality * 1000))
+    other = exact(prior)._features(integers, HEIGHT, WIDTH, round(quality * 1000), None)
     difference = np.abs(ours.numpy().transpose(1, 2, 0) - other)
     assert np.abs(other).mean() > 500
     assert difference.mean() < mean
     assert difference.max() < largest
+
+
+@torch.no_grad()
+def test_both_see_the_same_latents_beside():
+    config = dataclasses.replace(CONFIGS["context"], beside=5)
+    prior = random_prior(config, 1)
+    y, z = random_latents(config, HEIGHT, WIDTH, 2)
+    at = torch.tensor([4.0])
+    known = activation(torch.randn(1, 10, HEIGHT, WIDTH))
+    beside = 1024 * known[0].permute(1, 2, 0).double().numpy()
+    rounded_z = torch.round(torch.from_numpy(z) * torch.exp2(prior.hyper_log_gain(at))[0])
+    sizes = []
+    for seen, integers in ((known, beside), (0 * known, 0 * beside)):
+        coded = prior(torch.from_numpy(y)[None], torch.from_numpy(z)[None], at, beside=seen)
+        encoder = Encoder()
+        symbols = coded.y[0].round().long().numpy()
+        exact(prior).write(encoder, rounded_z.long().numpy(), symbols, 4000, None, integers)
+        sizes.append(8 * len(encoder.bytes()))
+        assert sizes[-1] == pytest.approx(float(coded.y_bits + coded.z_bits), rel=0.01)
+    assert abs(sizes[0] - sizes[1]) > 0.02 * sizes[0]
 
 
 @torch.no_grad()

@@ -40,6 +40,7 @@ from flowcodec.entropy.fixed_point import (
 )
 from flowcodec.entropy.meter import Bits, Meter
 from flowcodec.entropy.tables import (
+    FINER,
     MEAN_BITS,
     NEARBY,
     SCALE_OFFSET,
@@ -296,7 +297,7 @@ class ExactPrior:
         components = self.layout.components
         parts = x.T.astype(np.int64).reshape(-1, components, len(gain), len(base))
         means = _gained_mean(parts[0], gain[None, :, None])
-        scales = _scale_index(parts[1], gain[None, :, None])
+        scales = _scale_index(parts[1], gain[None, :, None], self.layout.density)
         wanted = None if real is None else np.rint(real).astype(np.int64)
         if components == 1:
             density = self.layout.density
@@ -354,10 +355,11 @@ def _gained_mean(mean: Ints, gain: Ints) -> Ints:
     return np.clip(times_exp2(mean, gain, ACTIVATION_BITS - MEAN_BITS), -MEAN_LIMIT, MEAN_LIMIT)
 
 
-def _scale_index(log_scale: Ints, gain: Ints) -> Ints:
+def _scale_index(log_scale: Ints, gain: Ints, density: Density = "gaussian") -> Ints:
     """log2 of scales (activations) plus that of the gain, as indices of `scale_table`."""
     total = log_scale + (gain << GAIN_TO_ACTIVATION)
-    return np.asarray(np.clip((total + SCALE_OFFSET + 64) >> 7, 0, SCALES - 1))
+    index = ((total + SCALE_OFFSET + 64) >> 7) + FINER[density]
+    return np.asarray(np.clip(index, 0, SCALES + FINER[density] - 1))
 
 
 @lru_cache(maxsize=2 * SCALES * 16)
@@ -367,7 +369,7 @@ def _model(table: int, density: Density) -> Model:
 
 @lru_cache(maxsize=2)
 def _reaches(density: Density = "gaussian") -> Ints:
-    return np.array([reach(scale, density) for scale in range(SCALES)])
+    return np.array([reach(scale, density) for scale in range(SCALES + FINER[density])])
 
 
 def code_singly(
@@ -379,7 +381,7 @@ def code_singly(
     table = (scale.reshape(-1) << MEAN_BITS | mean & 15).astype(np.int16)
     order = np.argsort(table, kind="stable")
     coder = coder.at(order)
-    counts = np.bincount(table, minlength=SCALES << MEAN_BITS)
+    counts = np.bincount(table)
     used = np.flatnonzero(counts)
     models = [(_model(int(t), density), int(counts[t])) for t in used]
     reaches = _reaches(density)[table[order] >> MEAN_BITS]

@@ -20,6 +20,7 @@ Density = Literal["gaussian", "laplace"]
 PRECISION = 24
 SCALES = 83
 SCALE_OFFSET = 3328  # 3.25 octaves in units of 2^-10: scale i is 2^(-3.25 + i/8)
+FINER = {"gaussian": 0, "laplace": 12}  # so many scales stand before the first of those
 MEAN_BITS = 4
 ESCAPE_COUNT = 256
 MASS_BITS = 32
@@ -90,11 +91,14 @@ def laplace_table() -> Ints:
 TABLES = {"gaussian": normal_table, "laplace": laplace_table}
 
 
-@lru_cache(maxsize=1)
-def scale_table() -> Ints:
-    """floor(2^(-3.25 + i/8) * 2^16) for the 83 scales."""
+@lru_cache(maxsize=2)
+def scale_table(density: Density = "gaussian") -> Ints:
+    """floor(2^(-3.25 + i/8) * 2^16) for the 83 scales; for Laplace from i = -12 on, 95 scales.
+
+    Most latents of a P-frame are zero, which no Gaussian says as cheaply.
+    """
     scales = []
-    for i in range(SCALES):
+    for i in range(-FINER[density], SCALES):
         root = 1 << (i - 26 + 8 * 16)
         for _ in range(3):
             root = isqrt(root)
@@ -104,7 +108,7 @@ def scale_table() -> Ints:
 
 def reach(scale: int, density: Density = "gaussian") -> int:
     """R of a scale: some standard deviations (5.5 of a Gaussian, 7.5 of a Laplace) and one."""
-    return int(scale_table()[scale] * REACH[density] >> 17) + 2
+    return int(scale_table(density)[scale] * REACH[density] >> 17) + 2
 
 
 def distribution(boundary: Ints, scale: Ints, density: Density = "gaussian") -> Ints:
@@ -138,19 +142,21 @@ def tables_of(scale: int, density: Density = "gaussian") -> Ints:
     """Counts (16, 2R + 3) for the sixteen fractions of the mean at one scale."""
     r = reach(scale, density)
     edges = 16 * np.arange(-r, r + 3)[None, :] - 8 - np.arange(16)[:, None]
-    cumulative = distribution(edges, scale_table()[scale], density)
+    cumulative = distribution(edges, scale_table(density)[scale], density)
     return to_counts(np.diff(cumulative, axis=1))
 
 
 @lru_cache(maxsize=2)
 def nearby_bits(density: Density = "gaussian") -> NDArray[np.float64]:
-    """About what symbols cost, in bits: (83 * 16, 2 * NEARBY + 2), distances -NEARBY .. NEARBY + 1
-    from the integer part of the mean, for every table. For choices of an encoder alone.
+    """About what symbols cost, in bits, for choices of an encoder alone.
+
+    (scales * 16, 2 * NEARBY + 2): every table at the distances -NEARBY .. NEARBY + 1 from the
+    integer part of the mean.
     """
     edges = 16 * np.arange(-NEARBY, NEARBY + 3)[None, :] - 8 - np.arange(16)[:, None]
-    mass = np.diff(distribution(edges, scale_table()[:, None, None], density), axis=-1)
+    mass = np.diff(distribution(edges, scale_table(density)[:, None, None], density), axis=-1)
     bits: NDArray[np.float64] = MASS_BITS - np.log2(np.maximum(mass, 1 << (MASS_BITS - PRECISION)))
-    return bits.reshape(SCALES << MEAN_BITS, -1)
+    return bits.reshape(len(bits) << MEAN_BITS, -1)
 
 
 def mixture_counts(low: Ints, size: int, means: Ints, scales: Ints, weights: Ints) -> Ints:

@@ -11,6 +11,7 @@ from flowcodec.nn.straight_through import lower_bound
 
 MINIMUM_MASS = 2.0**-24
 SCALE_LOG2_MIN, SCALE_LOG2_MAX = -3.25, 7.0
+LAPLACE_LOG2_MIN = -4.75
 
 
 def gaussian_mass(distance: Tensor, scale_log2: Tensor) -> Tensor:
@@ -26,7 +27,7 @@ def gaussian_mass(distance: Tensor, scale_log2: Tensor) -> Tensor:
 
 def laplace_mass(distance: Tensor, scale_log2: Tensor) -> Tensor:
     """As `gaussian_mass`, of a Laplace density of that standard deviation."""
-    rate = math.sqrt(2) * torch.exp2(-scale_log2.clamp(SCALE_LOG2_MIN, SCALE_LOG2_MAX))
+    rate = math.sqrt(2) * torch.exp2(-scale_log2.clamp(LAPLACE_LOG2_MIN, SCALE_LOG2_MAX))
     far = distance.abs()
     below, above = far - 0.5, far + 0.5
     inside = 1 - 0.5 * (torch.exp(rate * below.clamp(max=0)) + torch.exp(-rate * above))
