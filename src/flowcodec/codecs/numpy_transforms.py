@@ -13,12 +13,8 @@ from numpy.typing import NDArray
 
 from flowcodec.codecs.weights import Weights
 from flowcodec.errors import WeightsError
-from flowcodec.models.image_cnn.config import (
-    CONTRAST,
-    LARGEST_MASK,
-    MASK_STEPS,
-    ImageCnnConfig,
-)
+from flowcodec.models.image_cnn.config import MASK_STEPS, ImageCnnConfig
+from flowcodec.nn.contrast import CONTRAST, LARGEST_MASK
 from flowcodec.nn.patches import BLOCK, PATCH, WINDOWS, dct_basis
 
 Map = NDArray[np.float32]

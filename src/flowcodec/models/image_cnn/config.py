@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 MASK_STEPS = 4  # of masking's channel in an octave
-LARGEST_MASK = 6.0  # octaves
-CONTRAST = 2 / 0.03**2  # of variances of pixels in [0, 1]: 2 sigma^2 over SSIM's second constant
 
 # Of the eight anchor qualities: bits a pixel that a squared error of 1, in 255ths, is worth.
 MSE_LAMBDAS = [0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483, 0.0932, 0.1800]

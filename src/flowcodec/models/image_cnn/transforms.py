@@ -5,13 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from flowcodec.models.image_cnn.config import LARGEST_MASK, ImageCnnConfig
-from flowcodec.models.image_cnn.masking import Masking
+from flowcodec.models.image_cnn.config import MASK_STEPS, ImageCnnConfig
 from flowcodec.nn.attention import attention
+from flowcodec.nn.contrast import LARGEST_MASK
 from flowcodec.nn.correction import Correction
 from flowcodec.nn.gdn import GDN
+from flowcodec.nn.masking import Masking
 from flowcodec.nn.patches import PATCH
 from flowcodec.nn.precision import without_autocast
+from flowcodec.nn.straight_through import round_through
 from flowcodec.nn.strided import down, up
 
 
@@ -80,13 +82,18 @@ class PatchAnalysis(nn.Module):
 
     def forward(self, x: Tensor, quality: Tensor) -> Tensor:
         with without_autocast(x.device):
-            octaves = None if self.masking is None else self.masking(x.float())
+            octaves = None if self.masking is None else in_steps(self.masking(x.float()))
         x, _ = self.correction(x.float(), quality, octaves)
         with without_autocast(x.device):  # flat areas need more than bfloat16
             y: Tensor = self.klt(x) / self.spread
             if octaves is not None:
                 y = torch.cat([octaves, y * torch.exp2(-octaves)], 1)
         return y
+
+
+def in_steps(octaves: Tensor) -> Tensor:
+    """Whole steps of the channel that they are coded in, with a straight-through gradient."""
+    return round_through(octaves * MASK_STEPS) / MASK_STEPS
 
 
 class PatchSynthesis(nn.Module):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from flowcodec.models.video_mofnet.config import MofNetConfig
 from flowcodec.nn.correction import Correction
 from flowcodec.nn.gdn import GDN
+from flowcodec.nn.masking import Masking
 from flowcodec.nn.patches import BLOCK, COEFFICIENTS, PATCH
 from flowcodec.nn.precision import without_autocast
 from flowcodec.nn.strided import down, up
@@ -80,25 +81,36 @@ class PatchCodec(nn.Module):
         )
         self.klt = nn.Conv2d(3, config.latent, PATCH, stride=PATCH, bias=False)
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
+        self.masking = Masking() if config.masking else None
 
     def analyse(self, x: Tensor, prediction: Tensor, quality: Tensor) -> Tensor:
         """alpha x and alpha x~ (B, 3, 16h, 16w) -> y before its gain (B, M, h, w)."""
-        left = x - prediction
-        left, _ = self.correction[0](left, quality, beside=self.seen(0, prediction))
+        left, octaves = x - prediction, self.octaves(prediction)
+        left, _ = self.correction[0](left, quality, octaves, self.seen(0, prediction))
         with without_autocast(x.device):
             y: Tensor = self.klt(left.float()) / self.spread
-        return y
+            return y if octaves is None else y * torch.exp2(-octaves)
 
     def synthesise(self, y: Tensor, prediction: Tensor, quality: Tensor) -> Tensor:
         """y and alpha x~ -> the coded part of the frame."""
+        octaves = self.octaves(prediction)
         with without_autocast(y.device):
-            left = F.conv_transpose2d(y.float() * self.spread, self.klt.weight, stride=PATCH)
+            y = y.float() if octaves is None else y * torch.exp2(octaves)
+            left = F.conv_transpose2d(y * self.spread, self.klt.weight, stride=PATCH)
         if not self.conditional:
-            left, _ = self.correction[1](left, quality)
+            left, _ = self.correction[1](left, quality, octaves)
             return prediction + left
         beside = self.seen(1, prediction)
-        corrected: Tensor = self.correction[1](prediction + left, quality, beside=beside)[0]
+        corrected: Tensor = self.correction[1](prediction + left, quality, octaves, beside)[0]
         return corrected
+
+    def octaves(self, prediction: Tensor) -> Tensor | None:
+        """By how much the steps of each position are larger: (B, 1, h, w)."""
+        if self.masking is None:
+            return None
+        with without_autocast(prediction.device):
+            found: Tensor = self.masking(prediction.float())
+            return found
 
     def seen(self, index: int, prediction: Tensor) -> Tensor | None:
         """The prediction as a correction sees it beside its own input."""

@@ -20,6 +20,7 @@ class MofNetConfig:
     interpolation: of the reference along the flow. The paper's is bilinear; bicubic keeps edges
     that bilinear blurs a little more in every frame.
     temporal: the priors see the latents of the frame before, CodecNet's the motion as well.
+    masking: patch transform only: steps of CodecNet grow where the prediction has contrast.
     modes: what a pixel may be, "both", "coded" alone (alpha = 1) or "skipped" alone (alpha = 0).
     conditional: CodecNet sees the prediction on both sides; else it codes the difference.
     motion_...: of MOFNet; the others are of CodecNet: width of the transforms, latent and hyper
@@ -46,6 +47,7 @@ class MofNetConfig:
     blocks: tuple[int, int] = (0, 0)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     temporal: bool = False
+    masking: bool = False
     modes: Literal["both", "coded", "skipped"] = "both"
     conditional: bool = True
 

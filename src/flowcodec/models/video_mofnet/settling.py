@@ -37,7 +37,7 @@ def settled(coarse: Tensor, x: Tensor, quality: Tensor) -> Tensor:
     while min(tensor.shape[2:]) >= 2 * SMALLEST:
         tensor, pull = (4 * F.avg_pool2d(part, 2, ceil_mode=True) for part in (tensor, pull))
         scales.append((tensor, pull))
-    flow = F.adaptive_avg_pool2d(coarse, tensor.shape[2:])
+    flow = F.adaptive_avg_pool2d(coarse, (tensor.shape[2], tensor.shape[3]))
     for tensor, pull in reversed(scales):
         if flow.shape != pull.shape:
             flow = F.interpolate(flow, size=pull.shape[2:])

@@ -8,14 +8,19 @@ the root of the ratio of lambda w.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from flowcodec.models.image_cnn.model import ImageCnn
-from flowcodec.models.image_cnn.transforms import PatchAnalysis, PatchSynthesis
+from flowcodec.models.image_cnn.transforms import PatchAnalysis, PatchSynthesis, in_steps
 from flowcodec.nn.blocks import zero_start
+from flowcodec.nn.correction import Correction
 from flowcodec.nn.klt import dct
+from flowcodec.nn.latents import LatentCoder
+from flowcodec.nn.masking import Masking
 from flowcodec.nn.patches import PATCH
 from flowcodec.training.image.losses import distortion
 
@@ -24,7 +29,7 @@ STRENGTH = 0.4  # of masking, octaves for one of contrast
 
 
 @torch.no_grad()
-def start_masking(model: ImageCnn) -> None:
+def start_masking(masking: Masking) -> None:
     """Masking by the least contrast in a position, before any training.
 
     A smooth corner shows what an edge beside it would hide. Measured before any training on three
@@ -32,10 +37,8 @@ def start_masking(model: ImageCnn) -> None:
     0.5 bpp; with masking of strength 0.3 by the least contrast 0.75 dB, by the mean contrast 0.66;
     with 0.6 by the least 0.6 dB.
     """
-    assert isinstance(model.g_a, PatchAnalysis) and model.g_a.masking is not None
-    mix = model.g_a.masking.mix
-    zero_start(mix)
-    mix.weight[:, -1, 1, 1] = STRENGTH
+    zero_start(masking.mix)
+    masking.mix.weight[:, -1, 1, 1] = STRENGTH
 
 
 @torch.no_grad()
@@ -56,31 +59,51 @@ def costs(basis: Tensor, x: Tensor, metric: str, octaves: Tensor) -> Tensor:
     return torch.stack(found)
 
 
-@torch.no_grad()
-def change_aim(
-    model: ImageCnn, x: Tensor, before: tuple[str, list[float]], after: tuple[str, list[float]]
-) -> None:
-    """Set the steps for another metric and its lambdas (both at the eight anchors).
+Aim = tuple[str, list[float]]
+"""A metric and its lambdas at the eight anchors."""
 
-    x: some pictures (B, 3, 16h, 16w) in [0, 1].
-    """
+
+def change_aim(model: ImageCnn, x: Tensor, before: Aim, after: Aim) -> None:
+    """Set the steps for another metric; x: some pictures (B, 3, 16h, 16w) in [0, 1]."""
     assert isinstance(model.g_a, PatchAnalysis) and isinstance(model.g_s, PatchSynthesis)
-    basis, masking = model.g_a.klt.weight, model.g_a.masking
+    masking = model.g_a.masking
+    octaves = None if masking is None else in_steps(masking(x))
+    finer = finer_steps(model.g_a.klt.weight, x, before, after, octaves)
+    corrections = [model.g_a.correction, model.g_s.correction]
+    change_steps(model, finer, model.g_a.klt.weight, model.g_s.spread, corrections)
+
+
+@torch.no_grad()
+def finer_steps(
+    basis: Tensor, x: Tensor, before: Aim, after: Aim, octaves: Tensor | None
+) -> Tensor:
+    """By how many octaves steps are smaller after, (8, M); octaves: of masking after."""
     even = x.new_zeros(len(x), 1, x.shape[2] // PATCH, x.shape[3] // PATCH)
     cost = [
-        torch.tensor(lambdas, device=x.device)[:, None] * costs(basis, x, metric, octaves)
-        for (metric, lambdas), octaves in (
+        torch.tensor(lambdas, device=x.device)[:, None] * costs(basis, x, metric, larger)
+        for (metric, lambdas), larger in (
             (before, even),
-            (after, even if masking is None else masking(x)),
+            (after, even if octaves is None else octaves),
         )
     ]
-    finer = 0.5 * torch.log2(cost[1] / cost[0])  # octaves, (8, M)
-    start = int(model.config.masking)
-    steps = model.g_s.spread[:, 0, 0] * torch.exp2(-model.log_inverse_gain.table[:, start:])
-    for table in model.gain_tables:
-        table[:, start:] += finer
+    return 0.5 * torch.log2(cost[1] / cost[0])
+
+
+@torch.no_grad()
+def change_steps(
+    coder: LatentCoder,
+    finer: Tensor,
+    basis: Tensor,
+    spread: Tensor,
+    corrections: Iterable[Correction],
+) -> None:
+    """Make the steps of a KLT's channels, which are the last ones of the latents, finer."""
+    first = coder.log_inverse_gain.table.shape[1] - finer.shape[1]
+    steps = spread[:, 0, 0] * torch.exp2(-coder.log_inverse_gain.table[:, first:])
+    for table in coder.gain_tables:
+        table[:, first:] += finer
     # The errors that corrections see: squares of steps, carried from the KLT's channels to the DCT.
     shares = dct(basis.flatten(1)).square().sum((2, 3))  # (M, 192)
     error, after_error = ((s.square() @ shares) for s in (steps, steps * torch.exp2(-finer)))
-    for transform in (model.g_a, model.g_s):
-        transform.correction.log_error.table.add_(0.5 * torch.log2(after_error / error))
+    for correction in corrections:
+        correction.log_error.table.add_(0.5 * torch.log2(after_error / error))

@@ -17,6 +17,7 @@ from flowcodec.errors import UsageError
 from flowcodec.models.image_cnn.config import MSE_LAMBDAS, PRESETS, ImageCnnConfig
 from flowcodec.models.image_cnn.klt import start_from_klt, start_gains
 from flowcodec.models.image_cnn.model import ImageCnn
+from flowcodec.models.image_cnn.transforms import PatchAnalysis
 from flowcodec.nn.gains import ANCHORS
 from flowcodec.nn.patches import PATCH
 from flowcodec.training.engine import Group, Training, configured
@@ -110,7 +111,8 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
     def change_aim(self, pictures: list[np.ndarray], weights: Weights[ImageCnnConfig]) -> None:
         """Turn a network of one metric into the start of one for another."""
         if self.recipe.switches.get("masking") and not weights.config.masking:
-            start_masking(self.model)
+            assert isinstance(self.model.g_a, PatchAnalysis) and self.model.g_a.masking
+            start_masking(self.model.g_a.masking)
         x = self.tensor(Crops(pictures, self.recipe.seed, 0.0).batch(0, AIM_CROPS, AIM_CROP))
         metrics = weights.metric, self.recipe.metric
         change_aim(self.model, x, *((metric, lambdas_of(metric)) for metric in metrics))

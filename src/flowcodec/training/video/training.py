@@ -16,24 +16,34 @@ from torch import Tensor
 from flowcodec.codecs.flow import FlowEstimator
 from flowcodec.codecs.inter import PRIOR_PARTS, restore
 from flowcodec.codecs.torch_transforms import TorchTransforms
-from flowcodec.codecs.weights import BUNDLED, bundled_weights, load_weights, save_weights
+from flowcodec.codecs.weights import (
+    BUNDLED,
+    Weights,
+    bundled_weights,
+    load_weights,
+    save_weights,
+)
 from flowcodec.errors import UsageError
 from flowcodec.models.image_cnn.config import MSE_LAMBDAS
-from flowcodec.models.video_mofnet.config import PRESETS
+from flowcodec.models.video_mofnet.codec import PatchCodec
+from flowcodec.models.video_mofnet.config import PRESETS, MofNetConfig
 from flowcodec.models.video_mofnet.model import Memory, Output, VideoMofNet
+from flowcodec.nn.correction import Correction
 from flowcodec.nn.gains import ANCHORS
 from flowcodec.nn.straight_through import round_through
 from flowcodec.nn.warp import warp
 from flowcodec.training.engine import Group, Result, Training, configured
 from flowcodec.training.flow.clips import load_clips
+from flowcodec.training.image.aim import change_steps, finer_steps, start_masking
 from flowcodec.training.image.losses import distortion
 from flowcodec.training.image.training import lambda_of, sample_quality
-from flowcodec.training.recipe import VideoRecipe, VideoStage
+from flowcodec.training.recipe import VideoRecipe, VideoStage, lambdas_of
 from flowcodec.training.video.sequences import Sequences
 from flowcodec.training.video.start import start_from_klt
 
 KLT = "codec.transform.klt.weight"
 GAINS = ("log_gain.table", "log_inverse_gain.table", "log_error.table")
+AIM_CROPS, AIM_CROP = 8, 192
 START_BATCHES, START_CROPS, START_CROP = 12, 8, 192
 MEASURED = (2.0, 4.0, 6.0)  # qualities of an evaluation
 MEASURED_FRAMES = 4  # P-frames of each clip
@@ -103,6 +113,7 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
                 weights.config,
                 interpolation=self.model.config.interpolation,
                 temporal=self.model.config.temporal,
+                masking=self.model.config.masking,
                 modes=self.model.config.modes,
                 conditional=self.model.config.conditional,
             )
@@ -110,7 +121,9 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
                 raise UsageError(
                     f"init = {init!r}: these weights are of another preset or switches"
                 )
-            restore(self.model, weights)
+            restore(self.model, with_masking(weights, self.model))
+            if weights.metric != self.recipe.metric:
+                self.change_aim(source, weights)
         elif self.estimator is not None:
             frames, predictions = [], []
             crop = min(START_CROP, max(stage.crop for stage in self.recipe.stages))
@@ -128,6 +141,20 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
                 for part in (self.model.motion, self.model.codec):
                     for table in part.gain_tables:
                         table.copy_(ladder.expand_as(table))
+
+    def change_aim(self, source: Sequences, weights: Weights[MofNetConfig]) -> None:
+        """Turn a network of one metric into the start of one for another."""
+        transform = self.model.codec.transform
+        if not isinstance(transform, PatchCodec):
+            return
+        if transform.masking is not None and not weights.config.masking:
+            start_masking(transform.masking)
+        x = source.batch(0, AIM_CROPS, 1, AIM_CROP)[0].to(self.device)
+        before, after = ((name, lambdas_of(name)) for name in (weights.metric, self.recipe.metric))
+        basis = transform.klt.weight
+        finer = finer_steps(basis, x, before, after, transform.octaves(x - 0.5))
+        corrections = (part for part in transform.correction if isinstance(part, Correction))
+        change_steps(self.model.codec, finer, basis, transform.spread, corrections)
 
     def frozen(self, stage: VideoStage) -> Collection[str]:
         """What a phase leaves as it is: of `alternate`, MOFNet and CodecNet take turns."""
@@ -239,6 +266,12 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
     def export(self, path: Path) -> bytes:
         """As the function `export`, of the averaged network."""
         return export(self.average, self.recipe.metric, path)
+
+
+def with_masking(weights: Weights[MofNetConfig], model: VideoMofNet) -> Weights[MofNetConfig]:
+    """Weights for a network that masks, of one that may not have done so."""
+    own = {n: t.numpy() for n, t in model.state_dict().items() if ".masking." in n}
+    return dataclasses.replace(weights, transforms={**own, **weights.transforms})
 
 
 def as_decoded(x_hat: Tensor) -> Tensor:

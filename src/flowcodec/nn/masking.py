@@ -1,9 +1,8 @@
 """Contrast masking: how much coarser a position may be quantised where the eye, or MS-SSIM, sees
-less. Ours; the thesis has no such channel.
+less. Ours; the papers have no such thing.
 
 MS-SSIM divides the error of a window by its contrast, 2 sigma^2 + (0.03)^2. So the steps of a
-position should grow with the root of that. They do by whole quarter octaves, which are coded as
-one more channel of the latents, before all others.
+position should grow with the root of that.
 """
 
 from __future__ import annotations
@@ -12,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowcodec.models.image_cnn.config import CONTRAST, LARGEST_MASK, MASK_STEPS
+from flowcodec.nn.contrast import CONTRAST, LARGEST_MASK
 from flowcodec.nn.patches import BLOCK, PATCH
-from flowcodec.nn.straight_through import round_through
 
 BLOCKS = (PATCH // BLOCK) ** 2
 
@@ -28,11 +26,10 @@ class Masking(nn.Module):
         self.mix = nn.Conv2d(BLOCKS + 1, 1, 3, padding=1, padding_mode="replicate")
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (B, 3, 16h, 16w) -> whole quarters of octaves (B, 1, h, w), straight-through."""
+        """x (B, 3, 16h, 16w), pixels in a range of 1 -> octaves (B, 1, h, w)."""
         light = x.mean(1, keepdim=True)
         mean = F.avg_pool2d(light, BLOCK)
         variance = (F.avg_pool2d(light.square(), BLOCK) - mean.square()).clamp(min=0)
         octaves = F.pixel_unshuffle(0.5 * torch.log2(1 + CONTRAST * variance), PATCH // BLOCK)
-        mixed = self.mix(torch.cat([octaves, octaves.amin(1, keepdim=True)], 1))
-        steps = round_through(mixed.clamp(-LARGEST_MASK, LARGEST_MASK) * MASK_STEPS)
-        return steps / MASK_STEPS
+        mixed: Tensor = self.mix(torch.cat([octaves, octaves.amin(1, keepdim=True)], 1))
+        return mixed.clamp(-LARGEST_MASK, LARGEST_MASK)
