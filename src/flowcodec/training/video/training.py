@@ -44,6 +44,7 @@ from flowcodec.training.video.start import start_from_klt
 KLT = "codec.transform.klt.weight"
 GAINS = ("log_gain.table", "log_inverse_gain.table", "log_error.table")
 AIM_CROPS, AIM_CROP = 8, 192
+COARSER = 0.5  # octaves: `finer_steps` is of high rates, and most latents of P-frames are zero
 START_BATCHES, START_CROPS, START_CROP = 12, 8, 192
 MEASURED = (2.0, 4.0, 6.0)  # qualities of an evaluation
 MEASURED_FRAMES = 4  # P-frames of each clip
@@ -152,7 +153,7 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
         x = source.batch(0, AIM_CROPS, 1, AIM_CROP)[0].to(self.device)
         before, after = ((name, lambdas_of(name)) for name in (weights.metric, self.recipe.metric))
         basis = transform.klt.weight
-        finer = finer_steps(basis, x, before, after, transform.octaves(x - 0.5))
+        finer = finer_steps(basis, x, before, after, transform.octaves(x - 0.5)) - COARSER
         corrections = (part for part in transform.correction if isinstance(part, Correction))
         change_steps(self.model.codec, finer, basis, transform.spread, corrections)
 

@@ -1,0 +1,125 @@
+"""Speed, memory and overhead of video: `python -m benchmarks.video_speed [--data PHOTOGRAPH]`.
+
+A window that moves over a photograph. P-frames of 416x240 a second, coded and decoded; bytes of a
+file in groups of 12 beside the code of its frames; the peak of a whole process for 30 and for 150
+frames of 1280x720.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import click
+import numpy as np
+
+import flowcodec
+from benchmarks.__main__ import picture
+from benchmarks.machine import cpu_name
+from benchmarks.processes import mosaic, run_measured
+from flowcodec.bitstream.video_file import read_groups
+from flowcodec.codecs.video import VideoCodec, thousandths
+from flowcodec.evaluation.metrics import Pixels
+from flowcodec.media.video_format import VideoFormat
+from flowcodec.media.video_writing import create_video
+
+SMALL, LARGE = (240, 416), (720, 1280)
+STEP = 3  # pixels a frame, in both directions
+GOP = 12
+LENGTHS = (30, 150)
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path, exists=True), help="A picture or a folder.")
+@click.option("--weights", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--quality", default=4.0, show_default=True)
+@click.option("--threads", default=2, show_default=True)
+@click.option("--memory/--no-memory", default=True, show_default=True, help="The long part.")
+def main(
+    data: Path | None, weights: Path | None, quality: float, threads: int, memory: bool
+) -> None:
+    """Measure frames a second, bytes and memory."""
+    _, pixels = picture(data)
+    codec = flowcodec.load("video-mofnet", weights=weights, threads=threads)
+    print(f"{cpu_name()}, {threads} threads, quality {quality:g}")
+    frames = moving(pixels, *SMALL, 2 * GOP)
+    encode, decode = rates(codec, frames, thousandths(quality))
+    size = f"{SMALL[1]}x{SMALL[0]}"
+    print(f"P-frames of {size} a second: {encode:.2f} coded, {decode:.2f} decoded")
+    print(f"file overhead: {overhead(codec, frames, quality):.1f} bytes a frame, groups of {GOP}")
+    if not memory:
+        return
+    own = ["--threads", str(threads)] + (["--inter-weights", str(weights)] if weights else [])
+    peaks = {}
+    with tempfile.TemporaryDirectory() as folder:
+        source, coded, decoded = (Path(folder, name) for name in ("a.y4m", "a.fcv", "b.y4m"))
+        for length in LENGTHS:
+            with create_video(source, described(*LARGE)) as video:
+                for frame in moving(pixels, *LARGE, length):
+                    video.write(frame)
+            words = ["encode", str(source), "-o", str(coded), "--gop", str(GOP), "--quiet", *own]
+            peaks["encode", length] = run_measured("encode", words, 1)["peak_bytes"]
+            words = ["decode", str(coded), "-o", str(decoded), "--quiet", "--threads", str(threads)]
+            peaks["decode", length] = run_measured("decode", words, 1)["peak_bytes"]
+    for what in ("encode", "decode"):
+        first, last = (peaks[what, length] for length in LENGTHS)
+        print(
+            f"{what} {LARGE[1]}x{LARGE[0]}: peak {first / 1e9:.3f} GB for {LENGTHS[0]} frames,"
+            f" {last / 1e9:.3f} GB for {LENGTHS[1]} ({last / first - 1:+.1%})"
+        )
+
+
+def moving(pixels: Pixels, height: int, width: int, count: int) -> list[Pixels]:
+    """Frames (height, width, 3): a window that moves over the picture, mirrored where it ends."""
+    large = mosaic(pixels, height + STEP * count, width + STEP * count)
+    starts = range(0, STEP * count, STEP)
+    return [np.ascontiguousarray(large[s : s + height, s : s + width]) for s in starts]
+
+
+def described(height: int, width: int) -> VideoFormat:
+    """What a file says of such frames."""
+    return VideoFormat(
+        width=width,
+        height=height,
+        fps=Fraction(25),
+        sampling="420",
+        matrix="bt709",
+        full_range=False,
+        aspect=Fraction(1),
+        time_base=Fraction(1, 25),
+    )
+
+
+def rates(codec: VideoCodec, frames: list[Pixels], quality: int) -> tuple[float, float]:
+    """P-frames coded and decoded a second, after a first one of either."""
+    start = codec.inter.start(codec.intra.encode(frames[0], quality / 1000).reconstruction)
+    coded, state, seconds = [], start, []
+    for frame in frames[1:]:
+        begin = time.perf_counter()
+        found, state = codec.inter.encode(frame, state, quality)
+        seconds.append(time.perf_counter() - begin)
+        coded.append(found)
+    state, decoding = start, []
+    for found in coded:
+        begin = time.perf_counter()
+        state = codec.inter.decode(found.data, found.hash, state, quality)
+        decoding.append(time.perf_counter() - begin)
+    count = len(coded) - 1
+    return count / sum(seconds[1:]), count / sum(decoding[1:])
+
+
+def overhead(codec: VideoCodec, frames: list[Pixels], quality: float) -> float:
+    """Bytes a frame of a file that are not the code of its latents."""
+    stream = io.BytesIO()
+    codec.write(enumerate(frames), described(*SMALL), stream, quality, gop=GOP)
+    size = len(stream.getvalue())
+    stream.seek(0)
+    code = sum(frame.code_bytes for group in read_groups(stream)[1] for frame in group.frames)
+    return (size - code) / len(frames)
+
+
+if __name__ == "__main__":
+    main()
