@@ -1,10 +1,12 @@
-"""`flowcodec eval`: rate and quality of pictures from real files, or errors of optical flow."""
+"""`flowcodec eval`: rate and quality of pictures and videos, or errors of optical flow."""
 
 from pathlib import Path
 
 import click
 
+from flowcodec.cli.bench_video import VIDEO_MODELS
 from flowcodec.cli.eval_flow import FLOW_MODEL, evaluate_flow
+from flowcodec.cli.eval_video import evaluate_clic20, evaluate_video
 from flowcodec.cli.measuring import (
     Qualities,
     describe_codec,
@@ -19,13 +21,15 @@ from flowcodec.cli.measuring import (
 )
 from flowcodec.errors import UsageError
 
+CLIC20 = "clic20-pframe"
+
 
 @click.command()
 @click.option(
     "--model",
     default="image-cnn",
     show_default=True,
-    help="Model to measure: image-cnn or flow-deeppynet.",
+    help="Model to measure: image-cnn, video-mofnet or flow-deeppynet.",
 )
 @weights_options
 @device_options
@@ -33,7 +37,8 @@ from flowcodec.errors import UsageError
     "--data",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder of pictures; of the 24 Kodak pictures, BD-rates are printed too. For flow: pairs "
+    help="Folder of pictures; of the 24 Kodak pictures, BD-rates are printed too. Of videos, or of "
+    "folders of frames, for video. For flow: pairs "
     "with known flow as they are published, or videos and folders of frames.",
 )
 @click.option(
@@ -41,13 +46,25 @@ from flowcodec.errors import UsageError
     type=Qualities(),
     default="1-8",
     show_default=True,
-    help="Pictures: such as 1-8, or 1,2.5,4.",
+    help="Pictures and videos: such as 1-8, or 1,2.5,4.",
 )
 @click.option(
     "--against",
     metavar="NAMES",
     help="Flow: dis-ultrafast, dis-medium, farneback or none of them (''). Default: all, where "
     "OpenCV is installed.",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice([CLIC20]),
+    help="Video: P-frames after a lossless frame, beside x265 medium under the same condition.",
+)
+@click.option(
+    "--pairs",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Of a video, for the protocol.",
 )
 @click.option(
     "--json",
@@ -66,22 +83,33 @@ def command(
     data: Path,
     qualities: list[float],
     against: str | None,
+    protocol: str | None,
+    pairs: int,
     json_path: Path | None,
 ) -> None:
-    """Measure pictures or flow.
+    """Measure pictures, videos or flow.
 
     Pictures: encode every one to bytes, decode them, compare. Bits a pixel count the whole file.
     PSNR is RGB, averaged over pictures; MS-SSIM is averaged as a linear value.
+
+    Videos: the same of whole files in groups of 12 frames, the first 32 of each video.
 
     Flow: end-point errors where the flow is known; PSNR of each frame predicted from the next
     one in videos.
     """
     if model == FLOW_MODEL:
-        _refuse(ctx, model, "metric", "qualities")
+        _refuse(ctx, model, "metric", "qualities", "protocol", "pairs")
         names = None if against is None else names_in(against)
         evaluate_flow(data, names, weights, device, threads, json_path)
-    else:
+    elif model in VIDEO_MODELS:
         _refuse(ctx, model, "against")
+        opened = model, metric, weights, device, threads, data
+        if protocol is None:
+            evaluate_video(*opened, qualities, json_path)
+        else:
+            evaluate_clic20(*opened, pairs, qualities, json_path)
+    else:
+        _refuse(ctx, model, "against", "protocol", "pairs")
         _evaluate_pictures(model, metric, weights, device, threads, data, qualities, json_path)
 
 

@@ -9,7 +9,7 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from flowcodec.errors import UsageError
-from flowcodec.media.files import video_files
+from flowcodec.media.files import picture_files, video_files
 from flowcodec.media.video import open_video
 from flowcodec.media.video_format import Frame, VideoFormat, from_rgb
 
@@ -36,23 +36,30 @@ class Sequence420:
 
 
 def find_sequences(folder: Path) -> list[Path]:
-    """The videos of a folder. UsageError where there is none, or two have one name."""
-    paths = video_files(folder)
+    """The videos of a folder, and the folders of pictures in it, each a video.
+
+    UsageError where there is none, or two have one name.
+    """
+    folders = {path.parent for path in picture_files(folder)}
+    paths = [*video_files(folder), *sorted(folders)]
     if not paths:
-        raise UsageError(f"no videos in {folder}: give a folder of .mkv, .mp4, .y4m, ... files")
+        raise UsageError(
+            f"no videos in {folder}: give a folder of .mkv, .mp4, .y4m, ... files, or of folders"
+            " of frames"
+        )
     if len({path.stem for path in paths}) < len(paths):
         raise UsageError("results are filed by name: two of the videos are named alike")
     return paths
 
 
-def read_sequence(path: Path, count: int) -> Sequence420:
-    """The first `count` frames. UsageError where there are fewer."""
+def read_sequence(path: Path, count: int, least: int | None = None) -> Sequence420:
+    """The first `count` frames, `least` or more. UsageError where there are fewer of them."""
     with open_video(path) as video:
         frames = [frame for frame, _ in zip(video.frames, range(count), strict=False)]
         format = video.format
-    if len(frames) < count:
+    if len(frames) < (count if least is None else least):
         raise UsageError(f"{path} has {len(frames)} frames, {count} are wanted: --frames N")
-    planes = _own_planes(path, count)
+    planes = None if path.is_dir() else _own_planes(path, count)
     native = planes is not None
     if planes is None:
         format = replace(format, sampling="420", matrix="bt709", full_range=False)

@@ -1,0 +1,204 @@
+"""The CLIC20 P-frame test: one frame given a lossless one before it (paper P, section II.A).
+
+What is coded are 8-bit 4:2:0 frames. Rate is the unit of the P-frame as it stands in a file, in
+bits a pixel; quality is MS-SSIM of Y, Cb and Cr, weighted 4:1:1 as they have samples, the planes of
+colour enlarged to the size of Y so that small frames have five scales too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+
+from flowcodec.codecs.video import UNIT_BYTES, VideoCodec, thousandths
+from flowcodec.errors import FlowcodecError
+from flowcodec.evaluation.metrics import Pixels, ms_ssim, psnr
+from flowcodec.evaluation.video.anchors import shown
+from flowcodec.evaluation.video.comparison import mean, rate
+from flowcodec.evaluation.video.run import Curves, Point, Progress
+from flowcodec.evaluation.video.sequences import Sequence420, find_sequences, read_sequence
+from flowcodec.media.video_format import LEFT, Frame, from_rgb, planes_of
+
+if TYPE_CHECKING:
+    from av.video.codeccontext import VideoCodecContext
+
+PROTOCOL = "clic20-pframe"
+ANCHOR = "x265-medium"
+ANCHOR_SETTINGS = "libx265 preset medium, x265-params qp=Q:ipratio=1000:bframes=0:keyint=2:info=0"
+SWEEP = (18, 22, 26, 30, 34, 38, 42)  # QP of the P-frame; by the ratio, the first frame has 0
+LOSSLESS = 55.0  # dB over its samples that the first frame of the anchor must reach
+WEIGHTS = (4, 1, 1)
+WINDOW = 32  # frames of a video from which pairs are taken
+
+
+@dataclass(frozen=True)
+class PairComparison:
+    """Curves by pair, ours and x265's."""
+
+    ours: Curves
+    anchor: Curves
+    description: str
+
+    @property
+    def rates(self) -> dict[str, dict[str, float | None]]:
+        """BD-rates in percent by measure and pair, and "mean"."""
+        found = {}
+        for measure in ("ms-ssim", "psnr"):
+            each = {n: rate(points, self.anchor[n], measure) for n, points in self.ours.items()}
+            found[measure] = {"mean": mean(list(each.values())), **each}
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as it is written; "ms-ssim-rgb" of the curves is that of the planes here."""
+        return {
+            "protocol": "clic20-pframe",
+            "descriptions": {"ours": self.description, ANCHOR: ANCHOR_SETTINGS},
+            "bd_rate": {ANCHOR: self.rates},
+            "curves": {
+                name: {
+                    pair: [point.as_json() for point in points] for pair, points in found.items()
+                }
+                for name, found in (("ours", self.ours), (ANCHOR, self.anchor))
+            },
+        }
+
+
+def read_pairs(folder: Path, count: int) -> list[Sequence420]:
+    """`count` pairs of consecutive frames, spread over the first 32 of each video of a folder.
+
+    A folder of pictures counts as a video. UsageError where nothing is found.
+    """
+    pairs = []
+    for path in find_sequences(folder):
+        video = read_sequence(path, WINDOW, 2)
+        last = len(video.frames) - 2
+        for start in sorted({round(last * part / max(1, count - 1)) for part in range(count)}):
+            two = slice(start, start + 2)
+            name = f"{video.name}:{start}"
+            frames, planes = video.frames[two], video.planes[two]
+            pairs.append(replace(video, name=name, frames=frames, planes=planes))
+    return pairs
+
+
+def evaluate_pairs(
+    codec: VideoCodec, pairs: Sequence[Sequence420], qualities: Sequence[float], progress: Progress
+) -> dict[str, list[Point]]:
+    """All pairs at all qualities by our codec."""
+    found: dict[str, list[Point]] = {}
+    for pair in pairs:
+        found[pair.name] = []
+        for quality in qualities:
+            found[pair.name].append(_measure(codec, pair, quality))
+            progress()
+    return found
+
+
+def evaluate_x265(pairs: Sequence[Sequence420], progress: Progress) -> dict[str, list[Point]]:
+    """All pairs over the sweep by x265."""
+    found: dict[str, list[Point]] = {}
+    for pair in pairs:
+        found[pair.name] = []
+        for qp in SWEEP:
+            found[pair.name].append(_measure_x265(pair, qp))
+            progress()
+    return found
+
+
+def _measure(codec: VideoCodec, pair: Sequence420, quality: float) -> Point:
+    at = thousandths(quality)
+    first, second = pair.frames
+    start = time.perf_counter()
+    state = codec.inter.start(first)
+    frame, after = codec.inter.encode(second, state, at)
+    encoded = time.perf_counter()
+    decoded = codec.inter.shown(codec.inter.decode(frame.data, frame.hash, state, at))
+    done = time.perf_counter()
+    size = len(frame.data) + UNIT_BYTES
+    return _point(pair, quality, size, decoded, encoded - start, done - encoded)
+
+
+def _measure_x265(pair: Sequence420, qp: int) -> Point:
+    start = time.perf_counter()
+    packets = _encode_x265(pair, qp)
+    encoded = time.perf_counter()
+    decoder = av.CodecContext.create("hevc", "r")
+    decoder.options = dict(LEFT)
+    planes = [frame for data in (*packets, None) for frame in _decode(decoder, data)]
+    done = time.perf_counter()
+    given, kept = (np.frombuffer(planes_of(x), np.uint8) for x in (pair.planes[0], planes[0]))
+    reached = psnr(given[:, None, None], kept[:, None, None])
+    if reached < LOSSLESS:
+        raise FlowcodecError(
+            f"{pair.name}: x265's first frame has {reached:.1f} dB, not {LOSSLESS:g} or more"
+        )
+    second = shown(pair, planes[1], VideoReformatter())
+    size = len(packets[1])
+    return _point(pair, qp, size, second, encoded - start, done - encoded)
+
+
+def _encode_x265(pair: Sequence420, qp: int) -> list[bytes]:
+    """The two access units."""
+    encoder = av.CodecContext.create("libx265", "w")
+    encoder.width, encoder.height = pair.planes[0].width, pair.planes[0].height
+    encoder.pix_fmt, encoder.time_base, encoder.framerate = "yuv420p", Fraction(1, 25), Fraction(25)
+    params = f"qp={qp}:ipratio=1000:bframes=0:keyint=2:min-keyint=2:scenecut=0:info=0"
+    encoder.options = {"preset": "medium", "x265-params": f"{params}:log-level=none"}
+    packets = []
+    for number, frame in enumerate(pair.planes):
+        frame.pts, frame.time_base = number, Fraction(1, 25)
+        packets += encoder.encode(frame)
+    packets += encoder.encode(None)
+    return [bytes(packet) for packet in packets]
+
+
+def _decode(decoder: VideoCodecContext, data: bytes | None) -> list[VideoFrame]:
+    return decoder.decode(None if data is None else av.Packet(data))
+
+
+def _point(
+    pair: Sequence420, quality: float, size: int, decoded: Frame, encode: float, decode: float
+) -> Point:
+    original = pair.frames[1]
+    value = psnr(original, decoded)
+    return Point(
+        quality=quality,
+        bytes=size,
+        bpp=8 * size / (original.shape[0] * original.shape[1]),
+        psnr=value,
+        ms_ssim=_ms_ssim_yuv(pair, decoded),
+        psnr_yuv=None,
+        frame_psnr=[value],
+        encode_seconds=encode,
+        decode_seconds=decode,
+    )
+
+
+def _ms_ssim_yuv(pair: Sequence420, decoded: Frame) -> float | None:
+    """Of the planes that both frames have in the pair's format; None where they are too small."""
+    values = []
+    for one, two in zip(*(_planes(pair, x) for x in (pair.frames[1], decoded)), strict=True):
+        value = ms_ssim(one, two)
+        if value is None:
+            return None
+        values.append(value)
+    return float(np.dot(values, WEIGHTS) / sum(WEIGHTS))
+
+
+def _planes(pair: Sequence420, frame: Frame) -> list[Pixels]:
+    """Y, Cb and Cr of a frame in 4:2:0, (H, W, 1), colour enlarged by repetition."""
+    converter = VideoReformatter()
+    stored = from_rgb(frame, pair.format, converter, whole=True).to_ndarray()
+    height = stored.shape[0] * 2 // 3
+    luma, width = stored[:height], stored.shape[1]
+    colour = stored[height:].reshape(2, height // 2, width // 2)
+    large = colour.repeat(2, 1).repeat(2, 2)
+    return [np.ascontiguousarray(plane[..., None]) for plane in (luma, *large)]
