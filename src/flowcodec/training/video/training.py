@@ -122,7 +122,7 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
                 raise UsageError(
                     f"init = {init!r}: these weights are of another preset or switches"
                 )
-            restore(self.model, with_masking(weights, self.model))
+            restore(self.model, fitted(weights, self.model))
             if weights.metric != self.recipe.metric:
                 self.change_aim(source, weights)
         elif self.estimator is not None:
@@ -269,10 +269,15 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
         return export(self.average, self.recipe.metric, path)
 
 
-def with_masking(weights: Weights[MofNetConfig], model: VideoMofNet) -> Weights[MofNetConfig]:
-    """Weights for a network that masks, of one that may not have done so."""
-    own = {n: t.numpy() for n, t in model.state_dict().items() if ".masking." in n}
-    return dataclasses.replace(weights, transforms={**own, **weights.transforms})
+def fitted(weights: Weights[MofNetConfig], model: VideoMofNet) -> Weights[MofNetConfig]:
+    """Weights for a network with other switches: it may mask where they do not, and may not see
+    the prediction where they do, which corrections have as their last inputs."""
+    own = {n: t.cpu().numpy() for n, t in model.state_dict().items()}
+    found = {n: t for n, t in own.items() if ".masking." in n}
+    for name, tensor in weights.transforms.items():
+        short = name.endswith("stem.weight") and name in own
+        found[name] = tensor[:, : own[name].shape[1]] if short else tensor
+    return dataclasses.replace(weights, transforms=found)
 
 
 def as_decoded(x_hat: Tensor) -> Tensor:
