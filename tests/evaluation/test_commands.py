@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -7,7 +8,9 @@ import flowcodec
 from flowcodec.cli.main import main
 from flowcodec.evaluation import demo
 from flowcodec.evaluation.anchors import published_curves
+from flowcodec.media.video import open_video
 from tests.evaluation.fakes import AnchorCodec, ExactCodec, save_photograph
+from tests.evaluation.test_video_bench import Coarse
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ def loaded(monkeypatch):
 
     def load(name, **options):
         calls.append((name, options))
-        return AnchorCodec()
+        return Coarse() if name == "video-mofnet" else AnchorCodec()
 
     monkeypatch.setitem(vars(flowcodec), "load", load)
     return calls
@@ -169,13 +172,19 @@ def test_bench_refuses_what_it_cannot_do_before_any_work(tmp_path, pictures, loa
 def test_demo_makes_small_real_files_and_one_picture(tmp_path, loaded, monkeypatch, capsys):
     photographs = [
         save_photograph(tmp_path / f"{name}.png", height, 180)
-        for name, height in (("hill", 140), ("lake", 200))
+        for name, height in (("hill", 140), ("lake", 200), ("town", 160))
     ]
     monkeypatch.setattr(demo, "find_photographs", lambda: photographs)
     folder = tmp_path / "deep" / "demo"
     assert main(["demo", "-o", str(folder)]) == 0
     printed = capsys.readouterr().out
-    assert loaded == [("image-cnn", {})]
+    assert loaded == [("image-cnn", {}), ("video-mofnet", {})]
+    ours, other = (folder / f"clip.{kind}" for kind in ("fcv", "265"))
+    assert 0 < other.stat().st_size <= ours.stat().st_size
+    with open_video(folder / "clip.mp4") as clip:
+        frames = list(clip.frames)
+    assert len(frames) == 24 and frames[0].shape == (258, 960, 3)
+    assert np.abs(frames[0].astype(int) - frames[-1]).mean() > 5
     for photograph in photographs:
         ours = folder / f"{photograph.stem}.fci"
         decoded = AnchorCodec().decode(ours.read_bytes()).pixels

@@ -1,4 +1,4 @@
-"""`flowcodec demo`: three photographs through our codec and others, side by side on one picture."""
+"""`flowcodec demo`: photographs and a clip through our codecs and others, side by side."""
 
 from pathlib import Path
 
@@ -21,7 +21,8 @@ def command(folder: Path) -> None:
     """Compress three photographs to small files and show them beside JPEG, WebP and AVIF.
 
     All files have about the same size, none is larger than ours unless its codec cannot make it
-    smaller. Look at comparison.png in the folder first.
+    smaller. Look at comparison.png in the folder first. A short clip made of two of them is
+    compressed too, beside x265: clip.mp4 plays both.
     """
     import flowcodec
     from flowcodec.evaluation.demo import (
@@ -32,6 +33,7 @@ def command(folder: Path) -> None:
         comparison_sheet,
         find_photographs,
     )
+    from flowcodec.evaluation.demo_video import CLIP_STEPS, code_clip, render_clip
     from flowcodec.evaluation.sheet import save_png
 
     photographs = find_photographs()
@@ -45,6 +47,9 @@ def command(folder: Path) -> None:
                 row.append(shot)
                 advance()
             shots.append(row)
+    with progress_bar(CLIP_STEPS, "clip") as advance:
+        video = flowcodec.load("video-mofnet")
+        clip = code_clip(video, render_clip(*photographs[1:]), folder, advance)
     sheet = folder / "comparison.png"
     save_png(comparison_sheet(photographs, shots), sheet)
 
@@ -63,9 +68,17 @@ def command(folder: Path) -> None:
             size = f"{len(shot.data):,}"
             table.add_row(file, name, size, f"{shot.bpp:.3f}", f"{shot.psnr:.2f}")
         table.add_section()
+    films = Table(title="A clip of 24 frames, one file size, two codecs")
+    for title in ("file", "codec"):
+        films.add_column(title)
+    for title in ("bytes", "PSNR dB"):
+        films.add_column(title, justify="right")
+    for film in clip:
+        films.add_row(film.file, film.name, f"{film.bytes:,}", f"{film.psnr:.2f}")
     console = Console()
     console.print(table)
-    console.print(f"Look at {sheet}", highlight=False, soft_wrap=True)
+    console.print(films)
+    console.print(f"Look at {sheet} and {folder / 'clip.mp4'}", highlight=False, soft_wrap=True)
     console.print(
         "Then try a photograph of your own:\n"
         "  flowcodec encode photo.jpg -q 3\n"
