@@ -1,0 +1,95 @@
+"""Makes the golden videos beside this script: `python -m tests.golden.make_video`.
+
+Frozen like the pictures of `make.py`: what exists is never written over. The models of inter frames
+are untrained, but no part of their priors is silent:
+
+inter-patch.safetensors     patch transform, groups, latents of the frame before, masking
+inter-strided.safetensors   strided transform, wavefront
+
+I-frames are of `plain.safetensors`. Each video has two groups, and a repeated frame in the first;
+its decoded frames stand side by side in a PNG, to be met within 1 of 255 in nearly all samples.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from fractions import Fraction
+from io import BytesIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from flowcodec.bitstream.video_file import read_groups
+from flowcodec.codecs.inter import InterCodec
+from flowcodec.codecs.picture import PictureCodec
+from flowcodec.codecs.video import VideoCodec, load_for_video
+from flowcodec.codecs.weights import load_weights
+from flowcodec.media.picture import Picture, write_picture
+from flowcodec.media.video_format import usual_format
+from flowcodec.models.video_mofnet.config import PRESETS, MofNetConfig
+from flowcodec.models.video_mofnet.model import VideoMofNet
+from flowcodec.training.video.training import export
+from tests.codecs.inter_samples import Still
+from tests.entropy.samples import randomise
+from tests.golden.make import FOLDER, draw
+
+MODELS: dict[str, MofNetConfig] = {
+    "inter-patch": dataclasses.replace(
+        PRESETS["tiny"],
+        order="checkerboard",
+        motion_groups=(8, 4),
+        groups=(8, 16),
+        masking=True,
+    ),
+    "inter-strided": dataclasses.replace(
+        PRESETS["tiny"], transform="strided", interpolation="bilinear", temporal=False
+    ),
+}
+QUALITIES = {"inter-patch": 4.75, "inter-strided": 6.0}
+HEIGHT, WIDTH, GOP = 37, 53, 4
+
+
+def frames() -> list[NDArray[np.uint8]]:
+    """Six frames: a window over a drawing, standing still once."""
+    whole = draw(HEIGHT + 10, WIDTH + 15)
+    at = [0, 1, 1, 2, 3, 4]
+    return [np.ascontiguousarray(whole[2 * n :, 3 * n :][:HEIGHT, :WIDTH]) for n in at]
+
+
+def decoded(name: str) -> Iterator[NDArray[np.uint8]]:
+    """The frames of a golden video, by the weights beside it."""
+    stream = BytesIO((FOLDER / f"{name}.fcv").read_bytes())
+    header, groups = read_groups(stream)
+    codec = load_for_video(header, weights=FOLDER)
+    for group in groups:
+        for _, frame in codec.decode(header, group):
+            yield frame
+
+
+def main() -> None:
+    """Make what is missing."""
+    for name, config in MODELS.items():
+        weights = FOLDER / f"{name}.safetensors"
+        if not weights.exists():
+            torch.manual_seed(11)
+            model = VideoMofNet(config)
+            for part in (model.motion, model.codec):
+                randomise(part.prior, 13)
+                with torch.no_grad():
+                    part.log_inverse_gain.table.copy_(part.prior.log_gain.table)
+            export(model, "mse", weights)
+        video = FOLDER / f"{name}.fcv"
+        if not video.exists():
+            intra = PictureCodec(load_weights(FOLDER / "plain.safetensors"))
+            codec = VideoCodec(intra, InterCodec(load_weights(weights), Still()))  # type: ignore[arg-type]
+            stream = BytesIO()
+            format = usual_format(WIDTH, HEIGHT, Fraction(30))
+            codec.write(enumerate(frames()), format, stream, QUALITIES[name], gop=GOP)
+            video.write_bytes(stream.getvalue())
+            write_picture(Picture(np.concatenate(list(decoded(name)), 1)), FOLDER / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()
