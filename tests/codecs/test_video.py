@@ -240,3 +240,10 @@ def test_memory_does_not_grow_with_the_video(codec):
 
     codec.write(frames(), format, BytesIO(), gop=6)
     assert resident[-1] - resident[30] < 8 * 2**20
+
+
+@pytest.mark.parametrize(("gop", "wanted"), [(1, [4000, 4000]), (2, [4700, 4000])])
+def test_a_frame_that_others_follow_is_better(codec, gop, wanted):
+    data, _ = written(codec, clip(2), gop=gop)
+    _, groups = read_groups(BytesIO(data))
+    assert [frame.quality for group in groups for frame in group.frames] == wanted
