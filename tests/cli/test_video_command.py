@@ -181,3 +181,33 @@ def test_bad_wishes_get_one_line(run, tmp_path, arguments, text):
     done = run(*(word.format(clip=source) for word in arguments), status=2, cwd=tmp_path)
     assert text in done.stderr.decode()
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_raw_planes_are_coded_as_the_same_y4m_is(run, folder, tmp_path):  # noqa: F811
+    weights = folder / "patch.safetensors"
+    source = video(tmp_path / "clip.y4m", 3)
+    planes = tmp_path / "planes.yuv"
+    with create_video(planes, FORMAT) as writer:
+        for _, frame in frames_of(source)[0]:
+            writer.write(frame)
+    coded = [tmp_path / name for name in ("y4m.fcv", "raw.fcv")]
+    run("encode", source, "-o", coded[0], "--weights", weights)
+    run("encode", planes, "-o", coded[1], "--raw", "53x37:420:25", "--weights", weights)
+    shown = []
+    for path in coded:
+        back = tmp_path / f"{path.stem}.mkv"
+        run("decode", path, "-o", back, "--lossless", "--weights", folder)
+        shown.append([frame for _, frame in frames_of(back)[0]])
+    assert len(shown[1]) == 3
+    # The planes went through RGB once more on their way here: samples may differ by rounding.
+    assert np.abs(np.subtract(*shown, dtype=np.int16)).mean() < 1.5
+
+
+@pytest.mark.parametrize(
+    "text", ["53x37:420", "53x37:410:25", "0x37:420:25", "53x37:420:25:srgb", "53x37:420:0"]
+)
+def test_a_wrong_format_of_raw_planes_is_told(run, tmp_path, text):
+    (tmp_path / "planes.yuv").write_bytes(bytes(10))
+    done = run("encode", tmp_path / "planes.yuv", "--raw", text, status=2)
+    (line,) = done.stderr.decode().splitlines()
+    assert text in line

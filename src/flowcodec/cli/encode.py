@@ -30,6 +30,7 @@ from flowcodec.cli.jobs import (
     run_jobs,
 )
 from flowcodec.cli.measuring import device_options, weights_options
+from flowcodec.cli.raw_planes import RawFormat
 from flowcodec.errors import UsageError
 from flowcodec.media.files import picture_files
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from flowcodec.codecs.picture import EncodedPicture, PictureCodec
     from flowcodec.codecs.rate_control import Found, Trial
     from flowcodec.media.picture import Picture
+    from flowcodec.media.video_format import VideoFormat
 
 EXAMPLES = """\b
 Examples:
@@ -48,6 +50,7 @@ Examples:
   flowcodec encode clip.mp4 -o clip.fcv
   flowcodec encode frames/ -o clip.fcv -q 5 --gop 12
   ffmpeg -i clip.mp4 -f yuv4mpegpipe - | flowcodec encode - -o clip.fcv
+  flowcodec encode planes.yuv --raw 416x240:420:50 -o clip.fcv
 """
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
@@ -140,6 +143,12 @@ class Report:
     help="Videos: at most so many frames from one that stands alone to the next. [default: 32]",
 )
 @click.option(
+    "--raw",
+    type=RawFormat(),
+    help="Videos: the input is planes of 8 bits without a header, such as 416x240:420:50; bt601, "
+    "bt709 or bt2020, and full, may follow.",
+)
+@click.option(
     "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."
 )
 @device_options
@@ -157,6 +166,7 @@ def command(
     strip: bool,
     tile: int,
     gop: int | None,
+    raw: VideoFormat | None,
     jobs: int,
     device: str,
     threads: int | None,
@@ -185,7 +195,7 @@ def command(
     for name in given:
         if not 0 < goals[name] < math.inf:  # type: ignore[operator]
             raise UsageError(f"{name} is a number above 0, not {goals[name]}")
-    if any(encode_video.is_video(name, output) for name in inputs):
+    if raw is not None or any(encode_video.is_video(name, output) for name in inputs):
         if len(inputs) > 1:
             raise UsageError("a video is encoded alone; give one input")
         if target_psnr is not None:
@@ -199,6 +209,7 @@ def command(
             bpp=target_bpp,
             size=target_size,
             gop=encode_video.DEFAULT_GOP if gop is None else gop,
+            raw=raw,
             as_json=as_json,
             quiet=quiet,
         )

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -21,7 +21,7 @@ from flowcodec.media.formats import VIDEO_SUFFIXES
 if TYPE_CHECKING:
     from flowcodec.codecs.pace import Aim
     from flowcodec.codecs.video import EncodedVideo, VideoCodec
-    from flowcodec.media.video_format import Frame
+    from flowcodec.media.video_format import Frame, Video, VideoFormat
 
 FCV = ".fcv"
 RAW = ".yuv"
@@ -43,6 +43,7 @@ class Options:
     bpp: float | None
     size: int | None
     gop: int
+    raw: VideoFormat | None
     as_json: bool
     quiet: bool
 
@@ -57,7 +58,6 @@ def is_video(source: str, output: str | None) -> bool:
 def encode(source: str, output: str | None, options: Options) -> None:
     """Encode one video, file, folder of frames or y4m pipe, and say what became of it."""
     import flowcodec
-    from flowcodec.media.video import open_video
 
     target = output or (PIPE if source == PIPE else str(Path(source).with_suffix(FCV)))
     if target == PIPE and sys.stdout.isatty():
@@ -82,7 +82,7 @@ def encode(source: str, output: str | None, options: Options) -> None:
     opened = sys.stdin.buffer if source == PIPE else Path(source)
     with appended(target) as stream:
         for last in range(1 if aim is None or target == PIPE else ATTEMPTS):
-            with open_video(opened) as video:
+            with opened_video(opened, options.raw) as video:
                 if not last:
                     for note in video.notes:
                         print(f"{video.name}: note: {note}", file=sys.stderr)
@@ -110,11 +110,10 @@ def encode(source: str, output: str | None, options: Options) -> None:
 def aim_of(codec: VideoCodec, source: str, options: Options) -> Aim:
     """What a target means for this video: it is read once, and a sample of it coded."""
     from flowcodec.codecs.pace import Aim
-    from flowcodec.media.video import open_video
 
     if source == PIPE:
         raise UsageError("a target needs a video that can be read again, not standard input")
-    with open_video(source) as video:
+    with opened_video(source, options.raw) as video:
         count = sum(1 for _ in video.timed)
         pixels = video.width * video.height
     if options.size is not None:
@@ -123,12 +122,21 @@ def aim_of(codec: VideoCodec, source: str, options: Options) -> Aim:
         target = (options.bpp or 0) * pixels * count / 8
     starts = sorted({count * part // SAMPLES for part in range(SAMPLES)})
     stretches: list[list[Frame]] = [[] for _ in starts]
-    with open_video(source) as video:
+    with opened_video(source, options.raw) as video:
         for number, frame in enumerate(video.frames):
             for start, stretch in zip(starts, stretches, strict=True):
                 if start <= number < start + min(SAMPLED, options.gop):
                     stretch.append(frame)
     return Aim.of(codec.sizes, stretches, target, count, options.gop)
+
+
+def opened_video(
+    source: Path | str | BinaryIO, raw: VideoFormat | None
+) -> AbstractContextManager[Video]:
+    """A video that says what it is, or planes of the format that was given."""
+    from flowcodec.media.video import open_raw, open_video
+
+    return open_video(source) if raw is None else open_raw(source, raw)
 
 
 @contextmanager

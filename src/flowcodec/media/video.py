@@ -55,8 +55,8 @@ def open_video(source: Path | str | BinaryIO) -> Iterator[Video]:
     name = str(source)
     if Path(source).suffix.lower() == RAW_SUFFIX:
         raise MediaError(
-            f"{name}: raw planes do not say what they are; make y4m of them:"
-            " ffmpeg -f rawvideo -pixel_format yuv420p -video_size WxH -framerate FPS -i IN OUT.y4m"
+            f"{name}: raw planes do not say what they are: flowcodec encode takes"
+            " --raw WxH:420:FPS; y4m does say"
         )
     with _opened(Path(source)) as (stream, size):
         if stream.peek(len(Y4M)).startswith(Y4M):
