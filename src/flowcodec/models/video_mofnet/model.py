@@ -4,6 +4,8 @@
     alpha x, alpha x~ ─ CodecNet ─► y_c ─► c(alpha x~, alpha x)
     x^ = (1 - alpha) x~ + c(alpha x~, alpha x)                                (eq. 2, 3, 5, 6)
 
+With `temporal` the priors of y_m and y_c see the latents of the frame before (`Memory`).
+
 Pictures are (B, 3, H, W) in [0, 1], H and W multiples of 16 (of 64 in training).
 """
 
