@@ -104,8 +104,10 @@ def inter_work_of(config: MofNetConfig) -> Work:
         with synthesis:
             model.synthesise(y_c, found, quality)
         with prior:
-            model.motion.prior(y_m, z_m, quality)
-            model.codec.prior(y_c, z_c, quality)
+            past = model.nothing(y_m.shape)
+            model.motion.prior(y_m, z_m, quality, beside=past.motion)
+            seen = torch.cat([past.codec, past.motion], 1)
+            model.codec.prior(y_c, z_c, quality, beside=seen)
     return Work(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         analysis=_kmac(analysis),
