@@ -143,3 +143,12 @@ def test_a_bundle_takes_clips_and_the_weights_beside(folder, tmp_path):
         "image-cnn-ms-ssim.safetensors",
         "flow-deeppynet-epe.safetensors",
     }
+
+
+@pytest.mark.parametrize(("lossless", "least", "most"), [(0.0, 0, 0), (1.0, 4, 4), (0.5, 1, 3)])
+def test_some_first_frames_are_lossless(folder, tmp_path, lossless, least, most):
+    training, source, _ = started(folder, tmp_path, lossless=lossless)
+    (x,) = source.batch(0, 4, 1, 64)
+    reference = training.first(x, torch.full((4,), 1.0))
+    same = sum(torch.equal(a, b) for a, b in zip(x, reference, strict=True))
+    assert least <= same <= most

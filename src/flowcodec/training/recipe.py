@@ -198,11 +198,13 @@ class VideoRecipe(
     balance: float = 0.5
     gains: float = 1.0
     slow: float = 0.01
+    lossless: float = 0.0  # part of the sequences whose first frame is lossless
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.gains > 0, "gains", self.gains, "above 0")
         require(self.price >= 0, "price", self.price, "0 or above")
+        require(0 <= self.lossless <= 1, "lossless", self.lossless, "from 0 to 1")
         if self.metric == "ms-ssim":
             crop = min(stage.crop for stage in self.stages)
             require(crop >= 192, "crop", crop, "at least 192 for MS-SSIM, which has five scales")

@@ -178,7 +178,7 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
         quality = self.qualities(self.step, stage.batch)
         weight = lambda_of(recipe.lambdas, quality)
         balance = (weight / recipe.lambdas[ANCHORS // 2]) ** -recipe.balance
-        reference = self.decoded(x[0], quality)
+        reference = self.first(x[0], quality)
         total = x.new_zeros(())
         halves, memory = stage.phase == "halves", None
         for frame in x[1:]:
@@ -211,6 +211,12 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
         noise, price = self.recipe.rate == "noise", self.recipe.price
         output = model(x, reference, flow, quality, noise, price, alpha, memory)
         return Frame(output, output.bits / x[0, 0].numel())
+
+    def first(self, x: Tensor, quality: Tensor) -> Tensor:
+        """What the first P-frames follow: I-frames, some of them lossless if the recipe says so."""
+        rng = np.random.default_rng([self.recipe.seed, self.step, 2])
+        kept = torch.from_numpy(rng.random(len(x)) < self.recipe.lossless).to(x.device)
+        return torch.where(kept[:, None, None, None], x, self.decoded(x, quality))
 
     @torch.no_grad()
     def decoded(self, x: Tensor, quality: Tensor) -> Tensor:
