@@ -13,7 +13,7 @@ from PIL import Image
 
 from flowcodec.errors import MediaError
 from flowcodec.media.exif import PREFIX, bare, read_exif, tiff_tags, turned
-from flowcodec.media.files import atomic_write
+from flowcodec.media.files import as_media_error, atomic_write
 from flowcodec.media.formats import PictureFormat, format_named, format_of
 from flowcodec.media.opening import open_image
 from flowcodec.media.samples import sample_type, to_samples
@@ -82,7 +82,7 @@ def read_picture(source: Path | str | BinaryIO) -> Picture:
     source = Path(source) if isinstance(source, str) else source
     name = _name(source)
     suspicion = "it is damaged or of an unsupported kind"
-    with _as_media_error(f"cannot read {name}", suspicion), _opened(source) as stream:
+    with as_media_error(f"cannot read {name}", suspicion), _opened(source) as stream:
         return _decode(stream, name)
 
 
@@ -113,7 +113,7 @@ def write_picture(
         raise MediaError(f"cannot tell the picture format for {name}; name one, such as 'png'")
     _check_fits(picture, chosen, name)
     encoded = BytesIO()
-    with _as_media_error(f"cannot write {name} as {chosen.name}"):
+    with as_media_error(f"cannot write {name} as {chosen.name}", "the encoder refused"):
         _encode(picture, chosen, encoded)
     if isinstance(target, Path):
         with atomic_write(target) as stream:
@@ -187,26 +187,6 @@ def _opened(source: Path | BinaryIO) -> Iterator[BinaryIO]:
             yield stream if stream.seekable() else BytesIO(stream.read())
     else:
         yield BytesIO(source.read())
-
-
-@contextlib.contextmanager
-def _as_media_error(what: str, suspicion: str = "the encoder refused") -> Iterator[None]:
-    """Turn errors of the block into a MediaError: `what`, and the system's reason or `suspicion`.
-
-    Any error at all, since Pillow raises nearly everything on damaged files: KeyError, zlib.error,
-    AssertionError and more.
-    """
-    try:
-        yield
-    except MediaError:
-        raise
-    except MemoryError as error:
-        raise MediaError(f"{what}: not enough memory") from error
-    except Exception as error:
-        if isinstance(error, OSError) and error.strerror:
-            raise MediaError(f"{what}: {error.strerror}") from error
-        details = " ".join(str(error).split()) or type(error).__name__
-        raise MediaError(f"{what}: {suspicion} ({details})") from error
 
 
 def _name(file: Path | BinaryIO) -> str:
