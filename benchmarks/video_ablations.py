@@ -12,7 +12,6 @@ command that was killed goes on with the seeds that are missing.
 
 from __future__ import annotations
 
-import math
 import statistics
 import sys
 import tempfile
@@ -30,13 +29,13 @@ import flowcodec
 from benchmarks.flow_ablations import seed_list
 from benchmarks.machine import cpu_name
 from benchmarks.trials import begun, publish, table
-from flowcodec.errors import FlowcodecError
+from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.bd_rate import bd_rate
 from flowcodec.evaluation.results import write_json
 from flowcodec.training.engine import flushed_denormals
 from flowcodec.training.recipe import VideoRecipe, VideoStage
 from flowcodec.training.video.sequences import Sequences
-from flowcodec.training.video.training import VideoTraining, as_decoded
+from flowcodec.training.video.training import VideoTraining
 
 # The compact preset at less than half its widths.
 SIZES: dict[str, Any] = {
@@ -86,7 +85,7 @@ class Run(TypedDict):
 @click.option("--json", "json_path", type=click.Path(path_type=Path), required=True)
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the table here as well.")
 def main(
-    data: Path,
+    data: Path | None,
     steps: int,
     more: int,
     held_out: int,
@@ -99,6 +98,8 @@ def main(
     figures = begun(json_path, fresh(steps, more, held_out))
     for seed in seeds:
         if seed not in (run["seed"] for run in figures["runs"]):
+            if data is None:
+                raise UsageError(f"the runs of seed {seed} are missing: give --data to train them")
             figures["runs"].append(trained(data, steps, more, held_out, seed))
             write_json(json_path, figures)
     figures["gains"] = gains([run for run in figures["runs"] if run["seed"] in seeds])
@@ -164,27 +165,13 @@ def learn(training: VideoTraining, source: Sequences) -> None:
         training.train_step(source)
 
 
-@torch.no_grad()
 def judged(training: VideoTraining, clips: Sequence[np.ndarray]) -> dict[str, list[float]]:
     """Mean bpp and PSNR of P-frames of the averaged network at QUALITIES."""
-    model = training.average.eval()
-    found: dict[str, list[float]] = {"bpp": [], "psnr": []}
-    for value in QUALITIES:
-        quality = torch.full((1,), value)
-        bpp, decibels = [], []
-        for clip in clips:
-            height, width = (side // 64 * 64 for side in clip.shape[1:3])
-            cut = torch.from_numpy(clip[: JUDGED + 1, :height, :width])
-            x = cut.permute(0, 3, 1, 2).float() / 255
-            reference, memory = training.decoded(x[:1], quality), None
-            for frame in x[1:, None]:
-                coded = training.code(model, frame, reference, quality, memory)
-                reference, memory = as_decoded(coded.output.x_hat), coded.output.memory
-                bpp.append(float(coded.bpp.sum()))
-                decibels.append(-10 * math.log10(float((reference - frame).square().mean())))
-        found["bpp"].append(round(statistics.mean(bpp), 5))
-        found["psnr"].append(round(statistics.mean(decibels), 3))
-    return found
+    found = training.measured(clips, QUALITIES, JUDGED)
+    return {
+        name: [round(value, digits) for value in found[name]]
+        for name, digits in (("bpp", 5), ("psnr", 3))
+    }
 
 
 def gains(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:

@@ -23,12 +23,13 @@ from benchmarks.processes import mosaic, run_measured
 from flowcodec.bitstream.video_file import read_groups
 from flowcodec.codecs.video import VideoCodec, thousandths
 from flowcodec.evaluation.metrics import Pixels
-from flowcodec.media.video_format import VideoFormat
+from flowcodec.media.video_format import usual_format
 from flowcodec.media.video_writing import create_video
 
 SMALL, LARGE = (240, 416), (720, 1280)
 STEP = 3  # pixels a frame, in both directions
 GOP = 12
+FPS = Fraction(25)
 LENGTHS = (30, 150)
 
 
@@ -57,7 +58,7 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         source, coded, decoded = (Path(folder, name) for name in ("a.y4m", "a.fcv", "b.y4m"))
         for length in LENGTHS:
-            with create_video(source, described(*LARGE)) as video:
+            with create_video(source, usual_format(LARGE[1], LARGE[0], FPS)) as video:
                 for frame in moving(pixels, *LARGE, length):
                     video.write(frame)
             words = ["encode", str(source), "-o", str(coded), "--gop", str(GOP), "--quiet", *own]
@@ -77,20 +78,6 @@ def moving(pixels: Pixels, height: int, width: int, count: int) -> list[Pixels]:
     large = mosaic(pixels, height + STEP * count, width + STEP * count)
     starts = range(0, STEP * count, STEP)
     return [np.ascontiguousarray(large[s : s + height, s : s + width]) for s in starts]
-
-
-def described(height: int, width: int) -> VideoFormat:
-    """What a file says of such frames."""
-    return VideoFormat(
-        width=width,
-        height=height,
-        fps=Fraction(25),
-        sampling="420",
-        matrix="bt709",
-        full_range=False,
-        aspect=Fraction(1),
-        time_base=Fraction(1, 25),
-    )
 
 
 def rates(codec: VideoCodec, frames: list[Pixels], quality: int) -> tuple[float, float]:
@@ -114,7 +101,7 @@ def rates(codec: VideoCodec, frames: list[Pixels], quality: int) -> tuple[float,
 def overhead(codec: VideoCodec, frames: list[Pixels], quality: float) -> float:
     """Bytes a frame of a file that are not the code of its latents."""
     stream = io.BytesIO()
-    codec.write(enumerate(frames), described(*SMALL), stream, quality, gop=GOP)
+    codec.write(enumerate(frames), usual_format(SMALL[1], SMALL[0], FPS), stream, quality, gop=GOP)
     size = len(stream.getvalue())
     stream.seek(0)
     code = sum(frame.code_bytes for group in read_groups(stream)[1] for frame in group.frames)

@@ -32,16 +32,21 @@ class Still:
 
 
 def untrained(name, folder):
-    """The weights of one of SMALL, from a file in that folder; no part of its priors is silent."""
-    torch.manual_seed(3)
-    model = VideoMofNet(SMALL[name])
+    """The weights of one of SMALL, from a file in that folder."""
+    path = folder / f"{name}.safetensors"
+    save_untrained(SMALL[name], path, 3, 5)
+    return load_weights(path)
+
+
+def save_untrained(config, path, seed, prior_seed):
+    """Write weights that nobody trained; no part of their priors is silent."""
+    torch.manual_seed(seed)
+    model = VideoMofNet(config)
     for part in (model.motion, model.codec):
-        randomise(part.prior, 5)
+        randomise(part.prior, prior_seed)
         with torch.no_grad():
             part.log_inverse_gain.table.copy_(part.prior.log_gain.table)
-    path = folder / f"{name}.safetensors"
     export(model, "mse", path)
-    return load_weights(path)
 
 
 def frames(height, width):

@@ -18,7 +18,6 @@ from fractions import Fraction
 from io import BytesIO
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from flowcodec.bitstream.video_file import read_groups
@@ -29,10 +28,7 @@ from flowcodec.codecs.weights import load_weights
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.media.video_format import usual_format
 from flowcodec.models.video_mofnet.config import PRESETS, MofNetConfig
-from flowcodec.models.video_mofnet.model import VideoMofNet
-from flowcodec.training.video.training import export
-from tests.codecs.inter_samples import Still
-from tests.entropy.samples import randomise
+from tests.codecs.inter_samples import Still, save_untrained
 from tests.golden.make import FOLDER, draw
 
 MODELS: dict[str, MofNetConfig] = {
@@ -73,13 +69,7 @@ def main() -> None:
     for name, config in MODELS.items():
         weights = FOLDER / f"{name}.safetensors"
         if not weights.exists():
-            torch.manual_seed(11)
-            model = VideoMofNet(config)
-            for part in (model.motion, model.codec):
-                randomise(part.prior, 13)
-                with torch.no_grad():
-                    part.log_inverse_gain.table.copy_(part.prior.log_gain.table)
-            export(model, "mse", weights)
+            save_untrained(config, weights, 11, 13)
         video = FOLDER / f"{name}.fcv"
         if not video.exists():
             intra = PictureCodec(load_weights(FOLDER / "plain.safetensors"))

@@ -13,10 +13,12 @@ from flowcodec.evaluation.tables import Table
 from flowcodec.media.files import atomic_write
 
 if TYPE_CHECKING:
+    from flowcodec.codecs.video import VideoCodec
     from flowcodec.evaluation.video.comparison import VideoComparison
     from flowcodec.evaluation.video.run import Curves
 
 VIDEO_MODELS = ("video-mofnet",)
+GOP, FRAMES = 12, 32
 
 
 @dataclass(frozen=True)
@@ -30,20 +32,37 @@ class Options:
     threads: int | None
     data: Path
     qualities: Sequence[float]
-    against: str
-    gop: int
-    frames: int
-    apart: str
-    json: Path | None
-    plots: Sequence[Path]
+    against: str = ""
+    gop: int = GOP
+    frames: int = FRAMES
+    apart: str = ""
+    json: Path | None = None
+    plots: Sequence[Path] = ()
+
+    def open(self) -> VideoCodec:
+        """The codec to measure."""
+        import flowcodec
+        from flowcodec.codecs.video import VideoCodec
+
+        codec = flowcodec.load(
+            self.model,
+            metric=self.metric,
+            weights=self.weights,
+            device=self.device,
+            threads=self.threads,
+        )
+        assert isinstance(codec, VideoCodec)
+        return codec
+
+    def describe(self) -> str:
+        """How it is run, for the description of a result."""
+        return describe_codec(self.metric, self.weights, self.device, self.threads)
 
 
 def run(options: Options) -> None:
     """Measure, print, write."""
     from rich.console import Console
 
-    import flowcodec
-    from flowcodec.codecs.video import VideoCodec
     from flowcodec.evaluation.video.anchors import anchors_named
     from flowcodec.evaluation.video.comparison import VideoComparison
     from flowcodec.evaluation.video.plot import check_plot_path, plot_curves
@@ -54,14 +73,7 @@ def run(options: Options) -> None:
         check_plot_path(plot)
     anchors = anchors_named(names_in(options.against))
     sequences = [read_sequence(path, options.frames) for path in find_sequences(options.data)]
-    codec = flowcodec.load(
-        options.model,
-        metric=options.metric,
-        weights=options.weights,
-        device=options.device,
-        threads=options.threads,
-    )
-    assert isinstance(codec, VideoCodec)
+    codec = options.open()
     total = len(sequences) * len(options.qualities)
     with progress_bar(total, options.model) as advance:
         ours = evaluate(codec, sequences, options.qualities, options.gop, advance)
@@ -69,12 +81,14 @@ def run(options: Options) -> None:
     for anchor in anchors:
         with progress_bar(len(sequences) * len(anchor.sweep), anchor.title) as advance:
             measured[anchor.name] = evaluate_anchor(anchor, sequences, options.gop, advance)
-    about = describe_codec(options.metric, options.weights, options.device, options.threads)
     comparison = VideoComparison(
         name=options.model,
         ours=ours,
         anchors=measured,
-        descriptions={options.model: about, **{a.name: a.description for a in anchors}},
+        descriptions={
+            options.model: options.describe(),
+            **{a.name: a.description for a in anchors},
+        },
         gop=options.gop,
         frames=options.frames,
         apart=names_in(options.apart),
@@ -116,10 +130,13 @@ def rates(comparison: VideoComparison) -> Table:
     """BD-rates by sequence, a column an anchor and measure."""
     found: Mapping[str, Mapping[str, Mapping[str, float | None]]] = comparison.rates
     columns = [(anchor, measure) for anchor in found for measure in found[anchor]]
-    names = list(found[columns[0][0]][columns[0][1]])
-    rows = []
-    for name in names:
-        values = [found[anchor][measure][name] for anchor, measure in columns]
-        rows.append([name, *("-" if v is None else f"{v:+.1f} %" for v in values)])
     headings = ["sequence", *(f"{anchor} {measure}" for anchor, measure in columns)]
-    return Table(headings, rows, [])
+    return Table(headings, in_percent([found[anchor][m] for anchor, m in columns]), [])
+
+
+def in_percent(columns: Sequence[Mapping[str, float | None]]) -> list[list[str]]:
+    """A row for each name of columns of BD-rates, "-" where there is none."""
+    return [
+        [name, *("-" if column[name] is None else f"{column[name]:+.1f} %" for column in columns)]
+        for name in columns[0]
+    ]

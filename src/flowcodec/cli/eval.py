@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from flowcodec.cli.bench_video import VIDEO_MODELS
+from flowcodec.cli import bench_video
+from flowcodec.cli.eval_clic20 import evaluate_clic20
 from flowcodec.cli.eval_flow import FLOW_MODEL, evaluate_flow
-from flowcodec.cli.eval_video import evaluate_clic20, evaluate_video
 from flowcodec.cli.measuring import (
     Qualities,
     describe_codec,
@@ -101,13 +101,15 @@ def command(
         _refuse(ctx, model, "metric", "qualities", "protocol", "pairs")
         names = None if against is None else names_in(against)
         evaluate_flow(data, names, weights, device, threads, json_path)
-    elif model in VIDEO_MODELS:
+    elif model in bench_video.VIDEO_MODELS:
         _refuse(ctx, model, "against")
-        opened = model, metric, weights, device, threads, data
+        wanted = bench_video.Options(
+            model, metric, weights, device, threads, data, qualities, json=json_path
+        )
         if protocol is None:
-            evaluate_video(*opened, qualities, json_path)
+            bench_video.run(wanted)
         else:
-            evaluate_clic20(*opened, pairs, qualities, json_path)
+            evaluate_clic20(wanted, pairs)
     else:
         _refuse(ctx, model, "against", "protocol", "pairs")
         _evaluate_pictures(model, metric, weights, device, threads, data, qualities, json_path)

@@ -26,7 +26,7 @@ from flowcodec.codecs.threads import limited_threads
 from flowcodec.codecs.weights import Weights, inter_priors
 from flowcodec.entropy.coder import Decoder, Encoder
 from flowcodec.entropy.fixed_point import Map
-from flowcodec.entropy.prior import Ints, latent_hash
+from flowcodec.entropy.prior import ExactPrior, Ints, latent_hash
 from flowcodec.errors import FlowcodecError, FormatError, WeightsError
 from flowcodec.models.video_mofnet.config import STRIDE, MofNetConfig
 from flowcodec.models.video_mofnet.model import Prediction, VideoMofNet
@@ -42,7 +42,8 @@ PRIOR_PARTS = ("motion.prior.", "codec.prior.")
 @dataclass(frozen=True)
 class State:
     """What a P-frame is predicted from: the frame before it as decoders have it, (H, W, 3), and
-    what priors see of the latents of MOFNet and CodecNet that it was coded in (none: an I-frame).
+    what priors see of the latents of MOFNet and CodecNet that it was coded in (None after an
+    I-frame, and where priors see no such thing).
     """
 
     reference: NDArray[np.uint8]
@@ -52,11 +53,12 @@ class State:
 
 @dataclass(frozen=True)
 class Latents:
-    """z and y of MOFNet or of CodecNet, and what their prior sees beside."""
+    """z and y of MOFNet or of CodecNet, what their prior sees beside, and what others see of y."""
 
     z: Ints
     y: Ints
     beside: Map | None
+    seen: Map | None
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class InterCodec:
             motion = self._write(encoder, model.motion, y, quality, beside)
             found = model.predict(self._back(motion.y), reference, at)
             y = model.analyse(x, found, at)
-            beside = self._beside(state, self.priors.motion.seen(motion.y, quality))
+            beside = self._beside(state, motion)
             codec = self._write(encoder, model.codec, y, quality, beside)
             code = encoder.bytes()
             if not encoder.reads_back(code):
@@ -129,10 +131,10 @@ class InterCodec:
         height, width = _positions(state)
         beside = self._beside(state)
         z, y = self.priors.motion.read(decoder, height, width, quality, beside)
-        motion = Latents(z, y, beside)
-        beside = self._beside(state, self.priors.motion.seen(y, quality))
+        motion = self._latents(self.priors.motion, z, y, beside, quality)
+        beside = self._beside(state, motion)
         z, y = self.priors.codec.read(decoder, height, width, quality, beside)
-        codec = Latents(z, y, beside)
+        codec = self._latents(self.priors.codec, z, y, beside, quality)
         if _hash(motion, codec) != hash:
             raise FormatError("the decoded latents do not match their hash")
         return motion, codec
@@ -150,7 +152,13 @@ class InterCodec:
         """The frame of a state, (H, W, 3)."""
         return state.reference
 
-    def _beside(self, state: State, motion: Map | None = None) -> Map | None:
+    def _latents(
+        self, prior: ExactPrior, z: Ints, y: Ints, beside: Map | None, quality: int
+    ) -> Latents:
+        seen = prior.seen(y, quality) if self.weights.config.temporal else None
+        return Latents(z, y, beside, seen)
+
+    def _beside(self, state: State, motion: Latents | None = None) -> Map | None:
         """What the prior of MOFNet sees beside z; given this frame's, that of CodecNet."""
         config = self.weights.config
         if not config.temporal:
@@ -159,7 +167,9 @@ class InterCodec:
         if past is None:
             latents = config.motion_latent if motion is None else config.latent
             past = np.zeros((*_positions(state), 2 * latents))
-        return past if motion is None else np.concatenate([past, motion], 2)
+        if motion is None or motion.seen is None:
+            return past
+        return np.concatenate([past, motion.seen], 2)
 
     def _write(
         self, encoder: Encoder, coder: LatentCoder, y: Tensor, quality: int, beside: Map | None
@@ -169,7 +179,8 @@ class InterCodec:
         gained = (y * coder.gain(at))[0].float().cpu().numpy()
         prior = self.priors.motion if coder is self.model.motion else self.priors.codec
         price = np.full(gained.shape, BIT_PRICE, np.float32)
-        return Latents(z, prior.write(encoder, z, gained, quality, price, beside), beside)
+        coded = prior.write(encoder, z, gained, quality, price, beside)
+        return self._latents(prior, z, coded, beside, quality)
 
     def _after(
         self,
@@ -183,8 +194,7 @@ class InterCodec:
         pixels = self.synthesise(codec, found, quality)[0, :, : shape[0], : shape[1]]
         samples = pixels.mul(255).round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0)
         picture = np.asarray(samples.contiguous().cpu().numpy(), np.uint8)
-        seen = self.priors.motion.seen(motion.y, quality)
-        return State(picture, seen, self.priors.codec.seen(codec.y, quality))
+        return State(picture, motion.seen, codec.seen)
 
     def _tensor(self, frame: NDArray[np.uint8]) -> Tensor:
         """(H, W, 3) samples -> (1, 3, 16h, 16w) in [0, 1], the last row and column repeated."""

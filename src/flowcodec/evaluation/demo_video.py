@@ -1,8 +1,10 @@
 """The demonstration's clip: rendered from two photographs, coded by us and by x265 at one size."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -108,16 +110,13 @@ def _quality(frames: Sequence[Frame], decoded: Sequence[Frame]) -> float:
 
 def _fitting(anchor: VideoAnchor, clip: Sequence420, size: int) -> bytes:
     """The largest stream of at most so many bytes; the smallest where none is."""
-    good, coarse = 0, COARSEST
-    best = anchors.encode(anchor, clip, coarse, len(clip.frames))
-    while coarse - good > 1:
-        middle = (good + coarse) // 2
-        data = anchors.encode(anchor, clip, middle, len(clip.frames))
-        if len(data) <= size:
-            coarse, best = middle, data
-        else:
-            good = middle
-    return best
+
+    @cache
+    def stream(quality: int) -> bytes:
+        return anchors.encode(anchor, clip, quality, len(clip.frames))
+
+    qualities = range(COARSEST)
+    return stream(bisect_left(qualities, True, 1, key=lambda q: len(stream(q)) <= size))
 
 
 def _side_by_side(trio: Sequence[Frame]) -> Frame:

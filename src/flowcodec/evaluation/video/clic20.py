@@ -7,34 +7,42 @@ colour enlarged to the size of Y so that small frames have five scales too.
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
 import numpy as np
-from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from flowcodec.codecs.video import UNIT_BYTES, VideoCodec, thousandths
 from flowcodec.errors import FlowcodecError
 from flowcodec.evaluation.metrics import Pixels, ms_ssim, psnr
-from flowcodec.evaluation.video.anchors import shown
-from flowcodec.evaluation.video.comparison import mean, rate
-from flowcodec.evaluation.video.run import Curves, Point, Progress
+from flowcodec.evaluation.video import anchors
+from flowcodec.evaluation.video.anchors import VideoAnchor
+from flowcodec.evaluation.video.comparison import each_rate, mean
+from flowcodec.evaluation.video.run import Curves, Point, Progress, each_point
 from flowcodec.evaluation.video.sequences import Sequence420, find_sequences, read_sequence
-from flowcodec.media.video_format import LEFT, Frame, from_rgb, planes_of
-
-if TYPE_CHECKING:
-    from av.video.codeccontext import VideoCodecContext
+from flowcodec.media.video_format import Frame, from_rgb, planes_of
 
 PROTOCOL = "clic20-pframe"
-ANCHOR = "x265-medium"
-ANCHOR_SETTINGS = "libx265 preset medium, x265-params qp=Q:ipratio=1000:bframes=0:keyint=2:info=0"
 SWEEP = (18, 22, 26, 30, 34, 38, 42)  # QP of the P-frame; by the ratio, the first frame has 0
+X265 = VideoAnchor(
+    "x265-medium",
+    "H.265 medium, two frames",
+    "libx265",
+    "hevc",
+    SWEEP,
+    "libx265 preset medium, x265-params qp=Q:ipratio=1000:bframes=0:keyint=2:info=0",
+    lambda qp, gop: {
+        "preset": "medium",
+        "x265-params": f"qp={qp}:ipratio=1000:bframes=0:keyint={gop}:min-keyint={gop}:scenecut=0"
+        ":info=0:log-level=none",
+    },
+)
 LOSSLESS = 55.0  # dB over its samples that the first frame of the anchor must reach
 WEIGHTS = (4, 1, 1)
 WINDOW = 32  # frames of a video from which pairs are taken
@@ -53,21 +61,21 @@ class PairComparison:
         """BD-rates in percent by measure and pair, and "mean"."""
         found = {}
         for measure in ("ms-ssim", "psnr"):
-            each = {n: rate(points, self.anchor[n], measure) for n, points in self.ours.items()}
+            each = each_rate(self.ours, self.anchor, measure)
             found[measure] = {"mean": mean(list(each.values())), **each}
         return found
 
     def as_json(self) -> dict[str, Any]:
         """Everything as it is written; "ms-ssim-rgb" of the curves is that of the planes here."""
         return {
-            "protocol": "clic20-pframe",
-            "descriptions": {"ours": self.description, ANCHOR: ANCHOR_SETTINGS},
-            "bd_rate": {ANCHOR: self.rates},
+            "protocol": PROTOCOL,
+            "descriptions": {"ours": self.description, X265.name: X265.settings},
+            "bd_rate": {X265.name: self.rates},
             "curves": {
                 name: {
                     pair: [point.as_json() for point in points] for pair, points in found.items()
                 }
-                for name, found in (("ours", self.ours), (ANCHOR, self.anchor))
+                for name, found in (("ours", self.ours), (X265.name, self.anchor))
             },
         }
 
@@ -93,24 +101,12 @@ def evaluate_pairs(
     codec: VideoCodec, pairs: Sequence[Sequence420], qualities: Sequence[float], progress: Progress
 ) -> dict[str, list[Point]]:
     """All pairs at all qualities by our codec."""
-    found: dict[str, list[Point]] = {}
-    for pair in pairs:
-        found[pair.name] = []
-        for quality in qualities:
-            found[pair.name].append(_measure(codec, pair, quality))
-            progress()
-    return found
+    return each_point(pairs, qualities, progress, lambda p, q: _measure(codec, p, q))
 
 
 def evaluate_x265(pairs: Sequence[Sequence420], progress: Progress) -> dict[str, list[Point]]:
     """All pairs over the sweep by x265."""
-    found: dict[str, list[Point]] = {}
-    for pair in pairs:
-        found[pair.name] = []
-        for qp in SWEEP:
-            found[pair.name].append(_measure_x265(pair, qp))
-            progress()
-    return found
+    return each_point(pairs, SWEEP, progress, lambda pair, qp: _measure_x265(pair, int(qp)))
 
 
 def _measure(codec: VideoCodec, pair: Sequence420, quality: float) -> Point:
@@ -128,11 +124,9 @@ def _measure(codec: VideoCodec, pair: Sequence420, quality: float) -> Point:
 
 def _measure_x265(pair: Sequence420, qp: int) -> Point:
     start = time.perf_counter()
-    packets = _encode_x265(pair, qp)
+    data = anchors.encode(X265, pair, qp, 2)
     encoded = time.perf_counter()
-    decoder = av.CodecContext.create("hevc", "r")
-    decoder.options = dict(LEFT)
-    planes = [frame for data in (*packets, None) for frame in _decode(decoder, data)]
+    planes = anchors.decode(X265, data)
     done = time.perf_counter()
     given, kept = (np.frombuffer(planes_of(x), np.uint8) for x in (pair.planes[0], planes[0]))
     reached = psnr(given[:, None, None], kept[:, None, None])
@@ -140,28 +134,10 @@ def _measure_x265(pair: Sequence420, qp: int) -> Point:
         raise FlowcodecError(
             f"{pair.name}: x265's first frame has {reached:.1f} dB, not {LOSSLESS:g} or more"
         )
-    second = shown(pair, planes[1], VideoReformatter())
-    size = len(packets[1])
-    return _point(pair, qp, size, second, encoded - start, done - encoded)
-
-
-def _encode_x265(pair: Sequence420, qp: int) -> list[bytes]:
-    """The two access units."""
-    encoder = av.CodecContext.create("libx265", "w")
-    encoder.width, encoder.height = pair.planes[0].width, pair.planes[0].height
-    encoder.pix_fmt, encoder.time_base, encoder.framerate = "yuv420p", Fraction(1, 25), Fraction(25)
-    params = f"qp={qp}:ipratio=1000:bframes=0:keyint=2:min-keyint=2:scenecut=0:info=0"
-    encoder.options = {"preset": "medium", "x265-params": f"{params}:log-level=none"}
-    packets = []
-    for number, frame in enumerate(pair.planes):
-        frame.pts, frame.time_base = number, Fraction(1, 25)
-        packets += encoder.encode(frame)
-    packets += encoder.encode(None)
-    return [bytes(packet) for packet in packets]
-
-
-def _decode(decoder: VideoCodecContext, data: bytes | None) -> list[VideoFrame]:
-    return decoder.decode(None if data is None else av.Packet(data))
+    second = anchors.shown(pair, planes[1], VideoReformatter())
+    with av.open(io.BytesIO(data), "r", format=X265.container) as container:
+        _, unit = (packet.size for packet in container.demux(video=0) if packet.size)
+    return _point(pair, qp, unit, second, encoded - start, done - encoded)
 
 
 def _point(

@@ -43,7 +43,7 @@ class VideoComparison:
 
     def rates_of(self, anchor: Curves, measure: str) -> dict[str, float | None]:
         """BD-rates against one anchor; None where curves do not overlap."""
-        each = {name: rate(points, anchor[name], measure) for name, points in self.ours.items()}
+        each = each_rate(self.ours, anchor, measure)
         found = {"mean": mean(list(each.values()))}
         if self.apart:
             chosen = {n: any(part in n for part in self.apart) for n in each}
@@ -75,6 +75,11 @@ def quality_of(point: Point, measure: str) -> float | None:
     if measure == "psnr":
         return point.psnr
     return None if point.ms_ssim is None else ms_ssim_db(point.ms_ssim)
+
+
+def each_rate(ours: Curves, anchor: Curves, measure: str) -> dict[str, float | None]:
+    """`rate` of every sequence."""
+    return {name: rate(points, anchor[name], measure) for name, points in ours.items()}
 
 
 def rate(ours: Sequence[Point], anchor: Sequence[Point], measure: str) -> float | None:

@@ -157,24 +157,25 @@ def evaluate(
     progress: Progress,
 ) -> dict[str, list[Point]]:
     """All sequences at all qualities by our codec."""
-    return _each(sequences, qualities, progress, lambda s, q: measure(codec, s, q, gop))
+    return each_point(sequences, qualities, progress, lambda s, q: measure(codec, s, q, gop))
 
 
 def evaluate_anchor(
     anchor: VideoAnchor, sequences: Sequence[Sequence420], gop: int, progress: Progress
 ) -> dict[str, list[Point]]:
     """All sequences over the sweep of another codec."""
-    return _each(
+    return each_point(
         sequences, anchor.sweep, progress, lambda s, q: measure_anchor(anchor, s, int(q), gop)
     )
 
 
-def _each(
+def each_point(
     sequences: Sequence[Sequence420],
     qualities: Sequence[float],
     progress: Progress,
     work: Callable[[Sequence420, float], Point],
 ) -> dict[str, list[Point]]:
+    """What `work` makes of every sequence at every quality."""
     found: dict[str, list[Point]] = {}
     for sequence in sequences:
         found[sequence.name] = []

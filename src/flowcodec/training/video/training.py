@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,7 +113,6 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
             alike = dataclasses.replace(
                 weights.config,
                 interpolation=self.model.config.interpolation,
-                temporal=self.model.config.temporal,
                 masking=self.model.config.masking,
                 modes=self.model.config.modes,
                 conditional=self.model.config.conditional,
@@ -228,20 +227,27 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
         rng = np.random.default_rng([self.recipe.seed, step, 1])
         return torch.from_numpy(sample_quality(None, count, rng)).to(self.device)
 
-    @torch.no_grad()
     def evaluate(self, held_out: list[np.ndarray]) -> Result:
+        """`measured` at a few qualities."""
+        return self.measured(held_out, MEASURED, MEASURED_FRAMES)
+
+    @torch.no_grad()
+    def measured(
+        self, held_out: Sequence[np.ndarray], qualities: Sequence[float], frames: int
+    ) -> Result:
         """Estimated bpp (of MOFNet too) and PSNR of P-frames of the averaged network, by quality;
-        for MS-SSIM "ms-ssim-db" as well. Clips are cut to multiples of 64."""
+        for MS-SSIM "ms-ssim-db" as well. Clips are cut to multiples of 64; `frames`: P-frames of
+        each."""
         similar = self.recipe.metric == "ms-ssim"
         names = ["bpp", "motion", "psnr"] + ["ms-ssim-db"] * similar
-        result: Result = {"quality": list(MEASURED), **{name: [] for name in names}}
+        result: Result = {"quality": list(qualities), **{name: [] for name in names}}
         self.average.eval()
-        for value in MEASURED:
+        for value in qualities:
             found: dict[str, list[float]] = {name: [] for name in names}
             quality = torch.full((1,), value, device=self.device)
             for clip in held_out:
                 height, width = (side // 64 * 64 for side in clip.shape[1:3])
-                cut = clip[: MEASURED_FRAMES + 1, :height, :width]
+                cut = clip[: frames + 1, :height, :width]
                 x = torch.from_numpy(cut).to(self.device).permute(0, 3, 1, 2).float() / 255
                 reference, memory = self.decoded(x[:1], quality), None
                 for frame in x[1:, None]:
