@@ -15,6 +15,7 @@ from flowcodec.media.video_writing import create_video
 from flowcodec.training.bundle import pack_bundle
 from flowcodec.training.engine import train
 from flowcodec.training.recipe import VideoRecipe, VideoStage, find_recipe
+from flowcodec.training.video.sequences import Sequences
 from flowcodec.training.video.training import VideoTraining
 from tests.training.pictures import draw
 
@@ -152,3 +153,14 @@ def test_some_first_frames_are_lossless(folder, tmp_path, lossless, least, most)
     reference = training.first(x, torch.full((4,), 1.0))
     same = sum(torch.equal(a, b) for a, b in zip(x, reference, strict=True))
     assert least <= same <= most
+
+
+@pytest.mark.parametrize("length", [2, 3, 7])
+def test_short_clips_are_played_to_and_fro(length):
+    """Neighbours in a sequence are neighbours in the clip, and all of a short clip is seen."""
+    levels = np.arange(length, dtype=np.uint8)[:, None, None, None]
+    source = Sequences([np.broadcast_to(levels, (length, 16, 16, 3))], 1)
+    for step in range(10):
+        seen = (source.batch(step, 2, 7, 16)[..., 0, 0, 0] * 255).round()
+        assert (seen.diff(dim=0).abs() == 1).all()
+        assert set(seen.unique().int().tolist()) == set(range(length))

@@ -41,12 +41,15 @@ PRIOR_PARTS = ("motion.prior.", "codec.prior.")
 
 @dataclass(frozen=True)
 class State:
-    """What a P-frame is predicted from: the frame before it as decoders have it, (H, W, 3), and
-    what priors see of the latents of MOFNet and CodecNet that it was coded in (None after an
-    I-frame, and where priors see no such thing).
+    """What a P-frame is predicted from: the frame before it as decoders have it, (H, W, 3) from 0
+    to 255, and what priors see of the latents of MOFNet and CodecNet that it was coded in (None
+    after an I-frame, and where priors see no such thing).
+
+    The reference of a P-frame is not rounded: machines differ in its last digits, and in a few
+    samples a rounding would make that a whole step, which the next frames spread.
     """
 
-    reference: NDArray[np.uint8]
+    reference: NDArray[np.float32]
     motion: Map | None = None
     codec: Map | None = None
 
@@ -92,7 +95,7 @@ class InterCodec:
 
     def start(self, frame: NDArray[np.uint8]) -> State:
         """The state after an I-frame, which decodes to (H, W, 3) samples."""
-        return State(frame)
+        return State(frame.astype(np.float32))
 
     def encode(
         self, frame: NDArray[np.uint8], state: State, quality: int
@@ -150,7 +153,7 @@ class InterCodec:
 
     def shown(self, state: State) -> NDArray[np.uint8]:
         """The frame of a state, (H, W, 3)."""
-        return state.reference
+        return state.reference.round().astype(np.uint8)
 
     def _latents(
         self, prior: ExactPrior, z: Ints, y: Ints, beside: Map | None, quality: int
@@ -192,11 +195,10 @@ class InterCodec:
     ) -> State:
         """The state after a frame of that shape."""
         pixels = self.synthesise(codec, found, quality)[0, :, : shape[0], : shape[1]]
-        samples = pixels.mul(255).round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0)
-        picture = np.asarray(samples.contiguous().cpu().numpy(), np.uint8)
-        return State(picture, motion.seen, codec.seen)
+        samples = pixels.mul(255).clamp_(0, 255).permute(1, 2, 0).contiguous().cpu().numpy()
+        return State(samples, motion.seen, codec.seen)
 
-    def _tensor(self, frame: NDArray[np.uint8]) -> Tensor:
+    def _tensor(self, frame: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
         """(H, W, 3) samples -> (1, 3, 16h, 16w) in [0, 1], the last row and column repeated."""
         height, width = frame.shape[:2]
         x = torch.from_numpy(np.array(frame, np.float32)).to(self.device)

@@ -16,6 +16,7 @@ from torch import Tensor
 from flowcodec.codecs.flow import FlowEstimator
 from flowcodec.codecs.inter import PRIOR_PARTS, restore
 from flowcodec.codecs.torch_transforms import TorchTransforms
+from flowcodec.codecs.video import FINER, FINEST
 from flowcodec.codecs.weights import (
     BUNDLED,
     Weights,
@@ -30,7 +31,6 @@ from flowcodec.models.video_mofnet.config import PRESETS, MofNetConfig
 from flowcodec.models.video_mofnet.model import Memory, Output, VideoMofNet
 from flowcodec.nn.correction import Correction
 from flowcodec.nn.gains import ANCHORS
-from flowcodec.nn.straight_through import round_through
 from flowcodec.nn.warp import warp
 from flowcodec.training.engine import Group, Result, Training, configured
 from flowcodec.training.flow.clips import load_clips
@@ -90,10 +90,9 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
     def load(
         self, data: Path, progress: Callable[[int, int], None] | None
     ) -> tuple[Sequences, list[np.ndarray]]:
-        """The videos of a folder, some scenes held out; smaller or shorter ones are passed over."""
+        """The videos of a folder, some scenes held out; smaller ones are passed over."""
         recipe = self.recipe
         crop = max(stage.crop for stage in recipe.stages)
-        frames = max(stage.frames for stage in recipe.stages) + 1
         scenes = list(load_clips(data, crop, crop, progress).values())
         if len(scenes) <= recipe.held_out:
             raise UsageError(
@@ -102,7 +101,7 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
             )
         held_out = [scene[0] for scene in scenes[: recipe.held_out]]
         training = [clip for scene in scenes[recipe.held_out :] for clip in scene]
-        return Sequences([c for c in training if len(c) >= frames], recipe.seed), held_out
+        return Sequences(training, recipe.seed), held_out
 
     def initialise(self, source: Sequences) -> None:
         """The recipe's `init`, or the KLT of what an estimated flow leaves."""
@@ -186,7 +185,7 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
             memory = coded.output.memory
             error = distortion(recipe.metric, frame, coded.output.x_hat.float())
             total = total + (balance * (coded.bpp.sum(1) + weight * error)).mean()
-            reference = as_decoded(coded.output.x_hat)
+            reference = coded.output.x_hat.float().clamp(0, 1)
         return total / stage.frames
 
     def code(
@@ -219,8 +218,9 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
 
     @torch.no_grad()
     def decoded(self, x: Tensor, quality: Tensor) -> Tensor:
-        """An I-frame as image-cnn gives it back."""
-        return as_decoded(self.intra(x, quality, price=self.recipe.price).x_hat)
+        """An I-frame of sequences of these qualities, as image-cnn gives it back."""
+        quality = (quality + FINER / 1000).clamp(max=FINEST / 1000)
+        return rounded(self.intra(x, quality, price=self.recipe.price).x_hat)
 
     def qualities(self, step: int, count: int) -> Tensor:
         """One quality a sequence, stratified."""
@@ -253,13 +253,15 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
                 for frame in x[1:, None]:
                     coded = self.code(self.average, frame, reference, quality, memory)
                     memory = coded.output.memory
-                    reference = as_decoded(coded.output.x_hat)
+                    reference = coded.output.x_hat.float().clamp(0, 1)
                     found["bpp"].append(float(coded.bpp.sum()))
                     found["motion"].append(float(coded.bpp[0, 0]))
-                    error = float((reference - frame).square().mean())
-                    found["psnr"].append(-10 * math.log10(error + 1e-10))
+                    shown = rounded(reference)
+                    found["psnr"].append(
+                        -10 * math.log10(float((shown - frame).square().mean()) + 1e-10)
+                    )
                     if similar:
-                        unlike = float(distortion("ms-ssim", frame, reference))
+                        unlike = float(distortion("ms-ssim", frame, shown))
                         found["ms-ssim-db"].append(-10 * math.log10(unlike + 1e-10))
             for name in names:
                 result[name].append(float(np.mean(found[name])))
@@ -292,9 +294,9 @@ def fitted(weights: Weights[MofNetConfig], model: VideoMofNet) -> Weights[MofNet
     return dataclasses.replace(weights, transforms=found)
 
 
-def as_decoded(x_hat: Tensor) -> Tensor:
-    """A picture as it comes out of a decoder: 8 bits, with a straight-through gradient."""
-    return round_through(x_hat.float().clamp(0, 1) * 255) / 255
+def rounded(x_hat: Tensor) -> Tensor:
+    """A picture as a decoder shows it, in 8 bits."""
+    return (x_hat.float().clamp(0, 1) * 255).round() / 255
 
 
 def export(model: VideoMofNet, metric: str, path: Path) -> bytes:
