@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.evaluation.moving import save_pair
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 FLOW = (ROOT / "docs" / "flow.md").read_text("utf-8")
+VIDEO = (ROOT / "docs" / "video.md").read_text("utf-8")
 
 
 def blocks(language: str, text: str) -> list[str]:
@@ -50,6 +52,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for number, frame in enumerate(frames):
             video.write(frame)
             write_picture(Picture(frame), tmp_path / "frames" / f"{number}.png")
+    (tmp_path / "videos").mkdir()
+    shutil.copy(tmp_path / "clip.mp4", tmp_path / "videos")
     for name, frame in zip("ab", frames, strict=False):
         write_picture(Picture(frame), tmp_path / f"{name}.png")
     save_pair(tmp_path / "flow" / "waves" / "one", 48, 64, (2.0, -1.0))
@@ -94,6 +98,21 @@ def test_the_python_of_the_guide_to_flow_runs(folder: Path) -> None:
     for block in code:
         exec(compile(block, "flow.md", "exec"), {})
     assert (folder / "python.flo").stat().st_size > 0
+
+
+def test_the_commands_of_the_guide_to_videos_run(folder: Path) -> None:
+    wanted = commands(VIDEO)
+    assert len(wanted) >= 15
+    for words in wanted:
+        assert main(words) == 0, words
+    for name in ("exact.mkv", "fits.fcv", "same.mkv", "modes/modes.png", "bench.json", "bench.png"):
+        assert (folder / name).stat().st_size > 0
+
+
+def test_the_python_of_the_guide_to_videos_runs(folder: Path) -> None:
+    (code,) = blocks("python", VIDEO)
+    exec(compile(code, "video.md", "exec"), {})
+    assert (folder / "python.fcv").stat().st_size > 0
 
 
 def test_links_of_the_documents_lead_somewhere() -> None:
