@@ -16,7 +16,7 @@ help: ## show this list
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install -q $(TORCH)
-	.venv/bin/python -m pip install -q -e '.[bench,ssimulacra2,dev]'
+	.venv/bin/python -m pip install -q -e '.[bench,ssimulacra2,vvc,dev]'
 	@touch $@
 
 demo: $(READY) ## compress three photographs and show them beside JPEG, WebP and AVIF

@@ -78,14 +78,16 @@ def test_an_anchor_gives_back_all_frames_from_its_own_bytes(sequences, name):
         assert points[0].bpp == pytest.approx(8 * points[0].bytes / (64 * 64 * FRAMES))
 
 
-@pytest.mark.parametrize("name", ["x265-veryfast", "x264-veryfast"])
+@pytest.mark.parametrize("name", ["x265-veryfast", "x264-veryfast", "vvenc-faster"])
 def test_groups_have_the_length_asked_for(sequences, name):
     import av
 
     data = anchors.encode(ANCHORS[name], sequences[0], 30, 4)
     with av.open(BytesIO(data), format=ANCHORS[name].container) as container:
-        keys = [frame.key_frame for frame in container.decode(video=0)]
-    assert keys == [number % 4 == 0 for number in range(FRAMES)]
+        keys = [unit.is_keyframe for unit in container.demux(video=0) if unit.size]
+    whole = FRAMES // 4 * 4  # VVenC goes on where a last group would be short
+    assert len(keys) == FRAMES
+    assert keys[:whole] == [number % 4 == 0 for number in range(whole)]
 
 
 def test_an_unknown_anchor_is_refused():

@@ -65,7 +65,7 @@ class Outputs:
 @click.option(
     "--against",
     help=f"Codecs to run for comparison: {', '.join(ANCHORS)} [default: jpeg,webp,avif]; for"
-    " videos x265-veryfast, x265-medium, x265-veryslow, x264-veryfast, svt-av1, vp9"
+    " videos x265-veryfast, x265-medium, x265-veryslow, x264-veryfast, svt-av1, vp9, vvenc-faster"
     " [default: x265-veryfast,x264-veryfast,svt-av1].",
 )
 @click.option(

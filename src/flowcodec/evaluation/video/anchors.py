@@ -1,23 +1,37 @@
-"""Video codecs that can be run here: H.265, H.264, AV1 and VP9, by way of PyAV.
+"""Video codecs that can be run here: H.265, H.264, AV1, VP9 and VVC, by way of PyAV.
+
+PyAV only decodes VVC; it is coded by the ffmpeg of the package imageio-ffmpeg.
 
 Each is given 4:2:0 planes and a quality on its own scale, lower is better. What is counted is the
 whole elementary stream, as its raw file has it; what is measured is decoded from those bytes.
 """
 
 import io
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
 import av
+import numpy as np
 from av.codec import codecs_available
+from av.video.format import VideoFormat as PixelFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, VideoReformatter
 
-from flowcodec.errors import UsageError
+from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.video.sequences import Sequence420
-from flowcodec.media.video_format import LEFT, MATRIX_TAGS, Frame, to_rgb
+from flowcodec.media.video_format import (
+    LEFT,
+    MATRIX_TAGS,
+    Frame,
+    planes_of,
+    to_rgb,
+    with_samples,
+)
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -27,7 +41,10 @@ IVF_HEADER, IVF_FRAME = 32, 12  # bytes of a file and a frame that are no part o
 
 @dataclass(frozen=True)
 class VideoAnchor:
-    """A codec as it is run: `options` for a quality and a length of group, and the sweep."""
+    """A codec as it is run: `options` for a quality and a length of group, and the sweep.
+
+    outside: coded by the ffmpeg of imageio-ffmpeg.
+    """
 
     name: str
     title: str
@@ -36,11 +53,15 @@ class VideoAnchor:
     sweep: tuple[int, ...]
     settings: str
     options: Callable[[int, int], dict[str, str]]
+    outside: bool = False
 
     @property
     def description(self) -> str:
         """Library and settings, for a table of results."""
-        return f"{self.codec} of PyAV {av.__version__}; {self.settings}"
+        library = f"PyAV {av.__version__}"
+        if self.outside:
+            library = f"imageio-ffmpeg {version('imageio-ffmpeg')}"
+        return f"{self.codec} of {library}; {self.settings}"
 
 
 def _x265(preset: str, tune: str | None) -> Callable[[int, int], dict[str, str]]:
@@ -74,6 +95,11 @@ def _vp9(quality: int, gop: int) -> dict[str, str]:
         "cpu-used": "2",
         "row-mt": "1",
     }
+
+
+def _vvenc(quality: int, gop: int) -> dict[str, str]:
+    params = f"gopsize=16:intraperiod={gop}"
+    return {"preset": "faster", "qp": str(quality), "qpa": "0", "vvenc-params": params}
 
 
 _X265 = "x265-params crf=Q:keyint=GOP:min-keyint=GOP:scenecut=0:info=0"
@@ -134,6 +160,16 @@ ANCHORS = {
             "deadline good, cpu-used 2, crf Q, g GOP; container's bytes not counted",
             _vp9,
         ),
+        VideoAnchor(
+            "vvenc-faster",
+            "VVC (VVenC, faster)",
+            "libvvenc",
+            "vvc",
+            (20, 25, 30, 35, 40, 45),
+            "preset faster, qp Q, qpa 0, vvenc-params gopsize=16:intraperiod=GOP; 10 bits, rounded",
+            _vvenc,
+            outside=True,
+        ),
     )
 }
 
@@ -145,7 +181,9 @@ def anchors_named(names: Sequence[str]) -> list[VideoAnchor]:
         if name not in ANCHORS:
             raise UsageError(f"no codec {name!r} to compare with: choose from {', '.join(ANCHORS)}")
         anchor = ANCHORS[name]
-        if anchor.codec not in codecs_available:
+        if anchor.outside and find_spec("imageio_ffmpeg") is None:
+            raise UsageError(f"{name} needs imageio-ffmpeg: pip install 'flowcodec[vvc]'")
+        if not anchor.outside and anchor.codec not in codecs_available:
             raise UsageError(f"this PyAV was built without {anchor.codec}: install a wheel with it")
         found.append(anchor)
     return found
@@ -153,8 +191,10 @@ def anchors_named(names: Sequence[str]) -> list[VideoAnchor]:
 
 def encode(anchor: VideoAnchor, sequence: Sequence420, quality: int, gop: int) -> bytes:
     """The elementary stream as a raw file."""
-    buffer = io.BytesIO()
     options = anchor.options(quality, gop)
+    if anchor.outside:
+        return _encode_outside(anchor, sequence, options)
+    buffer = io.BytesIO()
     with av.open(buffer, "w", format=anchor.container) as container:
         first = sequence.planes[0]
         rate = Fraction(sequence.format.fps).limit_denominator(1001)
@@ -168,6 +208,26 @@ def encode(anchor: VideoAnchor, sequence: Sequence420, quality: int, gop: int) -
     return buffer.getvalue()
 
 
+def _encode_outside(anchor: VideoAnchor, sequence: Sequence420, options: dict[str, str]) -> bytes:
+    """As `encode`, by another ffmpeg, whose VVC takes 10 bits."""
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    first = sequence.planes[0]
+    rate = Fraction(sequence.format.fps).limit_denominator(1001)
+    given = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{first.width}x{first.height}"]
+    words = [word for key, value in options.items() for word in (f"-{key}", value)]
+    taken = ["-vf", "format=yuv420p10le", "-c:v", anchor.codec, *words, "-f", anchor.container, "-"]
+    run = subprocess.run(
+        [get_ffmpeg_exe(), "-v", "error", *given, "-r", str(rate), "-i", "-", *taken],
+        input=b"".join(planes_of(frame) for frame in sequence.planes),
+        capture_output=True,
+        check=False,
+    )
+    if run.returncode:
+        raise FlowcodecError(f"{anchor.name} failed on {sequence.name}: {run.stderr.decode()}")
+    return run.stdout
+
+
 def stream_bytes(anchor: VideoAnchor, data: bytes, frames: int) -> int:
     """How many of a raw file's bytes are the stream's."""
     return len(data) - (IVF_HEADER + IVF_FRAME * frames if anchor.container == "ivf" else 0)
@@ -178,7 +238,19 @@ def decode(anchor: VideoAnchor, data: bytes) -> list[VideoFrame]:
     with av.open(io.BytesIO(data), "r", format=anchor.container) as container:
         # Without a word of its own on where chroma lies, a stream means the left side.
         container.streams.video[0].codec_context.options = dict(LEFT)
-        return list(container.decode(video=0))
+        return [_of_8_bits(frame) for frame in container.decode(video=0)]
+
+
+def _of_8_bits(frame: VideoFrame) -> VideoFrame:
+    """Planes of 10 bits rounded to 8, others as they are."""
+    if frame.format.name != "yuv420p10le":
+        return frame
+    parts = []
+    for plane in frame.planes:
+        samples = np.frombuffer(plane, np.uint16).reshape(-1, plane.line_size // 2)  # type: ignore[call-overload]
+        found = (samples[: plane.height, : plane.width] + 2) >> 2
+        parts.append(np.minimum(found, 255).astype(np.uint8).tobytes())
+    return with_samples(b"".join(parts), PixelFormat("yuv420p", frame.width, frame.height))
 
 
 def shown(sequence: Sequence420, planes: VideoFrame, converter: VideoReformatter) -> Frame:
