@@ -242,8 +242,11 @@ def test_memory_does_not_grow_with_the_video(codec):
     assert resident[-1] - resident[30] < 8 * 2**20
 
 
-@pytest.mark.parametrize(("gop", "wanted"), [(1, [4000, 4000]), (2, [4700, 4000])])
-def test_a_frame_that_others_follow_is_better(codec, gop, wanted):
-    data, _ = written(codec, clip(2), gop=gop)
+@pytest.mark.parametrize(
+    ("gop", "wanted"), [(1, [4000] * 4), (2, [4700, 4025] * 2), (4, [4700, 4025, 4051, 4077])]
+)
+def test_frames_get_the_quality_of_their_place(codec, gop, wanted):
+    """Finer where others follow, then rising against what each inherits from the one before."""
+    data, _ = written(codec, clip(4), gop=gop)
     _, groups = read_groups(BytesIO(data))
     assert [frame.quality for group in groups for frame in group.frames] == wanted

@@ -29,14 +29,14 @@ def code_pair(
 ) -> tuple[InterAccount, Pixels, int]:
     """Code the second of two pictures, uint8 (H, W, 3), as the frame after the first.
 
-    That stands alone, coded at the same quality. The parts of the frame, the frame as a decoder
+    That begins a group of this quality. The parts of the frame, the frame as a decoder
     shows it, and the bytes of its code. UsageError where sizes differ.
     """
     if first.shape != second.shape:
         sizes = [f"{x.shape[1]}x{x.shape[0]}" for x in (first, second)]
         raise UsageError(f"two frames of one video have one size, not {' and '.join(sizes)}")
     at = thousandths(quality)
-    state = codec.inter.start(codec.intra.encode(first, quality).reconstruction)
+    _, state = codec.alone(first, 0, at, 2)
     frame, after = codec.inter.encode(second, state, at)
     assert isinstance(codec.inter, InterCodec)
     account = account_of_inter(codec.inter, frame, state, at)

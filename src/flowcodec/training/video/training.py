@@ -219,7 +219,7 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
     @torch.no_grad()
     def decoded(self, x: Tensor, quality: Tensor) -> Tensor:
         """An I-frame of sequences of these qualities, as image-cnn gives it back."""
-        quality = (quality + FINER / 1000).clamp(max=FINEST / 1000)
+        quality = (quality + FINER[self.recipe.metric] / 1000).clamp(max=FINEST / 1000)
         return rounded(self.intra(x, quality, price=self.recipe.price).x_hat)
 
     def qualities(self, step: int, count: int) -> Tensor:
