@@ -2,6 +2,7 @@
 
 import json
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -57,3 +58,11 @@ def test_gains_are_of_one_seed_against_itself():
     assert found["CodecNet only"]["mean"] == pytest.approx(50, abs=0.1)
     assert found["CodecNet only"]["spread"] == 0
     assert found["skip only"]["mean"] is None
+
+
+def test_the_command_prints_the_table_of_the_docs(tmp_path):
+    docs, kept = Path(__file__).parents[2] / "docs", tmp_path / "kept.json"
+    kept.write_bytes((docs / "video-ablations.json").read_bytes())
+    result = CliRunner().invoke(main, ["--json", str(kept)])
+    assert result.exit_code == 0, result.output
+    assert result.output == (docs / "video-ablations.md").read_text("utf-8")
