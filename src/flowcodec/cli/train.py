@@ -154,7 +154,7 @@ def _export(training: AnyTraining, target: Path) -> None:
     example = {
         "image-cnn": "encode photo.png --weights",
         "flow-deeppynet": "flow first.png second.png -o motion.flo --weights",
-        "video-mofnet": "encode clip.mp4 --inter-weights",
+        "video-mofnet": "encode clip.mp4 --weights",
     }[card["model"]]
     print(f"Use them: flowcodec {example} {target}")
 
