@@ -53,7 +53,7 @@ VERIFY_DB = 0.05
 COARSEST, FINEST = 1000, 8000  # qualities in thousandths
 # Thousandths by which a frame that others follow is better, by metric: 1.5 and 4.5 % fewer bits.
 FINER = {"mse": 700, "ms-ssim": 1700}
-RISE, RISE_OVER = 800, 31  # thousandths, frames: what inter frames lose one after another
+RISE, RISE_OVER = 1100, 31  # thousandths, frames: what inter frames lose one after another
 UNIT_BYTES = 14  # about what frames one coded frame in a file
 
 Frame = NDArray[np.uint8]
