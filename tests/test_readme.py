@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -61,57 +62,54 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_commands_of_the_readme_run(folder: Path) -> None:
-    wanted = commands(README)
-    assert len(wanted) >= 8
+def run_commands(text: str, least: int, made: Sequence[str]) -> None:
+    """Run the commands of a document, `least` of them or more; all of `made` must be there then."""
+    wanted = commands(text)
+    assert len(wanted) >= least
     for words in wanted:
         assert main(words) == 0, words
-    for name in ("photo.fci", "back.png", "small.fci", "fits.fci", "good.fci", "checked.png"):
-        assert (folder / name).stat().st_size > 0
+    for name in made:
+        assert Path(name).stat().st_size > 0
+
+
+def run_python(name: str, text: str, count: int) -> None:
+    """Run the Python blocks of a document, of which there are `count`."""
+    code = blocks("python", text)
+    assert len(code) == count
+    for block in code:
+        exec(compile(block, name, "exec"), {})
+
+
+def test_the_commands_of_the_readme_run(folder: Path) -> None:
+    pictures = ("photo.fci", "back.png", "small.fci", "fits.fci", "good.fci", "checked.png")
+    videos = ("clip.fcv", "back.mp4", "twelve.fcv", "fits.fcv", "part.mkv", "same.mkv")
+    figures = ("figures/latents.png", "figures/comparison.png")
+    run_commands(README, 8, [*pictures, *videos, *figures])
     assert (folder / "fits.fci").stat().st_size <= 20_000
-    for name in ("clip.fcv", "back.mp4", "twelve.fcv", "fits.fcv", "part.mkv", "same.mkv"):
-        assert (folder / name).stat().st_size > 0
     assert sorted(path.name for path in (folder / "coded").iterdir()) == ["a.fci", "b.fci"]
-    for name in ("latents.png", "comparison.png"):
-        assert (folder / "figures" / name).stat().st_size > 0
 
 
 def test_the_python_of_the_readme_runs(folder: Path) -> None:
-    code = blocks("python", README)
-    assert len(code) == 2
-    for block in code:
-        exec(compile(block, "README.md", "exec"), {})
+    run_python("README.md", README, 2)
 
 
 def test_the_commands_of_the_guide_to_flow_run(folder: Path) -> None:
-    wanted = commands(FLOW)
-    assert len(wanted) >= 10
-    for words in wanted:
-        assert main(words) == 0, words
-    for name in ("flow.flo", "colors.png", "flow.mp4", "there-backward.flo", "seen-occluded.mp4"):
-        assert (folder / name).stat().st_size > 0
+    made = ("flow.flo", "colors.png", "flow.mp4", "there-backward.flo", "seen-occluded.mp4")
+    run_commands(FLOW, 10, made)
 
 
 def test_the_python_of_the_guide_to_flow_runs(folder: Path) -> None:
-    code = blocks("python", FLOW)
-    assert len(code) == 2
-    for block in code:
-        exec(compile(block, "flow.md", "exec"), {})
+    run_python("flow.md", FLOW, 2)
     assert (folder / "python.flo").stat().st_size > 0
 
 
 def test_the_commands_of_the_guide_to_videos_run(folder: Path) -> None:
-    wanted = commands(VIDEO)
-    assert len(wanted) >= 15
-    for words in wanted:
-        assert main(words) == 0, words
-    for name in ("exact.mkv", "fits.fcv", "same.mkv", "modes/modes.png", "bench.json", "bench.png"):
-        assert (folder / name).stat().st_size > 0
+    made = ("exact.mkv", "fits.fcv", "same.mkv", "modes/modes.png", "bench.json", "bench.png")
+    run_commands(VIDEO, 15, made)
 
 
 def test_the_python_of_the_guide_to_videos_runs(folder: Path) -> None:
-    (code,) = blocks("python", VIDEO)
-    exec(compile(code, "video.md", "exec"), {})
+    run_python("video.md", VIDEO, 1)
     assert (folder / "python.fcv").stat().st_size > 0
 
 

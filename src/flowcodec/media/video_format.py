@@ -214,12 +214,20 @@ def from_rgb(
 
 def planes_of(frame: VideoFrame) -> bytes:
     """The samples of a frame, plane by plane, without padding."""
-    parts = []
+    return b"".join(plane.tobytes() for plane in arrays_of(frame))
+
+
+def arrays_of(frame: VideoFrame) -> list[NDArray[np.uint8] | NDArray[np.uint16]]:
+    """The planes of a frame as views (rows, columns), uint16 where samples have more than 8 bits;
+    RGB is one plane of three columns a pixel."""
+    deep = frame.format.components[0].bits > 8
+    found = []
     for plane in frame.planes:
         width = plane.width * (3 if frame.format.name == "rgb24" else 1)
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
-        parts.append(rows[: plane.height, :width].tobytes())
-    return b"".join(parts)
+        samples = np.frombuffer(plane, np.uint16 if deep else np.uint8)  # type: ignore[call-overload]
+        rows = samples.reshape(-1, plane.line_size // samples.itemsize)
+        found.append(rows[: plane.height, :width])
+    return found
 
 
 def with_planes(data: bytes, format: VideoFormat) -> VideoFrame:

@@ -28,6 +28,7 @@ from flowcodec.media.video_format import (
     LEFT,
     MATRIX_TAGS,
     Frame,
+    arrays_of,
     planes_of,
     to_rgb,
     with_samples,
@@ -245,12 +246,9 @@ def _of_8_bits(frame: VideoFrame) -> VideoFrame:
     """Planes of 10 bits rounded to 8, others as they are."""
     if frame.format.name != "yuv420p10le":
         return frame
-    parts = []
-    for plane in frame.planes:
-        samples = np.frombuffer(plane, np.uint16).reshape(-1, plane.line_size // 2)  # type: ignore[call-overload]
-        found = (samples[: plane.height, : plane.width] + 2) >> 2
-        parts.append(np.minimum(found, 255).astype(np.uint8).tobytes())
-    return with_samples(b"".join(parts), PixelFormat("yuv420p", frame.width, frame.height))
+    planes = (np.minimum((plane + 2) >> 2, 255).astype(np.uint8) for plane in arrays_of(frame))
+    data = b"".join(plane.tobytes() for plane in planes)
+    return with_samples(data, PixelFormat("yuv420p", frame.width, frame.height))
 
 
 def shown(sequence: Sequence420, planes: VideoFrame, converter: VideoReformatter) -> Frame:

@@ -28,7 +28,7 @@ from flowcodec.evaluation.video.anchors import VideoAnchor
 from flowcodec.evaluation.video.comparison import each_rate, mean
 from flowcodec.evaluation.video.run import Curves, Point, Progress, each_point
 from flowcodec.evaluation.video.sequences import Sequence420, find_sequences, read_sequence
-from flowcodec.media.video_format import Frame, from_rgb, planes_of
+from flowcodec.media.video_format import Frame, arrays_of, from_rgb, planes_of
 
 PROTOCOL = "clic20-pframe"
 SWEEP = (18, 22, 26, 30, 34, 38, 42, 46, 51)  # QP of the P-frame; by the ratio, the first has 0
@@ -186,9 +186,6 @@ def _ms_ssim_yuv(original: VideoFrame, decoded: VideoFrame) -> float | None:
 
 def _planes(frame: VideoFrame) -> list[Pixels]:
     """Y, Cb and Cr of a frame in 4:2:0, (H, W, 1), colour enlarged by repetition."""
-    height, width = frame.height, frame.width
-    samples = np.frombuffer(planes_of(frame), np.uint8)
-    luma = samples[: height * width].reshape(height, width)
-    colour = samples[height * width :].reshape(2, -(-height // 2), -(-width // 2))
-    large = colour.repeat(2, 1).repeat(2, 2)[:, :height, :width]
-    return [np.ascontiguousarray(plane[..., None]) for plane in (luma, *large)]
+    luma, *colour = arrays_of(frame)
+    large = (c.repeat(2, 0).repeat(2, 1)[: frame.height, : frame.width] for c in colour)
+    return [np.ascontiguousarray(plane[..., None], np.uint8) for plane in (luma, *large)]

@@ -16,7 +16,7 @@ from flowcodec.evaluation.metrics import ms_ssim, ms_ssim_db, psnr
 from flowcodec.evaluation.video import anchors
 from flowcodec.evaluation.video.anchors import VideoAnchor
 from flowcodec.evaluation.video.sequences import Sequence420
-from flowcodec.media.video_format import Frame, VideoFormat, from_rgb, planes_of
+from flowcodec.media.video_format import Frame, VideoFormat, arrays_of, from_rgb
 
 Progress = Callable[[], None]
 WEIGHTS = (6, 1, 1)  # of Y, Cb and Cr in the PSNR of planes
@@ -136,11 +136,8 @@ def _point(
 
 def _psnr_yuv(a: VideoFrame, b: VideoFrame) -> float:
     """PSNR of the planes, weighted 6:1:1."""
-    luma = a.width * a.height
-    one, two = (np.frombuffer(planes_of(frame), np.uint8).astype(np.float64) for frame in (a, b))
-    edges = (luma, luma + (len(one) - luma) // 2)
-    parts = zip(np.split(one, edges), np.split(two, edges), strict=True)
-    errors = [float(np.square(x - y).mean()) for x, y in parts]
+    pairs = zip(arrays_of(a), arrays_of(b), strict=True)
+    errors = [float(np.square(x.astype(np.float64) - y).mean()) for x, y in pairs]
     decibels = [10 * math.log10(255**2 / max(error, 1e-10)) for error in errors]
     return float(np.dot(decibels, WEIGHTS) / sum(WEIGHTS))
 
