@@ -1,10 +1,12 @@
 """Small inter models, not trained, and frames for them."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import torch
 
+from flowcodec.codecs.inter import InterCodec
 from flowcodec.codecs.weights import load_weights
 from flowcodec.models.video_mofnet.config import PRESETS
 from flowcodec.models.video_mofnet.model import VideoMofNet
@@ -31,6 +33,17 @@ class Still:
         return first.new_zeros(len(first), 2, *first.shape[2:])
 
 
+class Panning:
+    """An estimator that sees everything move by so many pixels to the right and down."""
+
+    def __init__(self, right=3, down=2):
+        self.moved = [float(right), float(down)]
+
+    def flow(self, first, second):
+        moved = first.new_tensor(self.moved).view(1, 2, 1, 1)
+        return moved.expand(len(first), 2, *first.shape[2:])
+
+
 def untrained(name, folder):
     """The weights of one of SMALL, from a file in that folder."""
     path = folder / f"{name}.safetensors"
@@ -47,6 +60,29 @@ def save_untrained(config, path, seed, prior_seed):
         with torch.no_grad():
             part.log_inverse_gain.table.copy_(part.prior.log_gain.table)
     export(model, "mse", path)
+
+
+class Forced(InterCodec):
+    """An encoder that writes sets of latents in the ways it is told, whatever they cost."""
+
+    def __init__(self, weights, estimator, kinds):
+        super().__init__(weights, estimator)
+        self.kinds, self.losses = iter(kinds), itertools.count(0, 2**20)
+
+    def _draft_motion(self, *given):
+        self.kind = next(self.kinds)
+        return super()._draft_motion(*given)
+
+    def _draft_rest(self, *given):
+        self.kind = next(self.kinds)
+        return super()._draft_rest(*given)
+
+    def _drafts(self, coder, y, quality, beside, before=None):
+        z = coder.hyper_analyse(y, self._quality(quality))[0].long().numpy()
+        return [self._drafted(coder, self.kind, y, z, quality, beside, before)]
+
+    def _lost(self, x, x_hat, quality):
+        return next(self.losses)  # the first way that is looked at is the best
 
 
 def frames(height, width):

@@ -1,14 +1,17 @@
 """P-frames: what one machine codes is what another decodes, from small networks not yet trained."""
 
 import dataclasses
+from itertools import repeat
 
 import numpy as np
 import pytest
 
-from flowcodec.codecs.inter import InterCodec
-from flowcodec.codecs.weights import inter_priors
+from flowcodec.codecs.inter import InterCodec, Kind
+from flowcodec.codecs.video import open_video_codec
+from flowcodec.codecs.weights import bundled_weights, inter_priors
+from flowcodec.entropy.coder import Encoder
 from flowcodec.errors import FormatError, WeightsError
-from tests.codecs.inter_samples import SMALL, Still, frames, untrained
+from tests.codecs.inter_samples import SMALL, Forced, Panning, Still, frames, untrained
 
 
 @pytest.fixture(scope="module", params=SMALL)
@@ -35,6 +38,37 @@ def test_latents_do_not_hang_on_the_reference(weights):
     other = np.clip(first.astype(int) + 1, 0, 255).astype(np.uint8)
     state = codec.decode(coded.data, coded.hash, codec.start(other), 3000)
     assert np.abs(codec.shown(state).astype(int) - codec.shown(after)).mean() < 16
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_latents_of_each_kind_come_back(weights, kind):
+    first, second = frames(64, 96)
+    codec = Forced(weights, Panning(), repeat(kind))
+    coded, after = codec.encode(second, codec.start(first), 3000)
+    state = InterCodec(weights, None).decode(coded.data, coded.hash, codec.start(first), 3000)
+    np.testing.assert_array_equal(state.reference, after.reference)
+
+
+def test_a_pan_alone_takes_a_few_bytes():
+    """With the bundled weights; the rim is gray, so that nothing new comes into the picture."""
+    rng = np.random.default_rng(8)
+    first = np.full((192, 256, 3), 128, np.uint8)
+    first[16:-16, 16:-16] = rng.integers(0, 255, (20, 28, 3)).repeat(8, 0).repeat(8, 1)
+    second = np.roll(first, (3, -5), (0, 1))
+    codec = open_video_codec(bundled_weights("video-mofnet", "mse")).inter
+    codec.estimator = Panning(5, -3)
+    coded, after = codec.encode(second, codec.start(first), 4000)
+    assert len(coded.data) <= 12
+    np.testing.assert_array_equal(codec.shown(after), second)
+
+
+def test_a_global_motion_beyond_the_format_is_refused(weights):
+    first, second = frames(64, 96)
+    codec = InterCodec(weights, None)
+    encoder = Encoder()
+    encoder.integers(np.array([0, 0, 0, 1 << 15, 0, 0, -1, -1]), 8)
+    with pytest.raises(FormatError, match="global motion"):
+        codec.decode(encoder.bytes(), 0, codec.start(first), 3000)
 
 
 def test_damage_is_noticed(weights):

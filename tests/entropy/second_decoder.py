@@ -293,19 +293,23 @@ class TileDecoder:
         width: int,
         quality: int,
         beside: Map | None = None,
+        kind: int = 1,
     ):
         self.file, self.coder, self.quality = file, coder, quality
         self.beside = beside or {}
+        self.kind = kind
         self.height, self.width = height, width
 
     def decode(self) -> tuple[list[Map], list[Map]]:
         """z and y, a list of channels each (maps of single values)."""
-        z = self.hyper_latents()
+        z = self.hyper_latents() if self.kind == 1 else self.hyper_zeros()
+        groups = self.file.groups
+        places = [(r, c) for r in range(self.height) for c in range(self.width)]
+        if self.kind == -1:
+            return z, [dict.fromkeys(places, [0]) for _ in range(sum(groups))]
         features = self.features(z)
         gains = row(self.file.rows("log_gain"), self.quality)
         y: list[Map] = []
-        groups = self.file.groups
-        places = [(r, c) for r in range(self.height) for c in range(self.width)]
         for index, group in enumerate(groups):
             gain = gains[len(y) : len(y) + group]
             channels: list[Map] = [{} for _ in range(group)]
@@ -341,13 +345,20 @@ class TileDecoder:
             list(zip(*self.file.rows(f"hyper_{name}"), strict=True))
             for name in ("mean", "log_scale", "logit")
         )
-        places = list(product(range(-(-self.height // 4)), range(-(-self.width // 4))))
+        places = self.hyper_places()
         tables = []
         for c, gain in enumerate(gains):
             parts = [mean_and_scale(means[c][j], scales[c][j], gain, "gaussian") for j in range(3)]
             tables += [mixture_table(parts, weights_of(list(logits[c])))] * len(places)
         values = iter(self.coder.batch(tables))
         return [{place: [next(values)] for place in places} for _ in gains]
+
+    def hyper_places(self) -> list[tuple[int, int]]:
+        return list(product(range(-(-self.height // 4)), range(-(-self.width // 4))))
+
+    def hyper_zeros(self) -> list[Map]:
+        count = len(self.file.rows("hyper_mean")[0])
+        return [dict.fromkeys(self.hyper_places(), [0]) for _ in range(count)]
 
     def features(self, z: list[Map]) -> Map:
         gains = row(self.file.rows("hyper_log_gain"), self.quality)

@@ -6,8 +6,9 @@ are untrained, but no part of their priors is silent:
 inter-patch.safetensors     patch transform, groups, latents of the frame before, masking
 inter-strided.safetensors   strided transform, wavefront
 
-I-frames are of `plain.safetensors`. Each video has two groups, and a repeated frame in the first;
-its decoded frames stand side by side in a PNG, to be met within 1 of 255 in nearly all samples.
+Latents stand in them in all ways, relative to a global motion. I-frames are of
+`plain.safetensors`. Each video has two groups, and a repeated frame in the first; its decoded
+frames stand side by side in a PNG, to be met within 1 of 255 in nearly all samples.
 """
 
 from __future__ import annotations
@@ -16,19 +17,20 @@ import dataclasses
 from collections.abc import Iterator
 from fractions import Fraction
 from io import BytesIO
+from itertools import cycle
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flowcodec.bitstream.video_file import read_groups
-from flowcodec.codecs.inter import InterCodec
+from flowcodec.codecs.inter import Kind
 from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.video import VideoCodec, load_for_video
 from flowcodec.codecs.weights import load_weights
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.media.video_format import usual_format
 from flowcodec.models.video_mofnet.config import PRESETS, MofNetConfig
-from tests.codecs.inter_samples import Still, save_untrained
+from tests.codecs.inter_samples import Forced, Panning, save_untrained
 from tests.golden.make import FOLDER, draw
 
 MODELS: dict[str, MofNetConfig] = {
@@ -44,6 +46,7 @@ MODELS: dict[str, MofNetConfig] = {
     ),
 }
 QUALITIES = {"inter-patch": 4.75, "inter-strided": 6.0}
+KINDS = [Kind.WHOLE, Kind.BARE, Kind.NOTHING, Kind.WHOLE, Kind.BARE]  # of motion, codec, motion ...
 HEIGHT, WIDTH, GOP = 37, 53, 4
 
 
@@ -73,7 +76,8 @@ def main() -> None:
         video = FOLDER / f"{name}.fcv"
         if not video.exists():
             intra = PictureCodec(load_weights(FOLDER / "plain.safetensors"))
-            codec = VideoCodec(intra, InterCodec(load_weights(weights), Still()))  # type: ignore[arg-type]
+            inter = Forced(load_weights(weights), Panning(), cycle(KINDS))
+            codec = VideoCodec(intra, inter)
             stream = BytesIO()
             format = usual_format(WIDTH, HEIGHT, Fraction(30))
             codec.write(enumerate(frames()), format, stream, QUALITIES[name], gop=GOP)

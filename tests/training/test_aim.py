@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from flowcodec.models.image_cnn.config import lambdas_of
 from flowcodec.models.image_cnn.transforms import in_steps
 from flowcodec.training.image.aim import change_aim, costs, start_masking
-from flowcodec.training.recipe import lambdas_of
 from tests.models.networks import small
 from tests.training.pictures import draw
 

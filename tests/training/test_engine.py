@@ -19,10 +19,11 @@ from flowcodec.codecs.torch_transforms import TorchTransforms
 from flowcodec.codecs.weights import load_weights
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.models.image_cnn.config import MSE_LAMBDAS
+from flowcodec.nn.distortion import lambda_of
 from flowcodec.training import engine
 from flowcodec.training.engine import CHECKPOINT, LOG, train
 from flowcodec.training.image.crops import Crops
-from flowcodec.training.image.training import ImageTraining, export, lambda_of
+from flowcodec.training.image.training import ImageTraining, export
 from flowcodec.training.recipe import ImageRecipe, ImageStage
 from tests.training.pictures import draw, tiny_recipe
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flowcodec.bitstream.picture_file import LEARNED, parse_picture
-from flowcodec.codecs.inter import InterCodec, InterFrame, State
+from flowcodec.codecs.inter import InterCodec, InterFrame, Kind, State
 from flowcodec.codecs.picture import PictureCodec, latent_size, naming, tile_place
 from flowcodec.codecs.running import running
 from flowcodec.codecs.threads import limited_threads
@@ -102,21 +102,26 @@ def account_of_inter(
     """Take a frame, coded from `state` at a quality in thousandths, to its parts."""
     height, width = state.reference.shape[:2]
     with running(codec.threads), limited_threads(codec.threads):
-        motion, latents = codec.read_latents(frame.data, frame.hash, state, quality)
-        found = codec.predict(motion, state, quality)
-        whole = codec.synthesise(latents, found, quality) - 0.5
-        skipped = (1 - found.alpha) * found.picture
+        latents = codec.read_latents(frame.data, frame.hash, state, quality)
+        found = codec.predict(latents.camera, latents.motion, state, quality)
+        whole = codec.synthesise(latents.codec, found, quality) - 0.5
+        alpha = found.alpha * (latents.codec.kind is not Kind.NOTHING)
+        skipped = (1 - alpha) * found.picture
         planes = []
-        for prior, part in ((codec.priors.motion, motion), (codec.priors.codec, latents)):
-            z_bits, y_bits = prior.cost(part.z, part.y, quality, part.beside)
-            planes.append(y_bits.sum(0) + _shared(z_bits.sum(0), *part.y.shape[1:]))
+        priors = codec.priors
+        for prior, part in ((priors.motion, latents.motion), (priors.codec, latents.codec)):
+            planes.append(np.zeros(part.y.shape[1:]))
+            if part.kind is not Kind.NOTHING:
+                bare = part.kind is Kind.BARE
+                z_bits, y_bits = prior.cost(part.z, part.y, quality, part.beside, bare)
+                planes[-1] += y_bits.sum(0) + _shared(z_bits.sum(0), *part.y.shape[1:])
 
     def upright(x: Tensor) -> NDArray[np.float32]:
         return x[0, :, :height, :width].permute(1, 2, 0).contiguous().cpu().numpy()
 
     return InterAccount(
         upright(found.flow),
-        upright(found.alpha)[..., 0],
+        upright(alpha)[..., 0],
         upright(skipped),
         upright(whole - skipped),
         *planes,

@@ -1,17 +1,19 @@
 """P-frames to bytes and back: the coding loop around `models.video_mofnet`.
 
-    frame, reference ─► flow ─► y_m ─► prior ─┐
+    frame, reference ─► flow ─► y_m ─► prior ─┐    (and the camera's motion, six integers)
                                        ▼      ├─► one range code
         prediction ◄── warp ◄── flow, alpha   │
              └─► y_c ─► prior ────────────────┘
              └─► synthesise ─► the picture that is the next frame's reference
 
-Flow is estimated on the encoder's side alone, by any estimator: a decoder never needs it.
+Flow is estimated on the encoder's side alone, by any estimator: a decoder never needs it. The
+encoder drafts the latents in a few ways and writes the one that is worth its bits.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -26,10 +28,14 @@ from flowcodec.codecs.threads import limited_threads
 from flowcodec.codecs.weights import Weights, inter_priors
 from flowcodec.entropy.coder import Decoder, Encoder
 from flowcodec.entropy.fixed_point import Map
+from flowcodec.entropy.meter import Draft
 from flowcodec.entropy.prior import ExactPrior, Ints, latent_hash
 from flowcodec.errors import FlowcodecError, FormatError, WeightsError
+from flowcodec.models.image_cnn.config import lambdas_of
 from flowcodec.models.video_mofnet.config import STRIDE, MofNetConfig
+from flowcodec.models.video_mofnet.global_motion import LARGEST, estimate
 from flowcodec.models.video_mofnet.model import Prediction, VideoMofNet
+from flowcodec.nn.distortion import SMALLEST, distortion, lambda_of
 from flowcodec.nn.latents import LatentCoder
 
 if TYPE_CHECKING:
@@ -54,14 +60,48 @@ class State:
     codec: Map | None = None
 
 
+class Kind(IntEnum):
+    """What stands in the code for a set of latents."""
+
+    NOTHING = -1  # all are zero: all motion is global, or the frame is its prediction
+    BARE = 0  # y, where z is zero
+    WHOLE = 1  # z and y
+
+
 @dataclass(frozen=True)
 class Latents:
     """z and y of MOFNet or of CodecNet, what their prior sees beside, and what others see of y."""
 
+    kind: Kind
     z: Ints
     y: Ints
     beside: Map | None
     seen: Map | None
+
+
+@dataclass(frozen=True)
+class InterLatents:
+    """All that the code of a P-frame says: global motion (6,), latents of MOFNet and CodecNet."""
+
+    camera: Ints
+    motion: Latents
+    codec: Latents
+
+    @property
+    def hash(self) -> int:
+        """CRC-32 of all of it, as SPEC.md says."""
+        parts = [latent_hash(part.z, part.y) for part in (self.motion, self.codec)]
+        return crc32(np.array(self.camera, "<i4").tobytes() + np.array(parts, "<u4").tobytes())
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """Latents that an encoder may choose, and what they cost: bits, and at the price of a bit the
+    squared error of rounding."""
+
+    latents: Latents
+    draft: Draft
+    cost: float
 
 
 @dataclass(frozen=True)
@@ -102,64 +142,78 @@ class InterCodec:
     ) -> tuple[InterFrame, State]:
         """Code a frame (H, W, 3). The state after it is what a decoder will have."""
         with running(self.threads), limited_threads(self.threads):
-            model, at = self.model, self._quality(quality)
             x, reference = self._tensor(frame), self._tensor(state.reference)
             flow = None if self.estimator is None else self.estimator.flow(x, reference)
+            camera, motion, prediction = self._draft_motion(x, reference, flow, state, quality)
+            codec, pixels = self._draft_rest(x, motion.latents, prediction, state, quality)
             encoder = Encoder()
-            y = model.analyse_motion(x, reference, flow, at)
-            beside = self._beside(state)
-            motion = self._write(encoder, model.motion, y, quality, beside)
-            found = model.predict(self._back(motion.y), reference, at)
-            y = model.analyse(x, found, at)
-            beside = self._beside(state, motion)
-            codec = self._write(encoder, model.codec, y, quality, beside)
+            motion.draft.write(encoder)
+            codec.draft.write(encoder)
             code = encoder.bytes()
             if not encoder.reads_back(code):
                 raise FlowcodecError("latents do not decode to what was coded: a bug")
-            state = self._after(motion, codec, found, quality, frame.shape)
-            return InterFrame(code, _hash(motion, codec)), state
+            latents = InterLatents(camera, motion.latents, codec.latents)
+            return InterFrame(code, latents.hash), self._after(latents, pixels, frame.shape)
 
     def decode(self, data: bytes, hash: int, state: State, quality: int) -> State:
         """The state after a coded frame; FormatError where its code is damaged."""
         with running(self.threads), limited_threads(self.threads):
-            motion, codec = self.read_latents(data, hash, state, quality)
-            found = self.predict(motion, state, quality)
-            return self._after(motion, codec, found, quality, state.reference.shape)
+            latents = self.read_latents(data, hash, state, quality)
+            prediction = self.predict(latents.camera, latents.motion, state, quality)
+            pixels = self.synthesise(latents.codec, prediction, quality)
+            return self._after(latents, pixels, state.reference.shape)
 
-    def read_latents(
-        self, data: bytes, hash: int, state: State, quality: int
-    ) -> tuple[Latents, Latents]:
-        """Those of MOFNet and of CodecNet that a code stands for; errors as `decode`."""
+    def read_latents(self, data: bytes, hash: int, state: State, quality: int) -> InterLatents:
+        """All that a code stands for; errors as `decode`."""
         decoder = Decoder(data)
-        height, width = _positions(state)
-        beside = self._beside(state)
-        z, y = self.priors.motion.read(decoder, height, width, quality, beside)
-        motion = self._latents(self.priors.motion, z, y, beside, quality)
+        camera = decoder.integers(None, 6)
+        if np.abs(camera).max() >= LARGEST:
+            raise FormatError("the global motion is beyond what there is")
+        motion = self._read(decoder, self.priors.motion, state, quality, self._beside(state))
         beside = self._beside(state, motion)
-        z, y = self.priors.codec.read(decoder, height, width, quality, beside)
-        codec = self._latents(self.priors.codec, z, y, beside, quality)
-        if _hash(motion, codec) != hash:
+        codec = self._read(decoder, self.priors.codec, state, quality, beside)
+        latents = InterLatents(camera, motion, codec)
+        if latents.hash != hash:
             raise FormatError("the decoded latents do not match their hash")
-        return motion, codec
+        return latents
 
-    def predict(self, motion: Latents, state: State, quality: int) -> Prediction:
-        """What the latents of MOFNet say of a frame; pictures padded to multiples of 16."""
+    def predict(self, camera: Ints, motion: Latents, state: State, quality: int) -> Prediction:
+        """What global motion and MOFNet say of a frame; pictures padded to multiples of 16."""
         reference = self._tensor(state.reference)
-        return self.model.predict(self._back(motion.y), reference, self._quality(quality))
+        y, at = self._back(motion.y), self._quality(quality)
+        rigid = motion.kind is Kind.NOTHING
+        return self.model.predict(y, self._camera(camera), reference, at, rigid)
 
-    def synthesise(self, codec: Latents, found: Prediction, quality: int) -> Tensor:
+    def synthesise(self, codec: Latents, prediction: Prediction, quality: int) -> Tensor:
         """The picture of the latents of CodecNet, (1, 3, 16h, 16w) around [0, 1], not clamped."""
-        return self.model.synthesise(self._back(codec.y), found, self._quality(quality)).float()
+        if codec.kind is Kind.NOTHING:
+            return prediction.picture + 0.5
+        y = self._back(codec.y)
+        return self.model.synthesise(y, prediction, self._quality(quality)).float()
 
     def shown(self, state: State) -> NDArray[np.uint8]:
         """The frame of a state, (H, W, 3)."""
         return state.reference.round().astype(np.uint8)
 
+    def _read(
+        self, decoder: Decoder, prior: ExactPrior, state: State, quality: int, beside: Map | None
+    ) -> Latents:
+        height, width = _positions(state)
+        number = int(decoder.integers(None, 1)[0])
+        if number not in set(Kind):
+            raise FormatError(f"there is no kind {number} of latents")
+        kind = Kind(number)
+        if kind is Kind.NOTHING:
+            z, y = prior.zeros(height, width)
+        else:
+            z, y = prior.read(decoder, height, width, quality, beside, kind is Kind.BARE)
+        return self._latents(prior, kind, z, y, beside, quality)
+
     def _latents(
-        self, prior: ExactPrior, z: Ints, y: Ints, beside: Map | None, quality: int
+        self, prior: ExactPrior, kind: Kind, z: Ints, y: Ints, beside: Map | None, quality: int
     ) -> Latents:
         seen = prior.seen(y, quality) if self.weights.config.temporal else None
-        return Latents(z, y, beside, seen)
+        return Latents(kind, z, y, beside, seen)
 
     def _beside(self, state: State, motion: Latents | None = None) -> Map | None:
         """What the prior of MOFNet sees beside z; given this frame's, that of CodecNet."""
@@ -174,29 +228,94 @@ class InterCodec:
             return past
         return np.concatenate([past, motion.seen], 2)
 
-    def _write(
-        self, encoder: Encoder, coder: LatentCoder, y: Tensor, quality: int, beside: Map | None
-    ) -> Latents:
-        at = self._quality(quality)
-        z = coder.hyper_analyse(y, at)[0].long().cpu().numpy()
-        gained = (y * coder.gain(at))[0].float().cpu().numpy()
-        prior = self.priors.motion if coder is self.model.motion else self.priors.codec
-        price = np.full(gained.shape, BIT_PRICE, np.float32)
-        coded = prior.write(encoder, z, gained, quality, price, beside)
-        return self._latents(prior, z, coded, beside, quality)
+    def _draft_motion(
+        self, x: Tensor, reference: Tensor, flow: Tensor | None, state: State, quality: int
+    ) -> tuple[Ints, Drafted, Prediction]:
+        """Global motion and the latents of MOFNet that are to be written, and what they predict."""
+        coder, at, beside = self.model.motion, self._quality(quality), self._beside(state)
+        coarse = self.model.settle(flow, x, at)
+        found: list[tuple[Ints, Drafted]] = []
+        for camera in _cameras(coarse):
+            y = self.model.analyse_motion(x, reference, coarse, self._camera(camera), at)
+            drafts = self._drafts(coder, y, quality, beside, camera)
+            found += [(camera, drafted) for drafted in drafts]
+        camera, motion = min(found, key=lambda each: each[1].cost)
+        prediction = self.predict(camera, motion.latents, state, quality)
+        rigid = self._drafted(coder, Kind.NOTHING, y, None, quality, beside, camera)
+        other = self.predict(camera, rigid.latents, state, quality)
+        worth = [
+            each.draft.bits + self._lost(x, seen.picture + 0.5, at)
+            for each, seen in ((motion, prediction), (rigid, other))
+        ]
+        if worth[1] <= worth[0]:
+            motion, prediction = rigid, other
+        return camera, motion, prediction
 
-    def _after(
+    def _draft_rest(
+        self, x: Tensor, motion: Latents, prediction: Prediction, state: State, quality: int
+    ) -> tuple[Drafted, Tensor]:
+        """The latents of CodecNet that are to be written, and the picture."""
+        coder, at, beside = self.model.codec, self._quality(quality), self._beside(state, motion)
+        y = self.model.analyse(x, prediction, at)
+        codec = min(self._drafts(coder, y, quality, beside), key=lambda each: each.cost)
+        nothing = self._drafted(coder, Kind.NOTHING, y, None, quality, beside)
+        found = [
+            (each, self.synthesise(each.latents, prediction, quality)) for each in (codec, nothing)
+        ]
+        worth = [each.draft.bits + self._lost(x, pixels, at) for each, pixels in found]
+        return found[worth[1] <= worth[0]]
+
+    def _drafts(
         self,
-        motion: Latents,
-        codec: Latents,
-        found: Prediction,
+        coder: LatentCoder,
+        y: Tensor,
         quality: int,
-        shape: tuple[int, ...],
-    ) -> State:
+        beside: Map | None,
+        before: Ints | None = None,
+    ) -> list[Drafted]:
+        """Latents (1, M, h, w), before their gain, with z and without; `before`: integers that come
+        first in the code."""
+        z = coder.hyper_analyse(y, self._quality(quality))[0].long().cpu().numpy()
+        kinds = [Kind.BARE, Kind.WHOLE] if z.any() else [Kind.BARE]
+        return [self._drafted(coder, kind, y, z, quality, beside, before) for kind in kinds]
+
+    def _drafted(
+        self,
+        coder: LatentCoder,
+        kind: Kind,
+        y: Tensor,
+        z: Ints | None,
+        quality: int,
+        beside: Map | None,
+        before: Ints | None = None,
+    ) -> Drafted:
+        gained = (y * coder.gain(self._quality(quality)))[0].float().cpu().numpy()
+        prior = self.priors.motion if coder is self.model.motion else self.priors.codec
+        draft = Draft()
+        first = [] if before is None else before.tolist()
+        draft.integers(np.array([*first, kind]), len(first) + 1)
+        none, coded = prior.zeros(*gained.shape[1:])
+        if kind is not Kind.WHOLE or z is None:
+            z = none
+        if kind is not Kind.NOTHING:
+            price = np.full(gained.shape, BIT_PRICE, np.float32)
+            written = z if kind is Kind.WHOLE else None
+            coded = prior.write(draft, written, gained, quality, price, beside)
+        error = float(np.square(gained - coded).sum())
+        latents = self._latents(prior, kind, z, coded, beside, quality)
+        return Drafted(latents, draft, draft.bits + error / BIT_PRICE)
+
+    def _lost(self, x: Tensor, x_hat: Tensor, quality: Tensor) -> float:
+        """What x_hat has lost of the frame x, in the bits that it is worth."""
+        metric = self.weights.metric if min(x.shape[2:]) >= SMALLEST else "mse"
+        weight = lambda_of(lambdas_of(metric), quality) * x[0, 0].numel()
+        return float(weight * distortion(metric, x, x_hat.clamp(0, 1)))
+
+    def _after(self, latents: InterLatents, pixels: Tensor, shape: tuple[int, ...]) -> State:
         """The state after a frame of that shape."""
-        pixels = self.synthesise(codec, found, quality)[0, :, : shape[0], : shape[1]]
-        samples = pixels.mul(255).clamp_(0, 255).permute(1, 2, 0).contiguous().cpu().numpy()
-        return State(samples, motion.seen, codec.seen)
+        samples = pixels[0, :, : shape[0], : shape[1]].mul(255).clamp_(0, 255).permute(1, 2, 0)
+        reference = samples.contiguous().cpu().numpy()
+        return State(reference, latents.motion.seen, latents.codec.seen)
 
     def _tensor(self, frame: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
         """(H, W, 3) samples -> (1, 3, 16h, 16w) in [0, 1], the last row and column repeated."""
@@ -207,6 +326,9 @@ class InterCodec:
 
     def _back(self, y: Ints) -> Tensor:
         return torch.from_numpy(y.astype(np.float32)).to(self.device)[None]
+
+    def _camera(self, camera: Ints) -> Tensor:
+        return torch.from_numpy(camera.astype(np.float32)).to(self.device)[None]
 
     def _quality(self, quality: int) -> Tensor:
         return torch.tensor([quality / 1000], device=self.device)
@@ -233,7 +355,7 @@ def _positions(state: State) -> tuple[int, int]:
     return -(-height // STRIDE), -(-width // STRIDE)
 
 
-def _hash(motion: Latents, codec: Latents) -> int:
-    """CRC-32 of the latents of MOFNet and of CodecNet."""
-    parts = (latent_hash(part.z, part.y) for part in (motion, codec))
-    return crc32(b"".join(part.to_bytes(4, "little") for part in parts))
+def _cameras(coarse: Tensor) -> list[Ints]:
+    """Global motions (6,) that may explain most of a flow of blocks, (1, 2, h, w)."""
+    plain, linear = (estimate(coarse, kind)[0].long().cpu().numpy() for kind in (False, True))
+    return [plain] if np.array_equal(plain, linear) else [plain, linear]

@@ -1,12 +1,13 @@
-"""What symbols cost: a coder that writes nothing and adds up bits.
+"""What symbols cost: coders that write nothing and add up bits.
 
-It sees the calls that an encoder sees, with the same tables, so the sum is the size of the code up
-to the last words that a range coder writes. Its bits are floats, for people; nothing hangs on them.
+They see the calls that an encoder sees, with the same tables, so the sum is the size of the code up
+to the last words that a range coder writes. Bits are floats: people look at them, and an encoder
+chooses by them, but no decoder has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,43 @@ class Meter(Coder):
         assert values is not None
         self.bits[self._places] += [len(exp_golomb(value)) for value in values.tolist()]
         return values
+
+
+class Draft(Coder):
+    """Adds up the bits of all symbols, and can be written afterwards."""
+
+    def __init__(self) -> None:
+        self.bits = 0.0
+        self._calls: list[Callable[[Coder], Ints]] = []
+
+    def symbols(self, symbols: Ints | None, models: list[tuple[Model, int]]) -> Ints:
+        """Cost of symbols, the first `n` under the first model, and so on."""
+        assert symbols is not None
+        start = 0
+        for model, count in models:
+            self.bits += float(_cost(model.counts[symbols[start : start + count]]).sum())
+            start += count
+        self._calls.append(lambda coder: coder.symbols(symbols, models))
+        return symbols
+
+    def rows(self, symbols: Ints | None, counts: Ints) -> Ints:
+        """Cost of each symbol under its own row of counts (n, K)."""
+        assert symbols is not None
+        self.bits += float(_cost(counts[np.arange(len(symbols)), symbols]).sum())
+        self._calls.append(lambda coder: coder.rows(symbols, counts))
+        return symbols
+
+    def integers(self, values: Ints | None, count: int) -> Ints:
+        """Cost of signed integers."""
+        assert values is not None
+        self.bits += sum(len(exp_golomb(value)) for value in values.tolist())
+        self._calls.append(lambda coder: coder.integers(values, count))
+        return values
+
+    def write(self, coder: Coder) -> None:
+        """Give all symbols to another coder."""
+        for call in self._calls:
+            call(coder)
 
 
 def _cost(counts: Ints) -> Bits:

@@ -147,7 +147,7 @@ class ExactPrior:
     def write(
         self,
         encoder: Coder,
-        z: Ints,
+        z: Ints | None,
         y: NDArray[Any],
         quality: int,
         price: NDArray[np.floating] | None = None,
@@ -155,32 +155,44 @@ class ExactPrior:
     ) -> Ints:
         """As `encode`, into a code that others go on with, which nobody has decoded again.
 
-        beside, where the prior has such: what is `seen` of the other latents.
+        Without a z, it is zero and takes no code. beside, where the prior has such: what is `seen`
+        of the other latents.
         """
-        if max(z.max(), y.max()) > LARGEST_LATENT or min(z.min(), y.min()) < -LARGEST_LATENT:
-            raise WeightsError("the weights give latents beyond 2^24, which cannot be coded")
-        return self._walk(encoder, y.shape[1], y.shape[2], quality, z, y, price, beside)[1]
+        for latents in (y,) if z is None else (z, y):
+            if latents.max() > LARGEST_LATENT or latents.min() < -LARGEST_LATENT:
+                raise WeightsError("the weights give latents beyond 2^24, which cannot be coded")
+        shape = y.shape[1], y.shape[2]
+        return self._walk(encoder, *shape, quality, z, y, price, beside, z is None)[1]
 
     def read(
-        self, decoder: Coder, height: int, width: int, quality: int, beside: Map | None = None
+        self,
+        decoder: Coder,
+        height: int,
+        width: int,
+        quality: int,
+        beside: Map | None = None,
+        bare: bool = False,
     ) -> tuple[Ints, Ints]:
-        """As `decode`, from where others have left the code; `beside` as in `write`."""
-        return self._walk(decoder, height, width, quality, None, None, None, beside)
+        """As `decode`, from where others have left the code; `beside` as in `write`; `bare`: it
+        was written without a z."""
+        return self._walk(decoder, height, width, quality, None, None, None, beside, bare)
 
     def seen(self, y: Ints, quality: int) -> Map:
         """What another prior sees of y (M, h, w): (h, w, 2M) activations."""
         gain = interpolate(self.log_gain, quality)
         return context_input(y.reshape(len(y), -1), gain).reshape(*y.shape[1:], 2 * len(y))
 
-    def cost(self, z: Ints, y: Ints, quality: int, beside: Map | None = None) -> tuple[Bits, Bits]:
-        """Bits that each of the symbols takes, in the shapes of z and y as `write` takes them.
+    def cost(
+        self, z: Ints, y: Ints, quality: int, beside: Map | None = None, bare: bool = False
+    ) -> tuple[Bits, Bits]:
+        """Bits that each of the symbols takes, in the shapes of z and y as `read` gives them.
 
         For people to look at: these are floats, and nothing is coded by them.
         """
         places = np.arange(z.size + y.size)
         of_z, of_y = np.split(places, [z.size])
         meter = Meter(np.zeros(len(places)), {"z": of_z, "y": of_y.reshape(len(y), -1)})
-        self._walk(meter, y.shape[1], y.shape[2], quality, z, y, None, beside)
+        self._walk(meter, y.shape[1], y.shape[2], quality, z, y, None, beside, bare)
         return meter.bits[of_z].reshape(z.shape), meter.bits[of_y].reshape(y.shape)
 
     def _walk(
@@ -193,8 +205,12 @@ class ExactPrior:
         real_y: NDArray[Any] | None,
         price: NDArray[np.floating] | None = None,
         beside: Map | None = None,
+        bare: bool = False,
     ) -> tuple[Ints, Ints]:
-        z = self._code_z(coder.at("z"), height, width, quality, known_z)
+        if bare:
+            z = self.zeros(height, width)[0]
+        else:
+            z = self._code_z(coder.at("z"), height, width, quality, known_z)
         gain = interpolate(self.log_gain, quality)
         features = self._features(z, height, width, quality, beside)
         flat = None if real_y is None else real_y.reshape(len(real_y), -1)
@@ -256,15 +272,24 @@ class ExactPrior:
             )
             for c in range(len(gain))
         ]
-        shape = (-(-height // HYPER_RATIO), -(-width // HYPER_RATIO))
-        count = shape[0] * shape[1]
+        shape = self.hyper_shape(height, width)
+        count = shape[1] * shape[2]
         offset = np.repeat(low, count)
         sizes = np.repeat(size, count)
         values = None if known is None else known.reshape(-1)
         coded = _code(
             coder, values, offset, sizes, lambda s: coder.symbols(s, [(m, count) for m in models])
         )
-        return coded.reshape(len(gain), *shape)
+        return coded.reshape(shape)
+
+    def zeros(self, height: int, width: int) -> tuple[Ints, Ints]:
+        """z and y of nothing, for so many rows and columns of y."""
+        y = np.zeros((self.log_gain.shape[1], height, width), np.int64)
+        return np.zeros(self.hyper_shape(height, width), np.int64), y
+
+    def hyper_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """(N, k, l) of z, for y of so many rows and columns."""
+        return self.hyper_mean.shape[1], -(-height // HYPER_RATIO), -(-width // HYPER_RATIO)
 
     def _features(self, z: Ints, height: int, width: int, quality: int, beside: Map | None) -> Map:
         """h_s: (N, k, l) integers, and what is known beside, -> (h, w, C) activations."""

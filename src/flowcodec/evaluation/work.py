@@ -94,10 +94,12 @@ def inter_work_of(config: MofNetConfig) -> Work:
     analysis, prior, synthesis = counters
     with torch.no_grad():
         with analysis:
-            y_m = model.analyse_motion(x, x, flow, quality)
+            coarse = model.settle(flow, x, quality)
+            camera = torch.zeros(1, 6)
+            y_m = model.analyse_motion(x, x, coarse, camera, quality)
             z_m = model.motion.h_a(y_m)
         with synthesis:
-            found = model.predict(y_m, x, quality)
+            found = model.predict(y_m, camera, x, quality)
         with analysis:
             y_c = model.analyse(x, found, quality)
             z_c = model.codec.h_a(y_c)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -58,11 +60,13 @@ class LatentCoder(nn.Module):
         noise: bool = False,
         price: float = 0.0,
         beside: Tensor | None = None,
+        bare: Tensor | None = None,
     ) -> Coded:
         """Latents before their gain through h_a and the prior.
 
         `noise` and `beside` as in `Prior.forward`; price: squared error, in steps of the
-        quantiser, that a bit is worth when y is rounded.
+        quantiser, that a bit is worth when y is rounded; bare (B,): where z is zero and costs
+        nothing.
 
         The prior imitates integers of up to 18 bits and latents reach into the hundreds: both are
         beyond bfloat16, so autocast ends here.
@@ -72,7 +76,11 @@ class LatentCoder(nn.Module):
             prices = y.new_full((y.shape[1], 1, 1), price, dtype=torch.float32)
             prices[: self.decisions] = 0
             cost = prices if price else None
-            return self.prior(y.float(), z.float(), quality, noise, cost, beside)
+            if bare is None:
+                return self.prior(y.float(), z.float(), quality, noise, cost, beside)
+            z = z.float() * ~bare[:, None, None, None]
+            coded = self.prior(y.float(), z, quality, noise, cost, beside)
+            return replace(coded, z_bits=coded.z_bits * ~bare)
 
     def seen(self, y: Tensor, quality: Tensor) -> Tensor:
         """What another prior sees of integer-valued y, without a gradient: (B, 2M, h, w)."""

@@ -8,7 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Interpolation = Literal["bilinear", "bicubic"]
+Interpolation = Literal["bilinear", "bicubic", "spline"]
+
+POLE = 3**0.5 - 2  # of the filter from samples to coefficients of a cubic spline
+TAPS = 8  # on either side; the first that is left out is 2^-15
+BEYOND = 2  # coefficients that count at a border
 
 
 def warp(x: Tensor, flow: Tensor, interpolation: Interpolation = "bilinear") -> Tensor:
@@ -16,11 +20,51 @@ def warp(x: Tensor, flow: Tensor, interpolation: Interpolation = "bilinear") -> 
 
     flow (B, 2, H, W) in pixels of x: channel 0 to the right, channel 1 down.
     """
-    grid = _grid(flow) + flow
+    places = _grid(flow) + flow
+    if interpolation == "spline":
+        return _spline(x, places)
+    return _sampled(x, places, interpolation)
+
+
+def _sampled(x: Tensor, places: Tensor, interpolation: str) -> Tensor:
+    """x at places (B, 2, H, W) in pixels."""
     height, width = x.shape[2:]
-    scale = grid.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)]).view(1, 2, 1, 1)
-    places = (grid * scale - 1).permute(0, 2, 3, 1)
-    return F.grid_sample(x, places, mode=interpolation, padding_mode="border", align_corners=True)
+    scale = places.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)]).view(1, 2, 1, 1)
+    grid = (places * scale - 1).permute(0, 2, 3, 1)
+    return F.grid_sample(x, grid, mode=interpolation, padding_mode="border", align_corners=True)
+
+
+def _spline(x: Tensor, places: Tensor) -> Tensor:
+    """The cubic spline through all samples of x: of 16 coefficients each, in four bilinear lookups.
+
+    Where one lookup stands for two coefficients, its place says in which parts.
+    """
+    coefficients = _coefficients(x)
+    bound = places.new_tensor([x.shape[3] - 1, x.shape[2] - 1]).view(1, 2, 1, 1)
+    places = torch.minimum(places.clamp(min=0), bound) + BEYOND
+    whole = places.floor()
+    f = places - whole
+    outer, inner = (1 - f) ** 3 / 6, (4 - 6 * f**2 + 3 * f**3) / 6
+    first = outer + inner
+    second = 1 - first
+    before, after = whole - 1 + inner / first, whole + 1 + f**3 / 6 / second
+    found = x.new_zeros(())
+    for wx, px in ((first, before), (second, after)):
+        for wy, py in ((first, before), (second, after)):
+            at = torch.cat([px[:, :1], py[:, 1:]], 1)
+            found = found + wx[:, :1] * wy[:, 1:] * _sampled(coefficients, at, "bilinear")
+    return found
+
+
+def _coefficients(x: Tensor) -> Tensor:
+    """Of the cubic spline through the samples of (B, C, H, W), whose borders go on beyond:
+    (B, C, H + 4, W + 4)."""
+    distance = torch.arange(-TAPS, TAPS + 1, dtype=x.dtype, device=x.device).abs()
+    taps = POLE**distance
+    taps = (taps / taps.sum()).expand(x.shape[1], 1, -1)
+    x = F.pad(x, (TAPS + BEYOND,) * 4, mode="replicate")
+    x = F.conv2d(x, taps[:, :, None], groups=x.shape[1])
+    return F.conv2d(x, taps[..., None], groups=x.shape[1])
 
 
 def inside(flow: Tensor) -> Tensor:

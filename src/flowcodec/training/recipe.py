@@ -9,9 +9,7 @@ from typing import Literal
 import msgspec
 
 from flowcodec.errors import UsageError
-from flowcodec.models.image_cnn.config import MSE_LAMBDAS
-
-MS_SSIM_LAMBDAS = [2.40, 4.58, 8.73, 16.64, 31.73, 60.50, 115.37, 220.0]
+from flowcodec.models.image_cnn.config import lambdas_of
 
 Part = Literal["all", "prior", "synthesis", "decoder"]
 
@@ -199,12 +197,14 @@ class VideoRecipe(
     gains: float = 1.0
     slow: float = 0.01
     lossless: float = 0.0  # part of the sequences whose first frame is lossless
+    bare: float = 0.0  # part of the sets of latents that go without their hyperprior
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.gains > 0, "gains", self.gains, "above 0")
         require(self.price >= 0, "price", self.price, "0 or above")
         require(0 <= self.lossless <= 1, "lossless", self.lossless, "from 0 to 1")
+        require(0 <= self.bare <= 1, "bare", self.bare, "from 0 to 1")
         if self.metric == "ms-ssim":
             crop = min(stage.crop for stage in self.stages)
             require(crop >= 192, "crop", crop, "at least 192 for MS-SSIM, which has five scales")
@@ -221,13 +221,6 @@ class VideoRecipe(
 
 
 AnyRecipe = ImageRecipe | FlowRecipe | VideoRecipe
-
-
-def lambdas_of(metric: str) -> list[float]:
-    """lambda of the eight anchor qualities, for a distortion on the scale of [0, 1]."""
-    if metric == "mse":
-        return [value * 255**2 for value in MSE_LAMBDAS]
-    return MS_SSIM_LAMBDAS
 
 
 def require(condition: bool, key: str, value: object, wanted: str) -> None:

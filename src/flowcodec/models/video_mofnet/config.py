@@ -45,7 +45,7 @@ class MofNetConfig:
     order: Literal["checkerboard", "wavefront"]
     motion_blocks: tuple[int, int] = (0, 0)
     blocks: tuple[int, int] = (0, 0)
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    interpolation: Literal["bilinear", "bicubic", "spline"] = "bilinear"
     temporal: bool = False
     masking: bool = False
     modes: Literal["both", "coded", "skipped"] = "both"

@@ -1,10 +1,11 @@
 """video-mofnet: P-frames by learned flow and a choice of skip or conditional coding (paper P).
 
-    reference, x ─ MOFNet ─► y_m ─► flow, alpha;   x~ = reference along flow
+    reference, x ─ MOFNet ─► camera, y_m ─► flow, alpha;   x~ = reference along flow
     alpha x, alpha x~ ─ CodecNet ─► y_c ─► c(alpha x~, alpha x)
     x^ = (1 - alpha) x~ + c(alpha x~, alpha x)                                (eq. 2, 3, 5, 6)
 
-With `temporal` the priors of y_m and y_c see the latents of the frame before (`Memory`).
+The camera is the global motion (`global_motion`), which P does not have. With `temporal` the priors
+of y_m and y_c see the latents of the frame before (`Memory`).
 
 Pictures are (B, 3, H, W) in [0, 1], H and W multiples of 16 (of 64 in training).
 """
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from flowcodec.models.video_mofnet.codec import PatchCodec, StridedCodec
 from flowcodec.models.video_mofnet.config import ALPHA_BIAS, MofNetConfig
+from flowcodec.models.video_mofnet.global_motion import estimate, field
 from flowcodec.models.video_mofnet.motion import (
     PatchMotionAnalysis,
     PatchMotionSynthesis,
@@ -117,15 +119,18 @@ class VideoMofNet(nn.Module):
         price: float = 0.0,
         alpha: Tensor | None = None,
         memory: Memory | None = None,
+        bare: tuple[Tensor | None, Tensor | None] = (None, None),
     ) -> Output:
-        """Training pass; `noise` and `price` as in `LatentCoder.code`; flow: estimated from x to
-        the reference, for transforms that code it; alpha: instead of MOFNet's; memory: of the
-        P-frame before, none after an I-frame."""
-        y = self.analyse_motion(x, reference, flow, quality)
+        """Training pass; `noise` and `price` as in `LatentCoder.code`, and `bare`, of MOFNet and of
+        CodecNet; flow: estimated from x to the reference, for transforms that code it; alpha:
+        instead of MOFNet's; memory: of the P-frame before, none after an I-frame."""
+        coarse = self.settle(flow, x, quality)
+        camera = estimate(coarse, linear=True)
+        y = self.analyse_motion(x, reference, coarse, camera, quality)
         past = self.nothing(y.shape) if memory is None else memory
-        motion = self.motion.code(y, quality, noise, price, past.motion)
+        motion = self.motion.code(y, quality, noise, price, past.motion, bare[0])
         seen = self.motion.seen(motion.y, quality)
-        found = self.predict(motion.y, reference, quality)
+        found = self.predict(motion.y, camera, reference, quality)
         if alpha is not None:
             found = replace(found, alpha=alpha)
         bits = motion.z_bits + motion.y_bits
@@ -133,7 +138,8 @@ class VideoMofNet(nn.Module):
             past = Memory(seen, past.codec)
             return Output(found.picture + 0.5, torch.stack([bits, 0 * bits], 1), found, past)
         y = self.analyse(x, found, quality)
-        coded = self.codec.code(y, quality, noise, price, torch.cat([past.codec, seen], 1))
+        beside = torch.cat([past.codec, seen], 1)
+        coded = self.codec.code(y, quality, noise, price, beside, bare[1])
         x_hat = self.synthesise(coded.y, found, quality)
         bits = torch.stack([bits, coded.z_bits + coded.y_bits], 1)
         return Output(x_hat, bits, found, Memory(seen, self.codec.seen(coded.y, quality)))
@@ -144,15 +150,31 @@ class VideoMofNet(nn.Module):
         latents = (self.config.motion_latent, self.config.latent)
         return Memory(*(zeros.expand(-1, 2 * count, -1, -1) for count in latents))
 
-    def analyse_motion(
-        self, x: Tensor, reference: Tensor, flow: Tensor | None, quality: Tensor
-    ) -> Tensor:
-        """y of MOFNet before its gain, (B, M, H/16, W/16)."""
-        return self.motion.g_a(x - 0.5, reference - 0.5, flow, quality)
+    def settle(self, flow: Tensor | None, x: Tensor, quality: Tensor) -> Tensor:
+        """Flow of blocks in pixels, (B, 2, h, w), from the flow estimated from x (B, 3, H, W)."""
+        coarse: Tensor = self.motion.g_a.settle(flow, x - 0.5, quality)
+        return coarse
 
-    def predict(self, y: Tensor, reference: Tensor, quality: Tensor) -> Prediction:
-        """Integer-valued y of MOFNet and the reference -> what a decoder knows before CodecNet."""
-        flow, a = self.motion.g_s(self.motion.restored(y, quality), quality)
+    def analyse_motion(
+        self, x: Tensor, reference: Tensor, coarse: Tensor, camera: Tensor, quality: Tensor
+    ) -> Tensor:
+        """y of MOFNet before its gain, (B, M, H/16, W/16); camera: global motion (B, 6)."""
+        return self.motion.g_a(x - 0.5, reference - 0.5, coarse, camera, quality)
+
+    def predict(
+        self,
+        y: Tensor,
+        camera: Tensor,
+        reference: Tensor,
+        quality: Tensor,
+        rigid: bool = False,
+    ) -> Prediction:
+        """Integer-valued y of MOFNet, global motion (B, 6) and the reference -> what a decoder
+        knows before CodecNet. `rigid`: all motion is global."""
+        added, a = self.motion.g_s(self.motion.restored(y, quality), quality)
+        flow = field(camera, *added.shape[2:])
+        if not rigid:
+            flow = flow + added
         alpha = (a + ALPHA_BIAS).clamp(0, 1)
         if self.config.modes != "both":
             alpha = torch.full_like(a, float(self.config.modes == "coded"))

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowcodec.models.video_mofnet.config import ALPHA_BIAS, FLOW_BLOCK, MofNetConfig
+from flowcodec.models.video_mofnet.global_motion import field
 from flowcodec.models.video_mofnet.settling import settled
 from flowcodec.nn.blocks import ResidualBlock, zero_start
 from flowcodec.nn.gains import Modulation
@@ -35,7 +36,13 @@ class StridedMotionAnalysis(nn.Module):
             down(n, config.motion_latent),
         )
 
-    def forward(self, x: Tensor, reference: Tensor, flow: Tensor | None, quality: Tensor) -> Tensor:
+    def settle(self, flow: Tensor | None, x: Tensor, quality: Tensor) -> Tensor:
+        """None: motion is found in the pictures alone, and all of it is in y."""
+        return x.new_zeros(len(x), 2, 1, 1)
+
+    def forward(
+        self, x: Tensor, reference: Tensor, coarse: Tensor, camera: Tensor, quality: Tensor
+    ) -> Tensor:
         y: Tensor = self.layers(torch.cat([reference, x], 1))
         return y
 
@@ -65,8 +72,8 @@ class PatchMotionAnalysis(nn.Module):
     """g_a of the compact preset: means of an estimated flow in 8x8 blocks, in Haar coefficients of
     four blocks, and what a residual network adds to them.
 
-    The flow is settled first. The network sees that flow, the frame, and what the flow leaves
-    unexplained.
+    The flow is settled first, and the global motion taken from it. The network sees what is left,
+    the frame, and what the flow leaves unexplained.
     """
 
     haar: Tensor
@@ -81,10 +88,16 @@ class PatchMotionAnalysis(nn.Module):
         self.blocks = nn.Sequential(*[ResidualBlock(n) for _ in range(config.motion_blocks[0])])
         self.out = zero_start(nn.Conv2d(n, config.motion_latent, 2, stride=2))
 
-    def forward(self, x: Tensor, reference: Tensor, flow: Tensor | None, quality: Tensor) -> Tensor:
+    def settle(self, flow: Tensor | None, x: Tensor, quality: Tensor) -> Tensor:
+        """flow (B, 2, H, W) of x (B, 3, H, W) -> that of blocks, (B, 2, H/8, W/8) in pixels."""
         assert flow is not None, "this transform codes a flow that somebody estimated"
-        coarse = settled(F.avg_pool2d(flow, FLOW_BLOCK), x, quality) / FLOW_UNIT
-        predicted = warp(reference, FLOW_UNIT * enlarged(coarse), self.interpolation)
+        return settled(F.avg_pool2d(flow, FLOW_BLOCK), x, quality)
+
+    def forward(
+        self, x: Tensor, reference: Tensor, coarse: Tensor, camera: Tensor, quality: Tensor
+    ) -> Tensor:
+        predicted = warp(reference, enlarged(coarse), self.interpolation)
+        coarse = (coarse - field(camera, *coarse.shape[2:])) / FLOW_UNIT
         left = (x - predicted).mean(1, keepdim=True)
         light = torch.cat([left * DARK, x.mean(1, keepdim=True)], 1)
         seen = [bounded(coarse), F.pixel_unshuffle(light, FLOW_BLOCK)]

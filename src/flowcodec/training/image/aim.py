@@ -18,11 +18,11 @@ from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.models.image_cnn.transforms import PatchAnalysis, PatchSynthesis, in_steps
 from flowcodec.nn.blocks import zero_start
 from flowcodec.nn.correction import Correction
+from flowcodec.nn.distortion import distortion
 from flowcodec.nn.klt import dct
 from flowcodec.nn.latents import LatentCoder
 from flowcodec.nn.masking import Masking
 from flowcodec.nn.patches import PATCH
-from flowcodec.training.image.losses import distortion
 
 PROBE = 4 / 255  # error of a channel, in pixels, whose cost is measured
 STRENGTH = 0.4  # of masking, octaves for one of contrast

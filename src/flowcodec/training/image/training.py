@@ -14,10 +14,16 @@ from torch import Tensor
 
 from flowcodec.codecs.weights import Weights, save_weights
 from flowcodec.errors import UsageError
-from flowcodec.models.image_cnn.config import MSE_LAMBDAS, PRESETS, ImageCnnConfig
+from flowcodec.models.image_cnn.config import (
+    MSE_LAMBDAS,
+    PRESETS,
+    ImageCnnConfig,
+    lambdas_of,
+)
 from flowcodec.models.image_cnn.klt import start_from_klt, start_gains
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.models.image_cnn.transforms import PatchAnalysis
+from flowcodec.nn.distortion import distortion, lambda_of
 from flowcodec.nn.gains import ANCHORS
 from flowcodec.nn.patches import PATCH
 from flowcodec.training.engine import Group, Training, configured
@@ -25,9 +31,8 @@ from flowcodec.training.image.aim import change_aim, start_masking
 from flowcodec.training.image.calibration import calibrate
 from flowcodec.training.image.crops import Crops, patches
 from flowcodec.training.image.growth import continue_from
-from flowcodec.training.image.losses import distortion
 from flowcodec.training.pictures import hold_out, load_pictures
-from flowcodec.training.recipe import ImageRecipe, ImageStage, Part, lambdas_of
+from flowcodec.training.recipe import ImageRecipe, ImageStage, Part
 
 KLT_PATCHES = 60_000
 AIM_CROPS, AIM_CROP = 6, 192
@@ -61,14 +66,6 @@ def sample_quality(single: float | None, count: int, rng: np.random.Generator) -
         return np.full(count, single, np.float32)
     cells = (np.arange(count) + rng.random(count)) / count
     return rng.permutation(1 + (ANCHORS - 1) * cells).astype(np.float32)
-
-
-def lambda_of(lambdas: list[float], quality: Tensor) -> Tensor:
-    """lambda at real qualities, geometric between anchors."""
-    logs = torch.log(torch.tensor(lambdas, device=quality.device))
-    low = (quality - 1).floor().clamp(0, ANCHORS - 2).long()
-    fraction = quality - 1 - low
-    return torch.exp(logs[low] * (1 - fraction) + logs[low + 1] * fraction)
 
 
 class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.ndarray]]):

@@ -25,19 +25,19 @@ from flowcodec.codecs.weights import (
     save_weights,
 )
 from flowcodec.errors import UsageError
-from flowcodec.models.image_cnn.config import MSE_LAMBDAS
+from flowcodec.models.image_cnn.config import MSE_LAMBDAS, lambdas_of
 from flowcodec.models.video_mofnet.codec import PatchCodec
 from flowcodec.models.video_mofnet.config import PRESETS, MofNetConfig
 from flowcodec.models.video_mofnet.model import Memory, Output, VideoMofNet
 from flowcodec.nn.correction import Correction
+from flowcodec.nn.distortion import distortion, lambda_of
 from flowcodec.nn.gains import ANCHORS
 from flowcodec.nn.warp import warp
 from flowcodec.training.engine import Group, Result, Training, configured
 from flowcodec.training.flow.clips import load_clips
 from flowcodec.training.image.aim import change_steps, finer_steps, start_masking
-from flowcodec.training.image.losses import distortion
-from flowcodec.training.image.training import lambda_of, sample_quality
-from flowcodec.training.recipe import VideoRecipe, VideoStage, lambdas_of
+from flowcodec.training.image.training import sample_quality
+from flowcodec.training.recipe import VideoRecipe, VideoStage
 from flowcodec.training.video.sequences import Sequences
 from flowcodec.training.video.start import start_from_klt
 
@@ -181,7 +181,9 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
         halves, memory = stage.phase == "halves", None
         for frame in x[1:]:
             with self.autocast():
-                coded = self.code(self.model, frame, reference, quality, memory, halves)
+                coded = self.code(
+                    self.model, frame, reference, quality, memory, halves, recipe.bare
+                )
             memory = coded.output.memory
             error = distortion(recipe.metric, frame, coded.output.x_hat.float())
             total = total + (balance * (coded.bpp.sum(1) + weight * error)).mean()
@@ -196,9 +198,11 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
         quality: Tensor,
         memory: Memory | None,
         halves: bool = False,
+        bare: float = 0.0,
     ) -> Frame:
         """One P-frame; memory: of the one before; `halves`: alpha is 1 on the left half of the
-        frame and 0 on the right."""
+        frame and 0 on the right; bare: part of the latents without a hyperprior, drawn by torch's
+        generator."""
         flow = None
         if self.estimator is not None:
             flow = self.estimator.flow(x, reference.detach()).clone()
@@ -207,7 +211,8 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
             alpha = torch.ones_like(x[:, :1])
             alpha[..., x.shape[3] // 2 :] = 0
         noise, price = self.recipe.rate == "noise", self.recipe.price
-        output = model(x, reference, flow, quality, noise, price, alpha, memory)
+        without = (torch.rand(2, len(x), device=x.device) < bare).unbind() if bare else (None, None)
+        output = model(x, reference, flow, quality, noise, price, alpha, memory, without)
         return Frame(output, output.bits / x[0, 0].numel())
 
     def first(self, x: Tensor, quality: Tensor) -> Tensor:
