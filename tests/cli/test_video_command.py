@@ -110,7 +110,7 @@ def test_a_part_of_a_video(run, folder, tmp_path):  # noqa: F811
 
 
 def test_a_video_comes_to_its_size(run, folder, tmp_path):  # noqa: F811
-    source = video(tmp_path / "clip.mkv", 12)
+    source = video(tmp_path / "clip.mkv", 24)
     weights = folder / "patch.safetensors"
     sizes = []
     for quality in (2, 7):
@@ -119,7 +119,7 @@ def test_a_video_comes_to_its_size(run, folder, tmp_path):  # noqa: F811
     target = sum(sizes) // 2
     run("encode", source, "--target-size", target, "--gop", 4, "--weights", weights, "--quiet")
     assert abs((tmp_path / "clip.fcv").stat().st_size / target - 1) <= 0.05
-    bpp = 8 * target / (53 * 37 * 12)
+    bpp = 8 * target / (53 * 37 * 24)
     done = run("encode", source, "--target-bpp", bpp, "--gop", 4, "--weights", weights, "--json")
     assert abs(json.loads(done.stdout)["bpp"] / bpp - 1) <= 0.05
 

@@ -12,7 +12,7 @@ import pytest
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.video import anchors
 from flowcodec.evaluation.video.anchors import ANCHORS, anchors_named
-from flowcodec.evaluation.video.comparison import VideoComparison
+from flowcodec.evaluation.video.comparison import VideoComparison, frontier
 from flowcodec.evaluation.video.plot import plot_curves
 from flowcodec.evaluation.video.run import evaluate, evaluate_anchor, measure
 from flowcodec.evaluation.video.sequences import find_sequences, read_sequence
@@ -53,6 +53,11 @@ class Coarse:
     def read(self, stream):
         frames = np.load(stream)["frames"]
         yield from enumerate(frames[: len(frames) - self.lost])
+
+
+def test_points_that_cost_more_for_nothing_do_not_count() -> None:
+    points = [(5.0, 31.0), (1.0, 30.0), (3.0, 29.5), (3.0, 30.5), (2.0, 30.0), (4.0, 30.5)]
+    assert frontier(points) == [(1.0, 30.0), (3.0, 30.5), (5.0, 31.0)]
 
 
 def test_sequences_are_what_was_written(sequences):

@@ -60,11 +60,14 @@ class PairComparison:
 
     @property
     def rates(self) -> dict[str, dict[str, float | None]]:
-        """BD-rates in percent by measure and pair, and "mean"."""
-        found = {}
+        """BD-rates in percent by measure and pair, "mean" and "median" of those pairs whose curves
+        overlap."""
+        found: dict[str, dict[str, float | None]] = {}
         for measure in ("ms-ssim", "psnr"):
             each = each_rate(self.ours, self.anchor, measure)
-            found[measure] = {"mean": mean(list(each.values())), **each}
+            known = [value for value in each.values() if value is not None]
+            median = round(float(np.median(known)), 2) if known else None
+            found[measure] = {"mean": mean(known), "median": median, **each}
         return found
 
     def as_json(self) -> dict[str, Any]:

@@ -83,14 +83,18 @@ def each_rate(ours: Curves, anchor: Curves, measure: str) -> dict[str, float | N
 
 
 def rate(ours: Sequence[Point], anchor: Sequence[Point], measure: str) -> float | None:
-    """BD-rate of one sequence over the range that both span; None where that is below a decibel."""
+    """BD-rate of one sequence over the range that both span; None where that is below a decibel.
+
+    A point counts on neither curve if another one of it is as good for no more bits.
+    """
     curves = []
     for points in (ours, anchor):
         pairs = [(point.bpp, quality_of(point, measure)) for point in points]
         known = [(bpp, value) for bpp, value in pairs if value is not None]
-        if len(known) < 2:
+        best = frontier(known)
+        if len(best) < 2:
             return None
-        curves.append(tuple(zip(*known, strict=True)))
+        curves.append(tuple(zip(*best, strict=True)))
     (rates, values), (anchor_rates, anchor_values) = curves
     low, high = max(min(values), min(anchor_values)), min(max(values), max(anchor_values))
     if high - low < LEAST_OVERLAP:
@@ -99,6 +103,15 @@ def rate(ours: Sequence[Point], anchor: Sequence[Point], measure: str) -> float 
         return round(bd_rate(rates, values, anchor_rates, anchor_values, low, high), 2)
     except UsageError:
         return None
+
+
+def frontier(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Points (rate, quality) that are better than all that cost no more, by rising rate."""
+    found: list[tuple[float, float]] = []
+    for rate, quality in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not found or quality > found[-1][1]:
+            found.append((rate, quality))
+    return found
 
 
 def mean(values: Sequence[float | None]) -> float | None:
