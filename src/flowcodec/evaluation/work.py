@@ -95,7 +95,7 @@ def inter_work_of(config: MofNetConfig) -> Work:
     with torch.no_grad():
         with analysis:
             coarse = model.settle(flow, x, quality)
-            camera = torch.zeros(1, 6)
+            camera = flow.new_zeros(1, 6)
             y_m = model.analyse_motion(x, x, coarse, camera, quality)
             z_m = model.motion.h_a(y_m)
         with synthesis:
