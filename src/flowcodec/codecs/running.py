@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import ctypes
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
 
 import torch
 
@@ -28,3 +31,20 @@ def running(threads: int | None) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+
+
+def give_back() -> None:
+    """Return freed memory to the system, where the C library can.
+
+    It keeps what tensors of a frame took, in pieces that those of the next one may not fit: the
+    memory of a long video would grow by them.
+    """
+    if trim := _trim():
+        trim(0)
+
+
+@cache
+def _trim() -> Callable[[int], int] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -37,6 +37,7 @@ from flowcodec.codecs.flow import FlowEstimator
 from flowcodec.codecs.inter import InterCodec
 from flowcodec.codecs.pace import Pace
 from flowcodec.codecs.picture import PictureCodec
+from flowcodec.codecs.running import give_back
 from flowcodec.codecs.weights import Weights, bundled_weights, find_weights
 from flowcodec.errors import FormatError, UsageError, WeightsError
 from flowcodec.media.video_format import VideoFormat
@@ -203,6 +204,7 @@ class VideoCodec:
             group.frames.append(coded)
             group.errors.append(squared_error(frame, self.inter.shown(state)))
             before = frame
+            give_back()
             if on_frame:
                 on_frame()
         if group.frames:
@@ -268,6 +270,7 @@ class VideoCodec:
                 report(Damage(coded.offset, unit, text))
                 return
             yield coded.time, self.inter.shown(state)
+            give_back()
 
     def read(self, stream: BinaryIO) -> Iterator[tuple[int, Frame]]:
         """All frames of a whole file, each with its time in ticks; FormatError at any damage."""
