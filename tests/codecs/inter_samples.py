@@ -1,12 +1,11 @@
 """Small inter models, not trained, and frames for them."""
 
 import dataclasses
-import itertools
 
 import numpy as np
 import torch
 
-from flowcodec.codecs.inter import InterCodec
+from flowcodec.codecs.inter import InterCodec, Kind
 from flowcodec.codecs.weights import load_weights
 from flowcodec.models.video_mofnet.config import PRESETS
 from flowcodec.models.video_mofnet.model import VideoMofNet
@@ -67,7 +66,7 @@ class Forced(InterCodec):
 
     def __init__(self, weights, estimator, kinds):
         super().__init__(weights, estimator)
-        self.kinds, self.losses = iter(kinds), itertools.count(0, 2**20)
+        self.kinds = iter(kinds)
 
     def _draft_motion(self, *given):
         self.kind = next(self.kinds)
@@ -77,12 +76,11 @@ class Forced(InterCodec):
         self.kind = next(self.kinds)
         return super()._draft_rest(*given)
 
-    def _drafts(self, coder, y, quality, beside, before=None):
-        z = coder.hyper_analyse(y, self._quality(quality))[0].long().numpy()
-        return [self._drafted(coder, self.kind, y, z, quality, beside, before)]
+    def _kinds(self, z):
+        return [Kind.WHOLE if self.kind is Kind.NOTHING else self.kind]
 
-    def _lost(self, x, x_hat, quality):
-        return next(self.losses)  # the first way that is looked at is the best
+    def _cheapest(self, x, drafts, shown, quality):
+        return [each.latents.kind for each in drafts].index(self.kind)
 
 
 def frames(height, width):

@@ -49,13 +49,14 @@ def test_latents_of_each_kind_come_back(weights, kind):
     np.testing.assert_array_equal(state.reference, after.reference)
 
 
-def test_a_pan_alone_takes_a_few_bytes():
+@pytest.mark.parametrize("metric", ["mse", "ms-ssim"])
+def test_a_pan_alone_takes_a_few_bytes(metric):
     """With the bundled weights; the rim is gray, so that nothing new comes into the picture."""
     rng = np.random.default_rng(8)
     first = np.full((192, 256, 3), 128, np.uint8)
     first[16:-16, 16:-16] = rng.integers(0, 255, (20, 28, 3)).repeat(8, 0).repeat(8, 1)
     second = np.roll(first, (3, -5), (0, 1))
-    codec = open_video_codec(bundled_weights("video-mofnet", "mse")).inter
+    codec = open_video_codec(bundled_weights("video-mofnet", metric)).inter
     codec.estimator = Panning(5, -3)
     coded, after = codec.encode(second, codec.start(first), 4000)
     assert len(coded.data) <= 12

@@ -12,6 +12,7 @@ encoder drafts the latents in a few ways and writes the one that is worth its bi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -31,11 +32,11 @@ from flowcodec.entropy.fixed_point import Map
 from flowcodec.entropy.meter import Draft
 from flowcodec.entropy.prior import ExactPrior, Ints, latent_hash
 from flowcodec.errors import FlowcodecError, FormatError, WeightsError
-from flowcodec.models.image_cnn.config import lambdas_of
+from flowcodec.models.image_cnn.config import MS_SSIM_MIN_SIDE, lambdas_of
 from flowcodec.models.video_mofnet.config import STRIDE, MofNetConfig
 from flowcodec.models.video_mofnet.global_motion import LARGEST, estimate
 from flowcodec.models.video_mofnet.model import Prediction, VideoMofNet
-from flowcodec.nn.distortion import SMALLEST, distortion, lambda_of
+from flowcodec.nn.distortion import distortion, lambda_of
 from flowcodec.nn.latents import LatentCoder
 
 if TYPE_CHECKING:
@@ -96,12 +97,10 @@ class InterLatents:
 
 @dataclass(frozen=True)
 class Drafted:
-    """Latents that an encoder may choose, and what they cost: bits, and at the price of a bit the
-    squared error of rounding."""
+    """Latents that an encoder may choose, and their code."""
 
     latents: Latents
     draft: Draft
-    cost: float
 
 
 @dataclass(frozen=True)
@@ -233,23 +232,19 @@ class InterCodec:
     ) -> tuple[Ints, Drafted, Prediction]:
         """Global motion and the latents of MOFNet that are to be written, and what they predict."""
         coder, at, beside = self.model.motion, self._quality(quality), self._beside(state)
-        coarse = self.model.settle(flow, x, at)
-        found: list[tuple[Ints, Drafted]] = []
+        coarse, pictures = self.model.settle(x, reference, flow, at)
+        found: list[tuple[float, Ints, Drafted]] = []
         for camera in _cameras(coarse):
-            y = self.model.analyse_motion(x, reference, coarse, self._camera(camera), at)
-            drafts = self._drafts(coder, y, quality, beside, camera)
-            found += [(camera, drafted) for drafted in drafts]
-        camera, motion = min(found, key=lambda each: each[1].cost)
-        prediction = self.predict(camera, motion.latents, state, quality)
-        rigid = self._drafted(coder, Kind.NOTHING, y, None, quality, beside, camera)
-        other = self.predict(camera, rigid.latents, state, quality)
-        worth = [
-            each.draft.bits + self._lost(x, seen.picture + 0.5, at)
-            for each, seen in ((motion, prediction), (rigid, other))
+            y = coder.g_a(coarse, pictures, self._camera(camera), at)
+            cost, drafted = self._draft(coder, y, quality, beside, camera.tolist())
+            found.append((cost, camera, drafted))
+        _, camera, motion = min(found, key=lambda each: each[0])
+        rigid = self._nothing(coder, state, quality, beside, camera.tolist())
+        ways = [
+            (each, self.predict(camera, each.latents, state, quality)) for each in (rigid, motion)
         ]
-        if worth[1] <= worth[0]:
-            motion, prediction = rigid, other
-        return camera, motion, prediction
+        shown = [prediction.picture + 0.5 for _, prediction in ways]
+        return (camera, *ways[self._cheapest(x, [rigid, motion], shown, at)])
 
     def _draft_rest(
         self, x: Tensor, motion: Latents, prediction: Prediction, state: State, quality: int
@@ -257,59 +252,71 @@ class InterCodec:
         """The latents of CodecNet that are to be written, and the picture."""
         coder, at, beside = self.model.codec, self._quality(quality), self._beside(state, motion)
         y = self.model.analyse(x, prediction, at)
-        codec = min(self._drafts(coder, y, quality, beside), key=lambda each: each.cost)
-        nothing = self._drafted(coder, Kind.NOTHING, y, None, quality, beside)
-        found = [
-            (each, self.synthesise(each.latents, prediction, quality)) for each in (codec, nothing)
-        ]
-        worth = [each.draft.bits + self._lost(x, pixels, at) for each, pixels in found]
-        return found[worth[1] <= worth[0]]
+        _, codec = self._draft(coder, y, quality, beside)
+        drafts = [self._nothing(coder, state, quality, beside), codec]
+        shown = [self.synthesise(each.latents, prediction, quality) for each in drafts]
+        best = self._cheapest(x, drafts, shown, at)
+        return drafts[best], shown[best]
 
-    def _drafts(
+    def _draft(
         self,
         coder: LatentCoder,
         y: Tensor,
         quality: int,
         beside: Map | None,
-        before: Ints | None = None,
-    ) -> list[Drafted]:
-        """Latents (1, M, h, w), before their gain, with z and without; `before`: integers that come
-        first in the code."""
-        z = coder.hyper_analyse(y, self._quality(quality))[0].long().cpu().numpy()
-        kinds = [Kind.BARE, Kind.WHOLE] if z.any() else [Kind.BARE]
-        return [self._drafted(coder, kind, y, z, quality, beside, before) for kind in kinds]
-
-    def _drafted(
-        self,
-        coder: LatentCoder,
-        kind: Kind,
-        y: Tensor,
-        z: Ints | None,
-        quality: int,
-        beside: Map | None,
-        before: Ints | None = None,
-    ) -> Drafted:
-        gained = (y * coder.gain(self._quality(quality)))[0].float().cpu().numpy()
-        prior = self.priors.motion if coder is self.model.motion else self.priors.codec
-        draft = Draft()
-        first = [] if before is None else before.tolist()
-        draft.integers(np.array([*first, kind]), len(first) + 1)
-        none, coded = prior.zeros(*gained.shape[1:])
-        if kind is not Kind.WHOLE or z is None:
-            z = none
-        if kind is not Kind.NOTHING:
-            price = np.full(gained.shape, BIT_PRICE, np.float32)
+        before: Sequence[int] = (),
+    ) -> tuple[float, Drafted]:
+        """Latents (1, M, h, w), before their gain, with z or without, whichever costs less: that
+        cost, bits and at the price of a bit the squared error of rounding. `before`: integers that
+        come first in the code."""
+        at, prior = self._quality(quality), self._prior(coder)
+        z = coder.hyper_analyse(y, at)[0].long().cpu().numpy()
+        gained = (y * coder.gain(at))[0].float().cpu().numpy()
+        price = np.full(gained.shape, BIT_PRICE, np.float32)
+        found = []
+        for kind in self._kinds(z):
             written = z if kind is Kind.WHOLE else None
+            draft = _begun(before, kind)
             coded = prior.write(draft, written, gained, quality, price, beside)
-        error = float(np.square(gained - coded).sum())
-        latents = self._latents(prior, kind, z, coded, beside, quality)
-        return Drafted(latents, draft, draft.bits + error / BIT_PRICE)
+            known = np.zeros_like(z) if written is None else z
+            latents = self._latents(prior, kind, known, coded, beside, quality)
+            error = float(np.square(gained - coded).sum())
+            found.append((draft.bits + error / BIT_PRICE, Drafted(latents, draft)))
+        return min(found, key=lambda each: each[0])
 
-    def _lost(self, x: Tensor, x_hat: Tensor, quality: Tensor) -> float:
-        """What x_hat has lost of the frame x, in the bits that it is worth."""
-        metric = self.weights.metric if min(x.shape[2:]) >= SMALLEST else "mse"
+    def _kinds(self, z: Ints) -> list[Kind]:
+        """The ways to write y that are worth a try."""
+        return [Kind.BARE, Kind.WHOLE] if z.any() else [Kind.BARE]
+
+    def _nothing(
+        self,
+        coder: LatentCoder,
+        state: State,
+        quality: int,
+        beside: Map | None,
+        before: Sequence[int] = (),
+    ) -> Drafted:
+        """No latents; `before` as in `_draft`."""
+        prior = self._prior(coder)
+        zeros = prior.zeros(*_positions(state))
+        latents = self._latents(prior, Kind.NOTHING, *zeros, beside, quality)
+        return Drafted(latents, _begun(before, Kind.NOTHING))
+
+    def _cheapest(
+        self, x: Tensor, drafts: Sequence[Drafted], shown: Sequence[Tensor], quality: Tensor
+    ) -> int:
+        """Which draft of a frame x takes the fewest bits, together with those that what is lost in
+        the picture it shows is worth; of equals the first."""
+        metric = self.weights.metric if min(x.shape[2:]) >= MS_SSIM_MIN_SIDE else "mse"
         weight = lambda_of(lambdas_of(metric), quality) * x[0, 0].numel()
-        return float(weight * distortion(metric, x, x_hat.clamp(0, 1)))
+        costs = [
+            each.draft.bits + float(weight * distortion(metric, x, picture.clamp(0, 1)))
+            for each, picture in zip(drafts, shown, strict=True)
+        ]
+        return costs.index(min(costs))
+
+    def _prior(self, coder: LatentCoder) -> ExactPrior:
+        return self.priors.motion if coder is self.model.motion else self.priors.codec
 
     def _after(self, latents: InterLatents, pixels: Tensor, shape: tuple[int, ...]) -> State:
         """The state after a frame of that shape."""
@@ -353,6 +360,13 @@ def _positions(state: State) -> tuple[int, int]:
     """Rows and columns of latents."""
     height, width = state.reference.shape[:2]
     return -(-height // STRIDE), -(-width // STRIDE)
+
+
+def _begun(before: Sequence[int], kind: Kind) -> Draft:
+    """What stands before the latents of a set."""
+    draft = Draft()
+    draft.integers(np.array([*before, kind]), len(before) + 1)
+    return draft
 
 
 def _cameras(coarse: Tensor) -> list[Ints]:

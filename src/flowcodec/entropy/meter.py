@@ -37,23 +37,19 @@ class Meter(Coder):
     def symbols(self, symbols: Ints | None, models: list[tuple[Model, int]]) -> Ints:
         """Cost of symbols, the first `n` under the first model, and so on."""
         assert symbols is not None
-        start = 0
-        for model, count in models:
-            part = slice(start, start + count)
-            self.bits[self._places[part]] += _cost(model.counts[symbols[part]])
-            start += count
+        self.bits[self._places] += _of_symbols(symbols, models)
         return symbols
 
     def rows(self, symbols: Ints | None, counts: Ints) -> Ints:
         """Cost of each symbol under its own row of counts (n, K)."""
         assert symbols is not None
-        self.bits[self._places] += _cost(counts[np.arange(len(symbols)), symbols])
+        self.bits[self._places] += _of_rows(symbols, counts)
         return symbols
 
     def integers(self, values: Ints | None, count: int) -> Ints:
         """Cost of signed integers (escapes)."""
         assert values is not None
-        self.bits[self._places] += [len(exp_golomb(value)) for value in values.tolist()]
+        self.bits[self._places] += _of_integers(values)
         return values
 
 
@@ -67,24 +63,21 @@ class Draft(Coder):
     def symbols(self, symbols: Ints | None, models: list[tuple[Model, int]]) -> Ints:
         """Cost of symbols, the first `n` under the first model, and so on."""
         assert symbols is not None
-        start = 0
-        for model, count in models:
-            self.bits += float(_cost(model.counts[symbols[start : start + count]]).sum())
-            start += count
+        self.bits += float(_of_symbols(symbols, models).sum())
         self._calls.append(lambda coder: coder.symbols(symbols, models))
         return symbols
 
     def rows(self, symbols: Ints | None, counts: Ints) -> Ints:
         """Cost of each symbol under its own row of counts (n, K)."""
         assert symbols is not None
-        self.bits += float(_cost(counts[np.arange(len(symbols)), symbols]).sum())
+        self.bits += float(_of_rows(symbols, counts).sum())
         self._calls.append(lambda coder: coder.rows(symbols, counts))
         return symbols
 
     def integers(self, values: Ints | None, count: int) -> Ints:
         """Cost of signed integers."""
         assert values is not None
-        self.bits += sum(len(exp_golomb(value)) for value in values.tolist())
+        self.bits += float(_of_integers(values).sum())
         self._calls.append(lambda coder: coder.integers(values, count))
         return values
 
@@ -92,6 +85,25 @@ class Draft(Coder):
         """Give all symbols to another coder."""
         for call in self._calls:
             call(coder)
+
+
+def _of_symbols(symbols: Ints, models: list[tuple[Model, int]]) -> Bits:
+    """Each symbol's, the first `n` under the first model, and so on."""
+    counts = np.empty(len(symbols), np.int64)
+    start = 0
+    for model, count in models:
+        part = slice(start, start + count)
+        counts[part] = model.counts[symbols[part]]
+        start += count
+    return _cost(counts)
+
+
+def _of_rows(symbols: Ints, counts: Ints) -> Bits:
+    return _cost(counts[np.arange(len(symbols)), symbols])
+
+
+def _of_integers(values: Ints) -> Bits:
+    return np.array([len(exp_golomb(value)) for value in values.tolist()], np.float64)
 
 
 def _cost(counts: Ints) -> Bits:

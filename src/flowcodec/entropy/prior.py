@@ -208,7 +208,7 @@ class ExactPrior:
         bare: bool = False,
     ) -> tuple[Ints, Ints]:
         if bare:
-            z = self.zeros(height, width)[0]
+            z = np.zeros(self.hyper_shape(height, width), np.int64)
         else:
             z = self._code_z(coder.at("z"), height, width, quality, known_z)
         gain = interpolate(self.log_gain, quality)

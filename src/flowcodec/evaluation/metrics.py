@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from flowcodec.errors import UsageError
+from flowcodec.models.image_cnn.config import MS_SSIM_MIN_SIDE
 
-MS_SSIM_MIN_SIDE = 161  # five scales of an 11-tap window: (11 - 1) * 2**4 + 1
 SSIMULACRA2_MIN_SIDE = 8  # below it, the first scale does not exist
 
 Pixels = NDArray[np.uint8]

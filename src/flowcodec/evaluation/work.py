@@ -94,9 +94,9 @@ def inter_work_of(config: MofNetConfig) -> Work:
     analysis, prior, synthesis = counters
     with torch.no_grad():
         with analysis:
-            coarse = model.settle(flow, x, quality)
+            coarse, pictures = model.settle(x, x, flow, quality)
             camera = flow.new_zeros(1, 6)
-            y_m = model.analyse_motion(x, x, coarse, camera, quality)
+            y_m = model.motion.g_a(coarse, pictures, camera, quality)
             z_m = model.motion.h_a(y_m)
         with synthesis:
             found = model.predict(y_m, camera, x, quality)

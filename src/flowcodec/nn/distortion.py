@@ -7,8 +7,6 @@ from torch import Tensor
 
 from flowcodec.nn.gains import ANCHORS
 
-SMALLEST = 161  # pixels a side, of MS-SSIM: five scales of a window of 11
-
 
 def distortion(metric: str, x: Tensor, x_hat: Tensor) -> Tensor:
     """x, x_hat (B, 3, H, W) on the scale of [0, 1] -> (B,): mean squared error or 1 - MS-SSIM."""

@@ -76,11 +76,10 @@ class LatentCoder(nn.Module):
             prices = y.new_full((y.shape[1], 1, 1), price, dtype=torch.float32)
             prices[: self.decisions] = 0
             cost = prices if price else None
-            if bare is None:
-                return self.prior(y.float(), z.float(), quality, noise, cost, beside)
-            z = z.float() * ~bare[:, None, None, None]
-            coded = self.prior(y.float(), z, quality, noise, cost, beside)
-            return replace(coded, z_bits=coded.z_bits * ~bare)
+            if bare is not None:
+                z = z * ~bare[:, None, None, None]
+            coded = self.prior(y.float(), z.float(), quality, noise, cost, beside)
+            return coded if bare is None else replace(coded, z_bits=coded.z_bits * ~bare)
 
     def seen(self, y: Tensor, quality: Tensor) -> Tensor:
         """What another prior sees of integer-valued y, without a gradient: (B, 2M, h, w)."""

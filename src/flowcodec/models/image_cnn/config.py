@@ -10,6 +10,7 @@ MASK_STEPS = 4  # of masking's channel in an octave
 # Of the eight anchor qualities: bits a pixel that a squared error of 1, in 255ths, is worth.
 MSE_LAMBDAS = [0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483, 0.0932, 0.1800]
 MS_SSIM_LAMBDAS = [2.40, 4.58, 8.73, 16.64, 31.73, 60.50, 115.37, 220.0]  # and 1 - MS-SSIM
+MS_SSIM_MIN_SIDE = 161  # five scales of an 11-tap window: (11 - 1) * 2**4 + 1
 
 
 def lambdas_of(metric: str) -> list[float]:

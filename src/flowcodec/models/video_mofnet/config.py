@@ -18,7 +18,7 @@ class MofNetConfig:
     flow and alpha, and from frame and prediction to the frame; "patch" codes an estimated flow in
     blocks and the rest of the prediction in a KLT, each corrected by residual networks.
     interpolation: of the reference along the flow. The paper's is bilinear; bicubic keeps edges
-    that bilinear blurs a little more in every frame.
+    that bilinear blurs a little more in every frame, and cubic splines more of them.
     temporal: the priors see the latents of the frame before, CodecNet's the motion as well.
     masking: patch transform only: steps of CodecNet grow where the prediction has contrast.
     modes: what a pixel may be, "both", "coded" alone (alpha = 1) or "skipped" alone (alpha = 0).

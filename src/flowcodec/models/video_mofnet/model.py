@@ -124,9 +124,9 @@ class VideoMofNet(nn.Module):
         """Training pass; `noise` and `price` as in `LatentCoder.code`, and `bare`, of MOFNet and of
         CodecNet; flow: estimated from x to the reference, for transforms that code it; alpha:
         instead of MOFNet's; memory: of the P-frame before, none after an I-frame."""
-        coarse = self.settle(flow, x, quality)
+        coarse, pictures = self.settle(x, reference, flow, quality)
         camera = estimate(coarse, linear=True)
-        y = self.analyse_motion(x, reference, coarse, camera, quality)
+        y = self.motion.g_a(coarse, pictures, camera, quality)
         past = self.nothing(y.shape) if memory is None else memory
         motion = self.motion.code(y, quality, noise, price, past.motion, bare[0])
         seen = self.motion.seen(motion.y, quality)
@@ -150,16 +150,13 @@ class VideoMofNet(nn.Module):
         latents = (self.config.motion_latent, self.config.latent)
         return Memory(*(zeros.expand(-1, 2 * count, -1, -1) for count in latents))
 
-    def settle(self, flow: Tensor | None, x: Tensor, quality: Tensor) -> Tensor:
-        """Flow of blocks in pixels, (B, 2, h, w), from the flow estimated from x (B, 3, H, W)."""
-        coarse: Tensor = self.motion.g_a.settle(flow, x - 0.5, quality)
-        return coarse
-
-    def analyse_motion(
-        self, x: Tensor, reference: Tensor, coarse: Tensor, camera: Tensor, quality: Tensor
-    ) -> Tensor:
-        """y of MOFNet before its gain, (B, M, H/16, W/16); camera: global motion (B, 6)."""
-        return self.motion.g_a(x - 0.5, reference - 0.5, coarse, camera, quality)
+    def settle(
+        self, x: Tensor, reference: Tensor, flow: Tensor | None, quality: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What g_a of MOFNet takes, beside global motion (B, 6) and quality, to give y before its
+        gain, (B, M, H/16, W/16): flow of blocks in pixels (B, 2, h, w), and the pictures as it
+        sees them."""
+        return self.motion.g_a.settle(x - 0.5, reference - 0.5, flow, quality)
 
     def predict(
         self,

@@ -21,7 +21,10 @@ DARK = 8.0  # how networks see differences of light
 
 
 class StridedMotionAnalysis(nn.Module):
-    """g_a of MOFNet: reference and frame (B, 3, 16h, 16w) around zero -> (B, M, h, w)."""
+    """g_a of MOFNet: reference and frame (B, 3, 16h, 16w) around zero -> (B, M, h, w).
+
+    In two steps, as that of the other preset: `settle` once, then a call for each global motion.
+    """
 
     def __init__(self, config: MofNetConfig):
         super().__init__()
@@ -36,14 +39,14 @@ class StridedMotionAnalysis(nn.Module):
             down(n, config.motion_latent),
         )
 
-    def settle(self, flow: Tensor | None, x: Tensor, quality: Tensor) -> Tensor:
-        """None: motion is found in the pictures alone, and all of it is in y."""
-        return x.new_zeros(len(x), 2, 1, 1)
+    def settle(
+        self, x: Tensor, reference: Tensor, flow: Tensor | None, quality: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """A flow of nothing, since all motion is found in the pictures; and those."""
+        return x.new_zeros(len(x), 2, 1, 1), torch.cat([reference, x], 1)
 
-    def forward(
-        self, x: Tensor, reference: Tensor, coarse: Tensor, camera: Tensor, quality: Tensor
-    ) -> Tensor:
-        y: Tensor = self.layers(torch.cat([reference, x], 1))
+    def forward(self, coarse: Tensor, seen: Tensor, camera: Tensor, quality: Tensor) -> Tensor:
+        y: Tensor = self.layers(seen)
         return y
 
 
@@ -88,20 +91,22 @@ class PatchMotionAnalysis(nn.Module):
         self.blocks = nn.Sequential(*[ResidualBlock(n) for _ in range(config.motion_blocks[0])])
         self.out = zero_start(nn.Conv2d(n, config.motion_latent, 2, stride=2))
 
-    def settle(self, flow: Tensor | None, x: Tensor, quality: Tensor) -> Tensor:
-        """flow (B, 2, H, W) of x (B, 3, H, W) -> that of blocks, (B, 2, H/8, W/8) in pixels."""
+    def settle(
+        self, x: Tensor, reference: Tensor, flow: Tensor | None, quality: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """flow (B, 2, H, W) of x (B, 3, H, W) -> that of blocks, (B, 2, H/8, W/8) in pixels; and
+        what the network sees of the pictures, of the same size."""
         assert flow is not None, "this transform codes a flow that somebody estimated"
-        return settled(F.avg_pool2d(flow, FLOW_BLOCK), x, quality)
-
-    def forward(
-        self, x: Tensor, reference: Tensor, coarse: Tensor, camera: Tensor, quality: Tensor
-    ) -> Tensor:
+        coarse = settled(F.avg_pool2d(flow, FLOW_BLOCK), x, quality)
         predicted = warp(reference, enlarged(coarse), self.interpolation)
-        coarse = (coarse - field(camera, *coarse.shape[2:])) / FLOW_UNIT
         left = (x - predicted).mean(1, keepdim=True)
         light = torch.cat([left * DARK, x.mean(1, keepdim=True)], 1)
-        seen = [bounded(coarse), F.pixel_unshuffle(light, FLOW_BLOCK)]
-        features = self.blocks(self.modulation(self.stem(torch.cat(seen, 1)), quality))
+        return coarse, F.pixel_unshuffle(light, FLOW_BLOCK)
+
+    def forward(self, coarse: Tensor, seen: Tensor, camera: Tensor, quality: Tensor) -> Tensor:
+        coarse = (coarse - field(camera, *coarse.shape[2:])) / FLOW_UNIT
+        features = self.stem(torch.cat([bounded(coarse), seen], 1))
+        features = self.blocks(self.modulation(features, quality))
         y: Tensor = self.out(features)
         pairs = F.pixel_unshuffle(coarse, 2).unflatten(1, (2, 4))
         linear = torch.einsum("ij,bcjhw->bichw", self.haar, pairs).flatten(1, 2)

@@ -14,12 +14,7 @@ from torch import Tensor
 
 from flowcodec.codecs.weights import Weights, save_weights
 from flowcodec.errors import UsageError
-from flowcodec.models.image_cnn.config import (
-    MSE_LAMBDAS,
-    PRESETS,
-    ImageCnnConfig,
-    lambdas_of,
-)
+from flowcodec.models.image_cnn.config import MSE_LAMBDAS, PRESETS, ImageCnnConfig, lambdas_of
 from flowcodec.models.image_cnn.klt import start_from_klt, start_gains
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.models.image_cnn.transforms import PatchAnalysis
