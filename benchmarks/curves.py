@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -57,3 +57,25 @@ def rate_change(ours: Curve, theirs: Curve, low: float, high: float) -> float:
     """BD-rate from `low` to `high` dB in percent; UsageError as `bd_rate`."""
     rate = bd_rate(ours["bpp"], ours["psnr"], theirs["bpp"], theirs["psnr"], low, high)
     return round(rate, 2)
+
+
+def gain(ours: Curve, theirs: Curve) -> dict[str, Any]:
+    """What one is worth over another: PSNR at equal rate and BD-rate, both over the common range;
+    None with a reason where there is none."""
+    found: dict[str, Any] = {"psnr_gain_db": None, "bd_rate_percent": None}
+    try:
+        found["psnr_gain_db"] = psnr_gain(ours, theirs, *common([ours, theirs], "bpp"))
+        found["low_db"], found["high_db"] = common([ours, theirs], "psnr")
+        found["bd_rate_percent"] = rate_change(ours, theirs, found["low_db"], found["high_db"])
+    except UsageError as error:
+        found["reason"] = str(error)
+    return found
+
+
+def in_words(found: Mapping[str, Any]) -> tuple[str, str]:
+    """PSNR and BD-rate of a `gain`, to read."""
+    decibels, percent = (
+        f"none: {found['reason']}" if found[key] is None else f"{found[key]:+.{digits}f} {unit}"
+        for key, digits, unit in (("psnr_gain_db", 2, "dB"), ("bd_rate_percent", 1, "%"))
+    )
+    return decibels, percent

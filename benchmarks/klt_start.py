@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 import flowcodec
-from benchmarks.curves import SIDE, common, curve_of, middle, psnr_gain, rate_change
+from benchmarks.curves import SIDE, curve_of, gain, in_words, middle
+from benchmarks.trials import seconds_a_step
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
 from flowcodec.training.image.crops import Crops
@@ -34,7 +35,6 @@ from flowcodec.training.recipe import ImageRecipe, find_recipe, load_recipe
 STARTS = ("klt", "random")
 POINTS = 5  # of the curve, after step 0
 CROP, BATCH, WARM_UP = 128, 4, 50  # small steps, of which minutes hold many
-CALIBRATION = (3, 8)  # steps to warm up, steps to measure
 
 
 @click.command()
@@ -79,7 +79,10 @@ def compare(
     """
     if not held_out:
         raise UsageError("no pictures are held out: give a folder with more of them")
-    each = seconds_a_step(recipe, pictures, device)
+    spare = ImageTraining(one_stage(recipe, "random", 0, 1000), Path(), device)
+    crops = Crops(pictures, 0, recipe.halve)
+    spare.start(crops)
+    each = seconds_a_step(spare, crops)
     steps = max(POINTS, round(seconds / each))
     runs = [
         run(recipe, start, seed, steps, pictures, held_out, device)
@@ -95,7 +98,8 @@ def compare(
         "seconds_a_step": round(each, 4),
         "steps": steps,
         "klt_against_random": [
-            between(klt, other) for klt, other in zip(runs[::2], runs[1::2], strict=True)
+            {"seed": klt["seed"], **gain(klt["curve"][-1], other["curve"][-1])}
+            for klt, other in zip(runs[::2], runs[1::2], strict=True)
         ],
         "runs": runs,
     }
@@ -110,20 +114,6 @@ def one_stage(recipe: ImageRecipe, start: str, seed: int, steps: int) -> ImageRe
     stage = msgspec.structs.replace(stage, steps=steps, crop=CROP, batch=BATCH, calibrate=False)
     changes = {"stages": [stage], "start": start, "seed": seed, "init": None}
     return msgspec.structs.replace(recipe, **changes, price=0.0, warm_up=WARM_UP)
-
-
-def seconds_a_step(recipe: ImageRecipe, pictures: list[np.ndarray], device: str) -> float:
-    """What a step takes here, from the first ones of a training that is thrown away."""
-    training = ImageTraining(one_stage(recipe, "random", 0, 1000), Path(), device)
-    crops = Crops(pictures, 0, recipe.halve)
-    training.start(crops)
-    warm_up, measured = CALIBRATION
-    for _ in range(warm_up):
-        training.train_step(crops)
-    begin = time.perf_counter()
-    for _ in range(measured):
-        training.train_step(crops)
-    return (time.perf_counter() - begin) / measured
 
 
 def run(
@@ -159,19 +149,6 @@ def run(
     }
 
 
-def between(klt: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """What one start is worth at the ends of two runs: BD-rate, and PSNR at equal rate."""
-    ends = [klt["curve"][-1], other["curve"][-1]]
-    found: dict[str, Any] = {"seed": klt["seed"], "psnr_gain_db": None, "bd_rate_percent": None}
-    try:
-        found["psnr_gain_db"] = psnr_gain(*ends, *common(ends, "bpp"))
-        found["low_db"], found["high_db"] = common(ends, "psnr")
-        found["bd_rate_percent"] = rate_change(*ends, found["low_db"], found["high_db"])
-    except UsageError as error:
-        found["reason"] = str(error)
-    return found
-
-
 def show(figures: dict[str, Any]) -> None:
     """Print the curves at three qualities, and the BD-rates."""
     console = Console()
@@ -184,16 +161,10 @@ def show(figures: dict[str, Any]) -> None:
             cells = [f"{at['bpp'][i]:.3f} / {at['psnr'][i]:.2f}" for i in (0, 3, 7)]
             table.add_row(one["start"], str(one["seed"]), str(at["step"]), *cells)
     console.print(table)
-    for gain in figures["klt_against_random"]:
-        parts = [
-            f"{gain[key]:+.{digits}f} {unit}"
-            if gain[key] is not None
-            else f"none: {gain['reason']}"
-            for key, digits, unit in (("psnr_gain_db", 2, "dB"), ("bd_rate_percent", 1, "%"))
-        ]
+    for found in figures["klt_against_random"]:
+        decibels, rate = in_words(found)
         console.print(
-            f"seed {gain['seed']}: gain of the KLT start at equal rate {parts[0]},"
-            f" BD-rate {parts[1]}",
+            f"seed {found['seed']}: gain of the KLT start at equal rate {decibels}, BD-rate {rate}",
             highlight=False,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,8 +11,12 @@ import msgspec
 
 from flowcodec.errors import UsageError
 from flowcodec.media.files import atomic_write
+from flowcodec.training.engine import Training
 
 Name = TypeVar("Name")
+Source = TypeVar("Source")
+
+CALIBRATION = (3, 8)  # steps to warm up, steps to measure
 
 
 def begun(path: Path, figures: dict[str, Any]) -> dict[str, Any]:
@@ -69,3 +74,14 @@ def publish(text: str, markdown: Path | None) -> None:
     if markdown is not None:
         with atomic_write(markdown) as file:
             file.write(text.encode() + b"\n")
+
+
+def seconds_a_step(training: Training[Any, Any, Any, Source, Any], source: Source) -> float:
+    """What a step takes here, from the next ones of a training that has begun and is not kept."""
+    warm_up, measured = CALIBRATION
+    for _ in range(warm_up):
+        training.train_step(source)
+    begin = time.perf_counter()
+    for _ in range(measured):
+        training.train_step(source)
+    return (time.perf_counter() - begin) / measured

@@ -1,7 +1,6 @@
 """The command of fig. 4: every system is trained, judged, and compared with the complete one."""
 
 import json
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -9,20 +8,6 @@ from click.testing import CliRunner
 
 from benchmarks import video_ablations
 from benchmarks.video_ablations import SYSTEMS, against, gains, main
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
-from tests.evaluation.moving import moving_texture
-
-
-@pytest.fixture
-def clips(tmp_path):
-    folder = tmp_path / "clips"
-    folder.mkdir()
-    for name, motion in (("a", (1.0, 0.5)), ("b", (-2.0, 1.0))):
-        with create_video(folder / f"{name}.mkv", usual_format(128, 128, Fraction(25))) as video:
-            for frame in moving_texture(128, 128, motion, 4):
-                video.write(frame)
-    return folder
 
 
 def test_all_systems_of_both_seeds_and_no_run_twice(clips, tmp_path, monkeypatch):
