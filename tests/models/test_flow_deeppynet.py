@@ -8,7 +8,7 @@ import torch
 from flowcodec.evaluation.work import flow_work_of
 from flowcodec.models.flow_deeppynet.config import PRESETS
 from flowcodec.models.flow_deeppynet.model import DeepPyNet
-from flowcodec.models.flow_deeppynet.polish import polish, settle
+from flowcodec.models.flow_deeppynet.polish import polish, propagate, settle
 
 TINY = PRESETS["tiny"]
 
@@ -81,6 +81,21 @@ def test_large_flow_stays_exact_beside_layers_of_sixteen_bits() -> None:
 def test_the_paper_preset_has_the_size_of_the_thesis() -> None:
     parameters, _ = flow_work_of(PRESETS["paper"])
     assert parameters == pytest.approx(6.1e6, rel=0.02)
+
+
+def test_edges_find_their_flow() -> None:
+    """A square over a still picture; the flow given has its edges three pixels further in."""
+    generator = torch.Generator().manual_seed(1)
+    ground, square = torch.rand(2, 3, 64, 64, generator=generator)
+    first, second = ground.clone()[None], ground.clone()[None]
+    first[..., 20:44, 20:44] = square[:, 20:44, 20:44]
+    second[..., 20:44, 27:51] = square[:, 20:44, 20:44]
+    wanted, given = torch.zeros(1, 2, 64, 64), torch.zeros(1, 2, 64, 64)
+    wanted[:, 0, 20:44, 20:44] = 7
+    given[:, 0, 23:41, 23:41] = 7
+    error = (propagate(first, second, given) - wanted).abs().mean()
+    assert error < 0.3 * (given - wanted).abs().mean()
+    assert torch.equal(propagate(first, first, 0 * given), 0 * given)
 
 
 def test_lucas_kanade_finds_what_is_left() -> None:

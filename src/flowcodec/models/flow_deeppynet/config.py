@@ -21,9 +21,10 @@ class DeepPyNetConfig:
     at levels 4, 3 and 2, channels that are compared, in how many groups, and how often the flow is
     updated; radius: of the search; cost: channels of the cost volume after its 1x1 convolution;
     features: those of the first picture's features beside it; decoder, dilations: widths and
-    dilations of the shared decoder's convolutions; polish: steps of Lucas-Kanade after the network
-    (`polish.polish`); pooled: updates that come first, at 1/32, on pooled features of level 4, for
-    motion beyond the reach of that level. The thesis has neither of the last two.
+    dilations of the shared decoder's convolutions; polish: steps of Lucas-Kanade after the network,
+    once edges have found their flow (`polish.polish`); pooled: updates that come first, at 1/32, on
+    pooled features of level 4, for motion beyond the reach of that level. The thesis has neither of
+    the last two.
 
     Our reading, where the thesis is silent or contradicts itself:
     groups      it prints five counts for strides of 64 to 4; its pyramid has 1/16, 1/8 and 1/4 of

@@ -1,14 +1,16 @@
-"""Lucas-Kanade steps on the pictures themselves, after the network (Lucas and Kanade 1981).
+"""What the pictures themselves say of a flow, after the network. Not in the thesis; no weights.
 
-A network that ends at a quarter of the size is right to a fraction of a pixel; what is left shows
-in the pictures. Each step warps the second, and moves the flow by the least squares solution of
-brightness constancy in a window around each pixel. Where the pictures say little, a damping keeps
-the flow as it is. Not in the thesis; it has no weights.
+A network that ends at a quarter of the size misses edges by some pixels. So each pixel takes the
+flow of a place nearby where the pictures agree clearly better along it, as PatchMatch propagates
+its matches (Barnes and others 2009).
 
-The sums over windows are taken at half the size: a quarter of the work, and smoother.
+Lucas-Kanade steps then find the fractions of a pixel (Lucas and Kanade 1981). Each warps the second
+picture, and moves the flow by the least squares solution of brightness constancy in a window around
+each pixel. Where the pictures say little, a damping keeps the flow as it is. The sums over windows
+are taken at half the size: a quarter of the work, and smoother.
 
-Then flow settles: where the pictures say little, it goes to the mean of what is well known around,
-if that is near. In smooth regions a network sees motion in noise.
+At last flow settles: where the pictures say little, it goes to the mean of what is well known
+around, if that is near. In smooth regions a network sees motion in noise.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from torch import Tensor
 
 from flowcodec.nn.warp import warp
 
+REACHES = (4, 2)  # pixels to the places nearby, one after another
+CLEARLY = 0.01  # by which the pictures must differ less along another flow
 DAMPING = 2e-3  # added to the squared gradients, of pictures in [0, 1]
 LARGEST = 1.0  # pixels of one step
 HALF = 2  # factor by which sums are taken smaller
@@ -31,6 +35,9 @@ FLOOR, NOISE = 2e-4, 16.0  # squared gradients that say something: at least, and
 
 def polish(first: Tensor, second: Tensor, flow: Tensor, steps: int) -> Tensor:
     """Better flow (B, 2, H, W) from first to second (B, 3, H, W) than the given one."""
+    if not steps:
+        return flow
+    flow = propagate(first, second, flow)
     x_first, y_first = _gradient(first)
     for _ in range(steps):
         warped = warp(second, flow)
@@ -44,7 +51,33 @@ def polish(first: Tensor, second: Tensor, flow: Tensor, steps: int) -> Tensor:
         xx, yy = xx + DAMPING, yy + DAMPING
         step = torch.stack([xy * yt - yy * xt, xy * xt - xx * yt], 1) / (xx * yy - xy * xy)[:, None]
         flow = flow + _enlarged(step, HALF, flow).clamp(-LARGEST, LARGEST)
-    return settle(first, second, flow) if steps else flow
+    return settle(first, second, flow)
+
+
+def propagate(first: Tensor, second: Tensor, flow: Tensor) -> Tensor:
+    """The flow of a place nearby where that is clearly better, else as it is."""
+    ours, theirs = _seen(first), _seen(second)
+    least = _difference(ours, theirs, flow) - CLEARLY
+    for reach in REACHES:
+        around, (height, width) = F.pad(flow, (reach,) * 4, mode="replicate"), flow.shape[2:]
+        for down, right in ((reach, 0), (reach, 2 * reach), (0, reach), (2 * reach, reach)):
+            other = around[:, :, down : down + height, right : right + width]
+            difference = _difference(ours, theirs, other)
+            better = difference < least
+            flow = torch.where(better, other, flow)
+            least = torch.where(better, difference, least)
+    return flow
+
+
+def _seen(x: Tensor) -> Tensor:
+    """Colours (B, 3, H, W) and the gradient of their mean, which light changes little."""
+    return torch.cat([x, *_gradient(x.mean(1, keepdim=True))], 1)
+
+
+def _difference(ours: Tensor, theirs: Tensor, flow: Tensor) -> Tensor:
+    """Mean absolute difference along a flow in the 3x3 around each pixel, (B, 1, H, W)."""
+    apart = (warp(theirs, flow) - ours).abs().mean(1, keepdim=True)
+    return F.avg_pool2d(F.pad(apart, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
 
 
 def settle(first: Tensor, second: Tensor, flow: Tensor) -> Tensor:
