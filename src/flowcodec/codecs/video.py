@@ -38,10 +38,10 @@ from flowcodec.codecs.inter import InterCodec
 from flowcodec.codecs.pace import Pace
 from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.running import give_back
+from flowcodec.codecs.tiles import error_weight
 from flowcodec.codecs.weights import Weights, bundled_weights, find_weights
 from flowcodec.errors import FormatError, UsageError, WeightsError
 from flowcodec.media.video_format import VideoFormat
-from flowcodec.models.image_cnn.config import MSE_LAMBDAS
 from flowcodec.models.video_mofnet.config import MofNetConfig
 
 if TYPE_CHECKING:
@@ -228,8 +228,9 @@ class VideoCodec:
         if difference(frame, before) < SUSPECTED_CUT:
             return inter, after
         alone, anew = self.alone(frame, time, quality, gop)
+        weight = error_weight(quality, "mse") / 3
         costs = [
-            8 * unit.code_bytes + weight_of(quality) * squared_error(frame, self.inter.shown(s)) / 3
+            8 * unit.code_bytes + weight * squared_error(frame, self.inter.shown(s))
             for unit, s in ((inter, after), (alone, anew))
         ]
         return (inter, after) if costs[0] <= costs[1] else (alone, anew)
@@ -362,8 +363,3 @@ def _thumbnail(frame: Frame) -> NDArray[np.float64]:
     rows, columns = (side // THUMBNAIL for side in frame.shape[:2])
     whole = frame[: rows * THUMBNAIL, : columns * THUMBNAIL, 1]
     return whole.reshape(rows, THUMBNAIL, columns, THUMBNAIL).mean((1, 3))
-
-
-def weight_of(quality: int) -> float:
-    """Bits that a squared error of one, of a sample in 255ths over three, is worth."""
-    return float(np.exp(np.interp(quality / 1000, np.arange(1, 9), np.log(MSE_LAMBDAS))))

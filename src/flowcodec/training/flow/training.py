@@ -145,7 +145,9 @@ class FlowTraining(Training[FlowRecipe, FlowStage, DeepPyNet, Source, HeldOut]):
         bundled = BUNDLED / f"{init}.safetensors"
         weights = load_weights(bundled if bundled.exists() else Path(init)).of("flow-deeppynet")
         own = self.model.config
-        alike = dataclasses.replace(weights.config, polish=own.polish, pooled=own.pooled)
+        alike = dataclasses.replace(
+            weights.config, updates=own.updates, polish=own.polish, pooled=own.pooled
+        )
         if alike != self.model.config:
             raise UsageError(f"init = {init!r}: these weights are of another preset or switches")
         restore(self.model, weights)
