@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,12 +76,16 @@ def publish(text: str, markdown: Path | None) -> None:
             file.write(text.encode() + b"\n")
 
 
-def seconds_a_step(training: Training[Any, Any, Any, Source, Any], source: Source) -> float:
+def seconds_a_step(
+    training: Training[Any, Any, Any, Source, Any],
+    source: Source,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
     """What a step takes here, from the next ones of a training that has begun and is not kept."""
     warm_up, measured = CALIBRATION
     for _ in range(warm_up):
         training.train_step(source)
-    begin = time.perf_counter()
+    begin = clock()
     for _ in range(measured):
         training.train_step(source)
-    return (time.perf_counter() - begin) / measured
+    return (clock() - begin) / measured

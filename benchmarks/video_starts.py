@@ -7,9 +7,10 @@
 elsewhere and no loss on it; alpha is at first 1 on one half and 0 on the other, then MOFNet and
 CodecNet take turns, then all learn. "together" is the same network without the phases. "flow and
 KLT" is the start of the bundled weights: an estimated flow in blocks, and the KLT of what it
-leaves. Every training gets the same seconds, its start among them, of which it makes as many steps
-as its first ones tell. Judged by estimated rates and PSNR of P-frames of scenes held out. The JSON
-is written after every training; a command that was killed goes on with those that are missing.
+leaves. Every training gets the same seconds of one core, its start among them, of which it makes as
+many steps as its first ones tell. Judged by estimated rates and PSNR of P-frames of scenes held
+out. The JSON is written after every training; a command that was killed goes on with those that are
+missing.
 """
 
 from __future__ import annotations
@@ -137,23 +138,23 @@ def fresh(seconds: float, held_out: int) -> dict[str, Any]:
 
 
 def trained(data: Path, start: str, seed: int, seconds: float, held_out: int) -> dict[str, Any]:
-    """A training of so many seconds: its curves at the start, in the middle and at the end."""
+    """A training of so many seconds of a core: its curves at its start, middle and end."""
     with tempfile.TemporaryDirectory() as folder, flushed_denormals():
         spare = VideoTraining(recipe(start, seed, 1000, held_out), Path(folder))
         source, clips = spare.load(data, None)
-        begin = time.perf_counter()
+        begin = time.process_time()
         spare.start(source)
-        ready = time.perf_counter() - begin
-        each = seconds_a_step(spare, source)
+        ready = time.process_time() - begin
+        each = seconds_a_step(spare, source, time.process_time)
         steps = max(2, round((seconds - ready) / each))
         training = VideoTraining(recipe(start, seed, steps, held_out), Path(folder))
         training.start(source)
         curves = [curve_of(training, clips)]
         spent = ready
         for stop in (steps // 2, training.recipe.total_steps):
-            begin = time.perf_counter()
+            begin = time.process_time()
             learn(training, source, stop)
-            spent += time.perf_counter() - begin
+            spent += time.process_time() - begin
             curves.append(curve_of(training, clips))
             click.echo(f"{start}, seed {seed}: {curves[-1]}", err=True)
     return {
@@ -203,9 +204,9 @@ def as_markdown(figures: Mapping[str, Any]) -> str:
     spent = statistics.mean(run["seconds"] for run in figures["runs"])
     plan = figures["budget"]
     text = (
-        f"{figures['description']}. {plan['seconds']:g} seconds for every training ({spent:.0f} in"
-        f" the mean), its start among them: {BATCH} sequences of {FRAMES} P-frames of {CROP}x{CROP}"
-        f" a step, learning rate {RATE:g} falling to 0, MSE, the preset and widths of"
+        f"{figures['description']}. {plan['seconds']:g} seconds of a core for every training"
+        f" ({spent:.0f} in the mean), its start among them: {BATCH} sequences of {FRAMES} P-frames"
+        f" of {CROP}x{CROP} a step, learning rate {RATE:g} falling to 0, MSE, preset and widths of"
         " [the ablations](video-ablations.md). The phases have the paper's shares of the steps."
         f" Judged on P-frames of {plan['held_out']} scenes held out, rates estimated."
     )

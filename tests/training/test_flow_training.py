@@ -108,6 +108,8 @@ def test_from_photographs_to_a_flow_file(tmp_path: Path, capsys: pytest.CaptureF
     assert training.evaluate(held_out)["epe"][0] == pytest.approx(
         last["evaluation"]["epe"][0], rel=0.02
     )
+    longer = msgspec.structs.replace(again, switches={"updates": [1, 1, 2]})
+    FlowTraining(longer, tmp_path / "longer").start(source)
     other = msgspec.structs.replace(again, switches={"pyramids": 1})
     with pytest.raises(UsageError, match="another preset"):
         FlowTraining(other, tmp_path / "other").start(source)
