@@ -1,6 +1,7 @@
 """The command that compares starts: every start of every seed at the same cost, none run twice."""
 
 import json
+from pathlib import Path
 
 from click.testing import CliRunner
 
@@ -32,3 +33,11 @@ def test_every_start_is_trained_once_and_judged(clips, tmp_path, monkeypatch):
     again = CliRunner().invoke(main, ["--data", str(clips), *words])
     assert again.exit_code == 0, again.output
     assert json.loads(out.read_text("utf-8")) == told
+
+
+def test_the_command_prints_the_table_of_the_docs(tmp_path):
+    docs, kept = Path(__file__).parents[2] / "docs", tmp_path / "kept.json"
+    kept.write_bytes((docs / "video-starts.json").read_bytes())
+    result = CliRunner().invoke(main, ["--json", str(kept), "--seconds", "400"])
+    assert result.exit_code == 0, result.output
+    assert result.output == (docs / "video-starts.md").read_text("utf-8")
