@@ -64,6 +64,7 @@ PRINTED = {"residual + skip": "+32 %", "CodecNet only": "+53 %", "skip only": "s
 CROP, BATCH, FRAMES = 128, 4, 2
 PRIOR_STEPS = 60
 RATE = 1e-3
+PRICE = 0.12  # of a bit, when latents are rounded
 QUALITIES = (1.5, 3.0, 4.5, 6.0, 7.5)
 JUDGED = 3  # P-frames of each scene
 
@@ -119,7 +120,7 @@ def recipe(
         switches={**SIZES, **SYSTEMS[system]},
         stages=[stage] if init else [prior, stage],
         init=None if init is None else str(init),
-        price=0.12,
+        price=PRICE,
         seed=seed,
         warm_up=20,
         average=0.98,
@@ -147,21 +148,22 @@ def trained(data: Path, steps: int, more: int, held_out: int, seed: int) -> Run:
     with tempfile.TemporaryDirectory() as folder, flushed_denormals():
         start = VideoTraining(recipe("complete", seed, steps, held_out), Path(folder))
         source, clips = start.load(data, None)
-        learn(start, source)
+        start.start(source)
+        learn(start, source, start.recipe.total_steps)
         init = Path(folder, "complete.safetensors")
         start.export(init)
         for system in SYSTEMS:
             training = VideoTraining(recipe(system, seed, more, held_out, init), Path(folder))
-            learn(training, source)
+            training.start(source)
+            learn(training, source, training.recipe.total_steps)
             curves[system] = judged(training, clips)
             click.echo(f"seed {seed}, {system}: {curves[system]}", err=True)
     return {"seed": seed, "seconds": round(time.monotonic() - begin), "curves": curves}
 
 
-def learn(training: VideoTraining, source: Sequences) -> None:
-    """From the start of a recipe to its end."""
-    training.start(source)
-    while training.step < training.recipe.total_steps:
+def learn(training: VideoTraining, source: Sequences, stop: int) -> None:
+    """All steps of a training before `stop`."""
+    while training.step < stop:
         training.train_step(source)
 
 

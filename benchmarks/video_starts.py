@@ -33,17 +33,25 @@ from benchmarks.curves import Curve, gain, in_words
 from benchmarks.flow_ablations import seed_list
 from benchmarks.machine import cpu_name
 from benchmarks.trials import begun, publish, seconds_a_step, still_missing, table
-from benchmarks.video_ablations import BATCH, CROP, FRAMES, PRIOR_STEPS, RATE, SIZES, judged
+from benchmarks.video_ablations import (
+    BATCH,
+    CROP,
+    FRAMES,
+    PRICE,
+    PRIOR_STEPS,
+    RATE,
+    SIZES,
+    judged,
+    learn,
+)
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
 from flowcodec.training.engine import flushed_denormals
 from flowcodec.training.recipe import VideoRecipe, VideoStage
-from flowcodec.training.video.sequences import Sequences
 from flowcodec.training.video.training import VideoTraining
 
 STARTS = ("three phases", "together", "flow and KLT")
 OURS = STARTS[-1]
-PRICE = 0.12  # of a bit when latents are rounded; every network is judged with it
 Phase = Literal["halves", "alternate", "all", "prior"]
 # Epochs of the paper's phases; learning rate at the beginning and at the end, as parts of RATE.
 PAPER: dict[Phase, tuple[int, float, float]] = {
@@ -164,12 +172,6 @@ def trained(data: Path, start: str, seed: int, seconds: float, held_out: int) ->
         "seconds": round(spent, 1),
         "curves": curves,
     }
-
-
-def learn(training: VideoTraining, source: Sequences, stop: int) -> None:
-    """All steps before `stop`."""
-    while training.step < stop:
-        training.train_step(source)
 
 
 def curve_of(training: VideoTraining, clips: Sequence[np.ndarray]) -> Curve:
