@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 
 ACTIVATION_BITS = 10
 WEIGHT_BITS = 12
-GATHERED = 1 << 23  # numbers that a convolution gathers at a time
+GATHERED = 1 << 20  # numbers that a convolution gathers at a time: what a cache holds
 LIMIT = float(1 << 17)  # largest magnitude of an activation
 LEAKY_SHIFT = 3
 EXP2_BITS = 16

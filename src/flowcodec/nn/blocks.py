@@ -17,7 +17,7 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.leaky_relu(self.first(x), 0.1))
+        return x + self.second(F.leaky_relu(self.first(x), 0.1, inplace=True))
 
 
 def zero_start(layer: nn.Conv2d) -> nn.Conv2d:

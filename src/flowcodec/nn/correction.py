@@ -53,14 +53,17 @@ class Correction(nn.Module):
             if octaves is not None:
                 log_error = log_error + F.interpolate(octaves, scale_factor=PATCH / BLOCK)
             error = torch.exp2(log_error)
-            coefficients = F.conv2d(x, self.basis, stride=BLOCK)
-            seen = [coefficients / (self.spread + error)]
-            seen += [torch.tanh(coefficients / (window * error)) for window in WINDOWS]
-            if beside is not None:
-                seen.append(beside)
-            inputs = torch.cat(seen, 1)
-        features = self.blocks(self.modulation(self.stem(inputs), quality))
+        stem = self.stem(self._seen(x, error, beside))
+        features = self.blocks(self.modulation(stem, quality))
         added = self.out(features)
         with without_autocast(x.device):
             corrected = F.conv_transpose2d(added.float() * error, self.basis, stride=BLOCK)
         return x + corrected, features
+
+    def _seen(self, x: Tensor, error: Tensor, beside: Tensor | None) -> Tensor:
+        """What the network sees, (B, any, h, w); by far the largest of all that it takes."""
+        with without_autocast(x.device):
+            coefficients = F.conv2d(x, self.basis, stride=BLOCK)
+            seen = [coefficients / (self.spread + error)]
+            seen += [torch.tanh(coefficients / (window * error)) for window in WINDOWS]
+            return torch.cat(seen if beside is None else [*seen, beside], 1)

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+PRODUCTS = 1 << 22  # at most, unless one row of tiles has more; most of them are not kept
+
 
 def cost_volume(a: Tensor, b: Tensor, groups: int, radius: int) -> Tensor:
     """Cosine similarity of a(p) and b(p + d) for all d = (dy, dx) of up to `radius` a side.
@@ -45,12 +47,19 @@ class _Products(torch.autograd.Function):
         queries, keys = _tiles(a, size), _windows(b, size)
         ctx.save_for_backward(queries, keys)
         ctx.shape, ctx.radius = a.shape, radius
-        near = _near(queries @ keys, radius)  # (B, h, w, G, T, T, reach, reach)
         batch, groups, _, height, width = a.shape
-        rows, columns = near.shape[1:3]
+        rows, columns = queries.shape[1:3]
         reach = (size + 1) ** 2
-        volume = near.new_empty(batch, rows, size, columns, size, groups, size + 1, size + 1)
-        volume.copy_(near.permute(0, 1, 4, 2, 5, 3, 6, 7))
+        volume = queries.new_empty(batch, rows, size, columns, size, groups, size + 1, size + 1)
+        each = batch * columns * groups * 4 * size**4
+        at_once = min(max(1, PRODUCTS // each), rows)
+        shape = (batch, at_once, columns, groups, size**2, 4 * size**2)
+        space = queries.new_empty(shape)
+        parts = (x.split(at_once, 1) for x in (queries, keys, volume))
+        for query, key, part in zip(*parts, strict=True):
+            products = torch.matmul(query, key, out=space[:, : query.shape[1]])
+            near = _near(products, radius)  # (B, h, w, G, T, T, reach, reach)
+            part.copy_(near.permute(0, 1, 4, 2, 5, 3, 6, 7))
         flat = volume.view(batch, rows * size, columns * size, groups * reach)
         return flat[:, :height, :width].permute(0, 3, 1, 2)
 

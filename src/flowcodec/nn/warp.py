@@ -30,7 +30,7 @@ def _sampled(x: Tensor, places: Tensor, interpolation: str) -> Tensor:
     """x at places (B, 2, H, W) in pixels."""
     height, width = x.shape[2:]
     scale = places.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)]).view(1, 2, 1, 1)
-    grid = (places * scale - 1).permute(0, 2, 3, 1)
+    grid = (places * scale).sub_(1).permute(0, 2, 3, 1)
     return F.grid_sample(x, grid, mode=interpolation, padding_mode="border", align_corners=True)
 
 

@@ -108,7 +108,7 @@ class Matcher(nn.Module):
         with without_autocast(flow.device):  # in 16 bits fractions of a pixel are lost
             likely = torch.softmax(mean.float() * self.sharpness, 3)  # (B, h, w, reach)
             best = (likely @ self.offsets.T).permute(0, 3, 1, 2)
-        costs = F.leaky_relu(self.costs(volume), 0.1)
+        costs = F.leaky_relu(self.costs(volume), 0.1, inplace=True)
         return torch.cat(
             [
                 costs,
@@ -139,7 +139,7 @@ class Decoder(nn.Module):
     def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         hidden = seen
         for layer in self.layers:
-            hidden = F.leaky_relu(layer(hidden), 0.1)
+            hidden = F.leaky_relu(layer(hidden), 0.1, inplace=True)
         best = seen[:, self.best]
         return hidden, self.update(hidden) + torch.sigmoid(self.trust(hidden)) * best
 
@@ -150,8 +150,12 @@ class Decoder(nn.Module):
         with without_autocast(flow.device):
             weights = weights.float().softmax(1)
             around = F.unfold(F.pad(flow * FINEST, (1, 1, 1, 1), mode="replicate"), 3)
-            around = around.view(batch, 2, 9, height, width)
-            fine = torch.einsum("bnijhw,bcnhw->bchiwj", weights, around)
+            around = around.view(batch, 2, 9, 1, 1, height, width)
+            # One neighbour at a time: as a product of matrices it takes copies of all weights.
+            fine = weights[:, None, 0] * around[:, :, 0]
+            for n in range(1, 9):
+                fine.addcmul_(weights[:, None, n], around[:, :, n])
+        fine = fine.permute(0, 1, 4, 2, 5, 3)
         return fine.reshape(batch, 2, FINEST * height, FINEST * width)
 
 

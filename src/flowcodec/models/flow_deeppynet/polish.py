@@ -42,7 +42,7 @@ def polish(first: Tensor, second: Tensor, flow: Tensor, steps: int) -> Tensor:
     for _ in range(steps):
         warped = warp(second, flow)
         x_warped, y_warped = _gradient(warped)
-        x, y = (x_first + x_warped) / 2, (y_first + y_warped) / 2
+        x, y = (x_first + x_warped).div_(2), (y_first + y_warped).div_(2)
         change = warped - first
         change = change - _blurred(change, LIGHT)
         pairs = ((x, x), (x, y), (y, y), (x, change), (y, change))
@@ -76,7 +76,7 @@ def _seen(x: Tensor) -> Tensor:
 
 def _difference(ours: Tensor, theirs: Tensor, flow: Tensor) -> Tensor:
     """Mean absolute difference along a flow in the 3x3 around each pixel, (B, 1, H, W)."""
-    apart = (warp(theirs, flow) - ours).abs().mean(1, keepdim=True)
+    apart = F.l1_loss(warp(theirs, flow), ours, reduction="none").mean(1, keepdim=True)
     return F.avg_pool2d(F.pad(apart, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
 
 
@@ -106,8 +106,8 @@ def _gradient(x: Tensor) -> tuple[Tensor, Tensor]:
     """Central differences along x and y."""
     padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
     return (
-        (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2,
-        (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2,
+        (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]).div_(2),
+        (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]).div_(2),
     )
 
 

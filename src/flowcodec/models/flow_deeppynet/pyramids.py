@@ -75,11 +75,11 @@ class Level(nn.Module):
         down = self.down(x)
         if self.pooled is not None:
             down = down + self.pooled(F.max_pool2d(x, 2))
-        down = F.leaky_relu(down, 0.1)
+        down = F.leaky_relu(down, 0.1, inplace=True)
         if self.mask is not None:
             down = down * (2 * torch.sigmoid(self.mask(guide)))
         if self.bias is not None:
             down = down + self.bias(guide)
         if self.merge is not None:
-            down = F.leaky_relu(self.merge(down), 0.1)
+            down = F.leaky_relu(self.merge(down), 0.1, inplace=True)
         return self.blocks(down)
