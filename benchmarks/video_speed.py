@@ -2,13 +2,16 @@
 
 A window that moves over a photograph, inside it another one that moves the other way, and noise: no
 frame is its prediction. P-frames of 416x240 a second, coded and decoded; bytes of a file in groups
-of 12 beside the code of its frames; the peak of a whole process for the first 30 and for all 150
-frames of 1280x720.
+of 12 beside the code of its frames; what is resident after 30 and after 150 frames of 1280x720, and
+the most that was until then.
 """
 
 from __future__ import annotations
 
 import io
+import json
+import subprocess
+import sys
 import tempfile
 import time
 from fractions import Fraction
@@ -20,7 +23,7 @@ import numpy as np
 import flowcodec
 from benchmarks.__main__ import picture
 from benchmarks.machine import cpu_name
-from benchmarks.processes import mosaic, run_measured
+from benchmarks.processes import ROOT, mosaic
 from flowcodec.bitstream.video_file import read_groups
 from flowcodec.codecs.video import VideoCodec, thousandths
 from flowcodec.evaluation.metrics import Pixels
@@ -55,25 +58,28 @@ def main(
     print(f"file overhead: {overhead(codec, frames, quality):.1f} bytes a frame, groups of {GOP}")
     if not memory:
         return
-    own = ["--threads", str(threads)] + (["--inter-weights", str(weights)] if weights else [])
-    peaks = {}
     with tempfile.TemporaryDirectory() as folder:
         source, coded, decoded = (Path(folder, name) for name in ("a.y4m", "a.fcv", "b.y4m"))
-        frames = moving(pixels, *LARGE, max(LENGTHS))
-        for length in LENGTHS:
-            with create_video(source, usual_format(LARGE[1], LARGE[0], FPS)) as video:
-                for frame in frames[:length]:
-                    video.write(frame)
-            words = ["encode", str(source), "-o", str(coded), "--gop", str(GOP), "--quiet", *own]
-            peaks["encode", length] = run_measured("encode", words, 1)["peak_bytes"]
-            words = ["decode", str(coded), "-o", str(decoded), "--quiet", "--threads", str(threads)]
-            peaks["decode", length] = run_measured("decode", words, 1)["peak_bytes"]
-    for what in ("encode", "decode"):
-        first, last = (peaks[what, length] for length in LENGTHS)
-        print(
-            f"{what} {LARGE[1]}x{LARGE[0]}: peak {first / 1e9:.3f} GB for {LENGTHS[0]} frames,"
-            f" {last / 1e9:.3f} GB for {LENGTHS[1]} ({last / first - 1:+.1%})"
-        )
+        with create_video(source, usual_format(LARGE[1], LARGE[0], FPS)) as video:
+            for frame in moving(pixels, *LARGE, max(LENGTHS)):
+                video.write(frame)
+        for what, paths in (("encode", (source, coded)), ("decode", (coded, decoded))):
+            words = [what, *map(str, paths), "--gop", str(GOP), "--threads", str(threads)]
+            words += ["--weights", str(weights)] if weights else []
+            print(f"{what} {LARGE[1]}x{LARGE[0]}: {memory_of(words)}")
+
+
+def memory_of(words: list[str]) -> str:
+    """What `benchmarks.resident` finds, called with these words, in a line."""
+    command = [sys.executable, "-m", "benchmarks.resident", *words]
+    for length in LENGTHS:
+        command += ["--after", str(length)]
+    found = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+    parts = []
+    for what in ("resident", "peak"):
+        first, last = (found[str(length)][f"{what}_bytes"] for length in LENGTHS)
+        parts.append(f"{what} {first / 1e9:.4f} and {last / 1e9:.4f} GB ({last / first - 1:+.2%})")
+    return f"after {LENGTHS[0]} and {LENGTHS[1]} frames {', '.join(parts)}"
 
 
 def moving(pixels: Pixels, height: int, width: int, count: int) -> list[Pixels]:

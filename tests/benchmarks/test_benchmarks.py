@@ -3,13 +3,20 @@
 import json
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from benchmarks import resident
 from benchmarks.klt_start import compare
 from benchmarks.processes import mosaic
 from benchmarks.stopwatch import Stopwatch
+from flowcodec.media.video import open_video
+from flowcodec.media.video_format import usual_format
+from flowcodec.media.video_writing import create_video
 from flowcodec.training.image import training
 from tests.training.pictures import draw, draw_folder, tiny_recipe
 
@@ -53,6 +60,21 @@ def test_peaks_are_those_of_the_command_alone() -> None:
         run = subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
         peaks.append(json.loads(run.stdout)["peak_bytes"])
     assert peaks[1] - peaks[0] == pytest.approx(200e6, rel=0.1)
+
+
+def test_memory_is_looked_at_after_so_many_frames(tmp_path: Path) -> None:
+    source, coded, decoded = (tmp_path / name for name in ("a.y4m", "a.fcv", "b.y4m"))
+    rng = np.random.default_rng(0)
+    with create_video(source, usual_format(64, 64, Fraction(25))) as video:
+        for _ in range(5):
+            video.write(rng.integers(0, 256, (64, 64, 3), np.uint8))
+    for words in (["encode", str(source), str(coded)], ["decode", str(coded), str(decoded)]):
+        run = CliRunner().invoke(resident.main, [*words, "--threads", "1", "--after", "2"])
+        found = json.loads(run.stdout)
+        assert list(found) == ["2"]
+        assert 0 < found["2"]["resident_bytes"] <= found["2"]["peak_bytes"] * 1.01
+    with open_video(decoded) as video:
+        assert len(list(video.timed)) == 5
 
 
 def test_a_stopwatch_counts_nested_stages_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -270,8 +270,9 @@ class VideoCodec:
                 text = f"{error}; {lost} frames are lost"
                 report(Damage(coded.offset, unit, text))
                 return
-            yield coded.time, self.inter.shown(state)
+            frame = self.inter.shown(state)
             give_back()
+            yield coded.time, frame
 
     def read(self, stream: BinaryIO) -> Iterator[tuple[int, Frame]]:
         """All frames of a whole file, each with its time in ticks; FormatError at any damage."""
