@@ -8,8 +8,8 @@ nothing else counts.
 from __future__ import annotations
 
 import json
+import re
 import resource
-import sys
 from pathlib import Path
 from typing import Literal
 
@@ -61,11 +61,21 @@ class Watch:
         """One more frame is done."""
         self.done += 1
         if self.done in self.after:
-            unit = 1 if sys.platform == "darwin" else 1024
             self.found[self.done] = {
                 "resident_bytes": psutil.Process().memory_info().rss,
-                "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+                "peak_bytes": peak(),
             }
+
+
+def peak() -> int:
+    """Bytes of this process at most so far.
+
+    Linux passes `ru_maxrss` on to a process from the one that starts it, but not what /proc says.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return 1024 * int(re.findall(r"VmHWM:\s*(\d+) kB", status.read_text())[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes there
 
 
 def encode(codec: VideoCodec, source: Path, target: Path, gop: int, watch: Watch) -> None:
