@@ -189,8 +189,9 @@ def _write_npy(file: BinaryIO, flow: Flow, path: Path) -> None:
 
 
 def _read_npz(path: Path) -> Flow:
-    # Each array is read piece by piece: what it states beyond its bytes takes no memory.
-    with np.load(path, allow_pickle=False) as arrays:
+    # Each array is read piece by piece: what it states beyond its bytes takes no memory. Of a file
+    # that is cut, numpy would leave open what it had opened itself.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         if "flow" not in arrays:
             raise MediaError(f"{path} holds no array named 'flow'")
         return _flow(arrays["flow"], arrays.get("valid"), path)
