@@ -74,7 +74,8 @@ def memory_of(words: list[str]) -> str:
     command = [sys.executable, "-m", "benchmarks.resident", *words]
     for length in LENGTHS:
         command += ["--after", str(length)]
-    found = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+    run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    found = json.loads(run.stdout)
     parts = []
     for what in ("resident", "peak"):
         first, last = (found[str(length)][f"{what}_bytes"] for length in LENGTHS)

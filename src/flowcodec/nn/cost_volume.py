@@ -53,8 +53,7 @@ class _Products(torch.autograd.Function):
         volume = queries.new_empty(batch, rows, size, columns, size, groups, size + 1, size + 1)
         each = batch * columns * groups * 4 * size**4
         at_once = min(max(1, PRODUCTS // each), rows)
-        shape = (batch, at_once, columns, groups, size**2, 4 * size**2)
-        space = queries.new_empty(shape)
+        space = queries.new_empty(batch, at_once, columns, groups, size**2, 4 * size**2)
         parts = (x.split(at_once, 1) for x in (queries, keys, volume))
         for query, key, part in zip(*parts, strict=True):
             products = torch.matmul(query, key, out=space[:, : query.shape[1]])
