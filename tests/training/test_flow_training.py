@@ -110,6 +110,15 @@ def test_from_photographs_to_a_flow_file(tmp_path: Path, capsys: pytest.CaptureF
     )
     longer = msgspec.structs.replace(again, switches={"updates": [1, 1, 2]})
     FlowTraining(longer, tmp_path / "longer").start(source)
+    camera = FlowTraining(
+        msgspec.structs.replace(again, switches={"camera": True}), tmp_path / "camera"
+    )
+    camera.start(source)
+    kept = training.model.state_dict()
+    assert all(torch.equal(camera.model.state_dict()[name], kept[name]) for name in kept)
+    camera.usual_loss = 1e-9  # scenes that move far are no explosion
+    camera.train_step(source)
+    assert any(not torch.equal(camera.model.state_dict()[name], kept[name]) for name in kept)
     other = msgspec.structs.replace(again, switches={"pyramids": 1})
     with pytest.raises(UsageError, match="another preset"):
         FlowTraining(other, tmp_path / "other").start(source)

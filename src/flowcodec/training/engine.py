@@ -35,7 +35,6 @@ CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 RECIPE = "recipe.json"
 MUON_SCALE = 10.0  # learning rate, in the recipe's
-EXPLODED = 3.0  # times the usual loss
 SKIPPED_BEFORE_RETURN = 10  # steps in a row
 SKIPPED_AT_MOST = 100
 
@@ -95,8 +94,11 @@ Result = dict[str, list[float]]
 class Training(ABC, Generic[R, S, Net, Source, HeldOut]):
     """State of a training in a folder: network, averaged network, optimisers, step.
 
-    What is particular to a model, its subclass says in `build` to `export`.
+    What is particular to a model, its subclass says in `build` to `export`, and `exploded`: how
+    many times the usual loss is no loss to learn from.
     """
+
+    exploded = 3.0
 
     def __init__(self, recipe: R, folder: Path, device: str = "cpu"):
         self.recipe, self.folder, self.device = recipe, folder, torch.device(device)
@@ -235,7 +237,7 @@ class Training(ABC, Generic[R, S, Net, Source, HeldOut]):
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
         self.skipped += 1
-        if math.isfinite(value) and value < EXPLODED * self.usual_loss:
+        if math.isfinite(value) and value < self.exploded * self.usual_loss:
             loss.backward()
             frozen = self.frozen(stage)
             for name, parameter in self.model.named_parameters():

@@ -18,12 +18,15 @@ from flowcodec.models.flow_deeppynet.polish import polish
 from flowcodec.models.flow_deeppynet.pyramids import Pyramids
 from flowcodec.nn.blocks import zero_start
 from flowcodec.nn.cost_volume import cost_volume
+from flowcodec.nn.global_motion import estimate, field
 from flowcodec.nn.precision import without_autocast
 from flowcodec.nn.warp import inside, warp
 
 FINEST = 4  # stride of the last level at which flow is estimated
 SHARPNESS = 10.0  # of the softmax over a cost volume, at first
 FLOW_UNIT = 8.0  # pixels of a level: a flow of this length is 1 to the decoder
+OTHER = 5  # channels of what is said of the camera's motion
+SHARE = -4.0  # of that motion in the flow, at first, before the sigmoid
 
 
 class DeepPyNet(nn.Module):
@@ -65,10 +68,17 @@ class DeepPyNet(nn.Module):
             assert isinstance(matcher, Matcher)
             matched = matcher.prepare(features[level - 1])
             size = features[level - 1].shape[2:]
-            flow = both.new_zeros(len(first), 2, *size) if flow is None else enlarge(flow, 2)
+            camera: Tensor | None = None
+            if flow is None:
+                flow = both.new_zeros(len(first), 2, *size)
+            else:
+                flow = enlarge(flow, 2)
+                if self.config.camera:
+                    whole = estimate(flow.detach() * 2**level, linear=True)
+                    camera = field(whole, *size) / 2**level
             for _ in range(updates):
-                seen = matcher(matched, flow.detach())
-                hidden, update = self.decoder(seen)
+                seen, other = matcher(matched, flow.detach(), camera)
+                hidden, update = self.decoder(seen, other)
                 flow = flow.detach() + update
                 if every:
                     found.append(enlarge(flow, 2**level))
@@ -101,24 +111,42 @@ class Matcher(nn.Module):
         first, second = self.embed(features).chunk(2)
         return first, second, self.features(features[: len(first)])
 
-    def forward(self, matched: tuple[Tensor, Tensor, Tensor], flow: Tensor) -> Tensor:
+    def forward(
+        self, matched: tuple[Tensor, Tensor, Tensor], flow: Tensor, camera: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """What is seen along the flow; and, where it is given, of the camera's motion."""
         first, second, features = matched
-        volume = cost_volume(first, warp(second, flow), self.groups, self.radius)
+        warped = warp(second, flow)
+        volume = cost_volume(first, warped, self.groups, self.radius)
         mean = volume.permute(0, 2, 3, 1).unflatten(3, (self.groups, -1)).mean(3)
         with without_autocast(flow.device):  # in 16 bits fractions of a pixel are lost
             likely = torch.softmax(mean.float() * self.sharpness, 3)  # (B, h, w, reach)
             best = (likely @ self.offsets.T).permute(0, 3, 1, 2)
         costs = F.leaky_relu(self.costs(volume), 0.1, inplace=True)
-        return torch.cat(
-            [
-                costs,
-                F.leaky_relu(features, 0.1),
-                best,
-                flow / FLOW_UNIT,
-                inside(flow),
-            ],
-            1,
-        )
+        seen = [costs, F.leaky_relu(features, 0.1), best, flow / FLOW_UNIT, inside(flow)]
+        other = None if camera is None else self.camera(first, second, warped, flow, camera)
+        return torch.cat(seen, 1), other
+
+    def camera(
+        self, first: Tensor, second: Tensor, warped: Tensor, flow: Tensor, camera: Tensor
+    ) -> Tensor:
+        """What speaks for the motion of most of the picture instead of the flow: (B, 5, h, w).
+
+        How far that is (two channels); how much more alike the pictures are along it; and whether
+        something that is more alike goes to the same place, along either. What is hidden in the
+        second picture looks like nothing in it, but something else has come to lie there.
+        """
+        ours, theirs = self.alike(first, warped), self.alike(first, warp(second, camera))
+        taken = claims(ours.detach(), flow)
+        found = [(camera - flow) / FLOW_UNIT, theirs - ours]
+        found += [landing(taken, flow) - ours, landing(taken, camera) - theirs]
+        return torch.cat(found, 1)
+
+    def alike(self, a: Tensor, b: Tensor) -> Tensor:
+        """Cosine similarity, the mean over groups: (B, 1, h, w)."""
+        parts = zip(a.chunk(self.groups, 1), b.chunk(self.groups, 1), strict=True)
+        each = torch.stack([F.cosine_similarity(x, y) for x, y in parts], 1)
+        return each.mean(1, keepdim=True)
 
 
 class Decoder(nn.Module):
@@ -135,13 +163,23 @@ class Decoder(nn.Module):
         self.update = zero_start(nn.Conv2d(widths[-1], 2, 3, padding=1))
         self.trust = nn.Conv2d(widths[-1], 1, 1)  # in the likeliest displacement
         self.weights = zero_start(nn.Conv2d(widths[-1], 9 * FINEST**2, 1))
+        if config.camera:
+            self.other = zero_start(nn.Conv2d(OTHER, widths[1], 3, padding=1))
+            self.share = zero_start(nn.Conv2d(widths[-1], 1, 1))  # of the camera's motion
+            nn.init.constant_(self.share.bias, SHARE)
 
-    def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
-        hidden = seen
-        for layer in self.layers:
+    def forward(self, seen: Tensor, other: Tensor | None) -> tuple[Tensor, Tensor]:
+        """`other` is what `Matcher` says of the camera's motion, or nothing."""
+        hidden = self.layers[0](seen)
+        if other is not None:
+            hidden = hidden + self.other(other)
+        hidden = F.leaky_relu(hidden, 0.1, inplace=True)
+        for layer in self.layers[1:]:
             hidden = F.leaky_relu(layer(hidden), 0.1, inplace=True)
-        best = seen[:, self.best]
-        return hidden, self.update(hidden) + torch.sigmoid(self.trust(hidden)) * best
+        update = self.update(hidden) + torch.sigmoid(self.trust(hidden)) * seen[:, self.best]
+        if other is not None:
+            update = update + torch.sigmoid(self.share(hidden)) * other[:, :2] * FLOW_UNIT
+        return hidden, update
 
     def upsample(self, flow: Tensor, hidden: Tensor) -> Tensor:
         """Convex upsampling: each fine pixel a weighted mean of the 3x3 coarse ones around it."""
@@ -163,3 +201,23 @@ def enlarge(flow: Tensor, factor: int) -> Tensor:
     """Flow in pixels of a level -> of one `factor` times as large (eq. 4.7)."""
     fine = F.interpolate(flow, scale_factor=factor, mode="bilinear", align_corners=False)
     return factor * fine
+
+
+def claims(weight: Tensor, flow: Tensor) -> Tensor:
+    """The largest weight (B, 1, h, w) that comes to lie at each place of the second picture."""
+    taken = torch.full_like(weight, -1.0).flatten(1)
+    taken = taken.scatter_reduce(1, _places(flow), weight.flatten(1), "amax")
+    return taken.view_as(weight)
+
+
+def landing(x: Tensor, flow: Tensor) -> Tensor:
+    """x (B, 1, h, w) of the second picture, taken at the place next to where the flow leads."""
+    return x.flatten(1).gather(1, _places(flow)).view_as(x)
+
+
+def _places(flow: Tensor) -> Tensor:
+    """Numbers (B, h * w) of the places where the flow leads: the nearest in the second picture."""
+    height, width = flow.shape[2:]
+    x = torch.arange(width, device=flow.device) + flow[:, 0].round().long()
+    y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1].round().long()
+    return (y.clamp(0, height - 1) * width + x.clamp(0, width - 1)).flatten(1)

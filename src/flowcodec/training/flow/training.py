@@ -82,7 +82,13 @@ class HeldOut:
 
 
 class FlowTraining(Training[FlowRecipe, FlowStage, DeepPyNet, Source, HeldOut]):
-    """Training of flow-deeppynet."""
+    """Training of flow-deeppynet.
+
+    A few scenes have most of the error, those that move far; a limit for codecs would pass over
+    them. Their gradients are clipped, like all others.
+    """
+
+    exploded = math.inf
 
     def build(self) -> DeepPyNet:
         """The untrained network; UsageError names the key that does not fit."""
@@ -138,7 +144,7 @@ class FlowTraining(Training[FlowRecipe, FlowStage, DeepPyNet, Source, HeldOut]):
         return Scenes([p.to(self.device) for p in photographs], self.recipe.seed), held_out
 
     def initialise(self, source: Source) -> None:
-        """The recipe's `init`, if it has one."""
+        """The recipe's `init`, if it has one; the camera's part may be new to these weights."""
         init = self.recipe.init
         if init is None:
             return
@@ -146,11 +152,15 @@ class FlowTraining(Training[FlowRecipe, FlowStage, DeepPyNet, Source, HeldOut]):
         weights = load_weights(bundled if bundled.exists() else Path(init)).of("flow-deeppynet")
         own = self.model.config
         alike = dataclasses.replace(
-            weights.config, updates=own.updates, polish=own.polish, pooled=own.pooled
+            weights.config,
+            updates=own.updates,
+            polish=own.polish,
+            pooled=own.pooled,
+            camera=weights.config.camera or own.camera,
         )
         if alike != self.model.config:
             raise UsageError(f"init = {init!r}: these weights are of another preset or switches")
-        restore(self.model, weights)
+        restore(self.model, weights, partly=not weights.config.camera)
 
     def loss(self, source: Source, stage: FlowStage) -> Tensor:
         """Eq. 4.8: the error after each update, the later the heavier.
