@@ -3,30 +3,40 @@
 first  ─pyramids─► features ─────────────┬──────────► decoder ─► flow += update, level by level
 second ─pyramids─► features ─warp(flow)─► cost volume ──►┘ (1/32,) 1/16, 1/8, 1/4, then full size
 
+At 1/8 each place then chooses between its flow and that of others, where a preset has it.
+
 Convention: flow maps pixels of the first picture to the second; channel 0 is x to the right,
 channel 1 is y down, in pixels.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from flowcodec.models.flow_deeppynet import choice
+from flowcodec.models.flow_deeppynet.choice import Choice, Chooser
 from flowcodec.models.flow_deeppynet.config import MATCHED, STRIDE, DeepPyNetConfig
 from flowcodec.models.flow_deeppynet.polish import polish
 from flowcodec.models.flow_deeppynet.pyramids import Pyramids
 from flowcodec.nn.blocks import zero_start
 from flowcodec.nn.cost_volume import cost_volume
-from flowcodec.nn.global_motion import estimate, field
 from flowcodec.nn.precision import without_autocast
 from flowcodec.nn.warp import inside, warp
 
 FINEST = 4  # stride of the last level at which flow is estimated
 SHARPNESS = 10.0  # of the softmax over a cost volume, at first
 FLOW_UNIT = 8.0  # pixels of a level: a flow of this length is 1 to the decoder
-OTHER = 5  # channels of what is said of the camera's motion
-SHARE = -4.0  # of that motion in the flow, at first, before the sigmoid
+
+
+class Estimates(NamedTuple):
+    """Flow (B, 2, H, W) after each update, or the last; and what was chosen at 1/8, if anything."""
+
+    flows: list[Tensor]
+    choice: Choice | None
 
 
 class DeepPyNet(nn.Module):
@@ -41,14 +51,15 @@ class DeepPyNet(nn.Module):
             for order, level in enumerate(MATCHED)
         )
         self.decoder = Decoder(config)
+        self.chooser = Chooser(config) if config.nearby else None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """The flow alone, polished."""
-        flow = self.estimates(first, second)[-1]
+        flow = self.estimates(first, second).flows[-1]
         return polish(first, second, flow, self.config.polish)
 
-    def estimates(self, first: Tensor, second: Tensor, every: bool = False) -> list[Tensor]:
+    def estimates(self, first: Tensor, second: Tensor, every: bool = False) -> Estimates:
         """The flow after each update at full size, coarse to fine (for eq. 4.8); or the last.
 
         All but the last are upsampled bilinearly, the last by weights of the decoder.
@@ -60,6 +71,7 @@ class DeepPyNet(nn.Module):
         features = self.pyramids(both.contiguous(memory_format=torch.channels_last))
         found = []
         flow: Tensor | None = None
+        chosen: Choice | None = None
         steps = list(zip(self.matchers, MATCHED, self.config.updates, strict=True))
         if self.config.pooled:
             steps.insert(0, (self.matchers[0], MATCHED[0] + 1, self.config.pooled))
@@ -68,25 +80,21 @@ class DeepPyNet(nn.Module):
             assert isinstance(matcher, Matcher)
             matched = matcher.prepare(features[level - 1])
             size = features[level - 1].shape[2:]
-            camera: Tensor | None = None
-            if flow is None:
-                flow = both.new_zeros(len(first), 2, *size)
-            else:
-                flow = enlarge(flow, 2)
-                if self.config.camera:
-                    whole = estimate(flow.detach() * 2**level, linear=True)
-                    camera = field(whole, *size) / 2**level
+            flow = both.new_zeros(len(first), 2, *size) if flow is None else enlarge(flow, 2)
             for _ in range(updates):
-                seen, other = matcher(matched, flow.detach(), camera)
-                hidden, update = self.decoder(seen, other)
+                seen = matcher(matched, flow.detach())
+                hidden, update = self.decoder(seen)
                 flow = flow.detach() + update
                 if every:
                     found.append(enlarge(flow, 2**level))
+            if self.chooser is not None and level == choice.LEVEL:
+                chosen = self.chooser(*matched[:2], hidden.detach(), flow.detach())
+                flow = chosen.flow
         assert flow is not None
         if every:
             found.pop()
         found.append(self.decoder.upsample(flow, hidden))
-        return [estimate[:, :, :height, :width] for estimate in found]
+        return Estimates([estimate[:, :, :height, :width] for estimate in found], chosen)
 
 
 class Matcher(nn.Module):
@@ -111,42 +119,24 @@ class Matcher(nn.Module):
         first, second = self.embed(features).chunk(2)
         return first, second, self.features(features[: len(first)])
 
-    def forward(
-        self, matched: tuple[Tensor, Tensor, Tensor], flow: Tensor, camera: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """What is seen along the flow; and, where it is given, of the camera's motion."""
+    def forward(self, matched: tuple[Tensor, Tensor, Tensor], flow: Tensor) -> Tensor:
         first, second, features = matched
-        warped = warp(second, flow)
-        volume = cost_volume(first, warped, self.groups, self.radius)
+        volume = cost_volume(first, warp(second, flow), self.groups, self.radius)
         mean = volume.permute(0, 2, 3, 1).unflatten(3, (self.groups, -1)).mean(3)
         with without_autocast(flow.device):  # in 16 bits fractions of a pixel are lost
             likely = torch.softmax(mean.float() * self.sharpness, 3)  # (B, h, w, reach)
             best = (likely @ self.offsets.T).permute(0, 3, 1, 2)
         costs = F.leaky_relu(self.costs(volume), 0.1, inplace=True)
-        seen = [costs, F.leaky_relu(features, 0.1), best, flow / FLOW_UNIT, inside(flow)]
-        other = None if camera is None else self.camera(first, second, warped, flow, camera)
-        return torch.cat(seen, 1), other
-
-    def camera(
-        self, first: Tensor, second: Tensor, warped: Tensor, flow: Tensor, camera: Tensor
-    ) -> Tensor:
-        """What speaks for the motion of most of the picture instead of the flow: (B, 5, h, w).
-
-        How far that is (two channels); how much more alike the pictures are along it; and whether
-        something that is more alike goes to the same place, along either. What is hidden in the
-        second picture looks like nothing in it, but something else has come to lie there.
-        """
-        ours, theirs = self.alike(first, warped), self.alike(first, warp(second, camera))
-        taken = claims(ours.detach(), flow)
-        found = [(camera - flow) / FLOW_UNIT, theirs - ours]
-        found += [landing(taken, flow) - ours, landing(taken, camera) - theirs]
-        return torch.cat(found, 1)
-
-    def alike(self, a: Tensor, b: Tensor) -> Tensor:
-        """Cosine similarity, the mean over groups: (B, 1, h, w)."""
-        parts = zip(a.chunk(self.groups, 1), b.chunk(self.groups, 1), strict=True)
-        each = torch.stack([F.cosine_similarity(x, y) for x, y in parts], 1)
-        return each.mean(1, keepdim=True)
+        return torch.cat(
+            [
+                costs,
+                F.leaky_relu(features, 0.1),
+                best,
+                flow / FLOW_UNIT,
+                inside(flow),
+            ],
+            1,
+        )
 
 
 class Decoder(nn.Module):
@@ -163,23 +153,13 @@ class Decoder(nn.Module):
         self.update = zero_start(nn.Conv2d(widths[-1], 2, 3, padding=1))
         self.trust = nn.Conv2d(widths[-1], 1, 1)  # in the likeliest displacement
         self.weights = zero_start(nn.Conv2d(widths[-1], 9 * FINEST**2, 1))
-        if config.camera:
-            self.other = zero_start(nn.Conv2d(OTHER, widths[1], 3, padding=1))
-            self.share = zero_start(nn.Conv2d(widths[-1], 1, 1))  # of the camera's motion
-            nn.init.constant_(self.share.bias, SHARE)
 
-    def forward(self, seen: Tensor, other: Tensor | None) -> tuple[Tensor, Tensor]:
-        """`other` is what `Matcher` says of the camera's motion, or nothing."""
-        hidden = self.layers[0](seen)
-        if other is not None:
-            hidden = hidden + self.other(other)
-        hidden = F.leaky_relu(hidden, 0.1, inplace=True)
-        for layer in self.layers[1:]:
+    def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = seen
+        for layer in self.layers:
             hidden = F.leaky_relu(layer(hidden), 0.1, inplace=True)
-        update = self.update(hidden) + torch.sigmoid(self.trust(hidden)) * seen[:, self.best]
-        if other is not None:
-            update = update + torch.sigmoid(self.share(hidden)) * other[:, :2] * FLOW_UNIT
-        return hidden, update
+        best = seen[:, self.best]
+        return hidden, self.update(hidden) + torch.sigmoid(self.trust(hidden)) * best
 
     def upsample(self, flow: Tensor, hidden: Tensor) -> Tensor:
         """Convex upsampling: each fine pixel a weighted mean of the 3x3 coarse ones around it."""
@@ -201,23 +181,3 @@ def enlarge(flow: Tensor, factor: int) -> Tensor:
     """Flow in pixels of a level -> of one `factor` times as large (eq. 4.7)."""
     fine = F.interpolate(flow, scale_factor=factor, mode="bilinear", align_corners=False)
     return factor * fine
-
-
-def claims(weight: Tensor, flow: Tensor) -> Tensor:
-    """The largest weight (B, 1, h, w) that comes to lie at each place of the second picture."""
-    taken = torch.full_like(weight, -1.0).flatten(1)
-    taken = taken.scatter_reduce(1, _places(flow), weight.flatten(1), "amax")
-    return taken.view_as(weight)
-
-
-def landing(x: Tensor, flow: Tensor) -> Tensor:
-    """x (B, 1, h, w) of the second picture, taken at the place next to where the flow leads."""
-    return x.flatten(1).gather(1, _places(flow)).view_as(x)
-
-
-def _places(flow: Tensor) -> Tensor:
-    """Numbers (B, h * w) of the places where the flow leads: the nearest in the second picture."""
-    height, width = flow.shape[2:]
-    x = torch.arange(width, device=flow.device) + flow[:, 0].round().long()
-    y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1].round().long()
-    return (y.clamp(0, height - 1) * width + x.clamp(0, width - 1)).flatten(1)
