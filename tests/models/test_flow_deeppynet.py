@@ -39,7 +39,7 @@ def test_every_switch_learns_everywhere(
     model = DeepPyNet(config)
     optimiser = torch.optim.SGD(model.parameters(), lr=1e-3)
     for _ in range(pyramids + 1):  # branches that begin at zero pass nothing back in a first step
-        estimates = model.estimates(waves(33, 40), waves(33, 40, 2), every=True).flows
+        estimates = model.estimates(waves(33, 40), waves(33, 40, 2), every=True)
         assert [e.shape for e in estimates] == [(1, 2, 33, 40)] * 4
         optimiser.zero_grad()
         sum((e - 2).abs().mean() for e in estimates).backward()
@@ -65,8 +65,8 @@ def test_any_size_and_batches_of_any_number(size: tuple[int, int]) -> None:
         apart = torch.cat([model(first[i : i + 1], second[i : i + 1]) for i in (0, 1)])
         assert both.shape == (2, 2, *size)
         torch.testing.assert_close(both, apart, atol=2e-2, rtol=1e-3)
-        every = model.estimates(first, second, every=True).flows
-        torch.testing.assert_close(every[-1], model.estimates(first, second).flows[-1])
+        every = model.estimates(first, second, every=True)
+        torch.testing.assert_close(every[-1], model.estimates(first, second)[-1])
 
 
 def test_large_flow_stays_exact_beside_layers_of_sixteen_bits() -> None:

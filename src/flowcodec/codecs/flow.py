@@ -84,14 +84,10 @@ class FlowEstimator:
             return self.model(*pictures)
 
 
-def restore(model: DeepPyNet, weights: Weights[DeepPyNetConfig], *, partly: bool = False) -> None:
-    """Put the tensors of a weight file into the network; WeightsError where they do not fit.
-
-    partly: those it lacks stay as they are.
-    """
-    tensors = {name: torch.from_numpy(tensor) for name, tensor in weights.transforms.items()}
+def restore(model: DeepPyNet, weights: Weights[DeepPyNetConfig]) -> None:
+    """Put the tensors of a weight file into the network; WeightsError where they do not fit."""
     try:
-        model.load_state_dict({**model.state_dict(), **tensors} if partly else tensors)
+        model.load_state_dict({n: torch.from_numpy(t) for n, t in weights.transforms.items()})
     except RuntimeError as error:
         raise WeightsError(f"{weights.path}: the tensors are not those of its model") from error
 

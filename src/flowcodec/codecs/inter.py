@@ -34,9 +34,9 @@ from flowcodec.entropy.prior import ExactPrior, Ints, latent_hash
 from flowcodec.errors import FlowcodecError, FormatError, WeightsError
 from flowcodec.models.image_cnn.config import MS_SSIM_MIN_SIDE, lambdas_of
 from flowcodec.models.video_mofnet.config import STRIDE, MofNetConfig
+from flowcodec.models.video_mofnet.global_motion import LARGEST, estimate
 from flowcodec.models.video_mofnet.model import Prediction, VideoMofNet
 from flowcodec.nn.distortion import distortion, lambda_of
-from flowcodec.nn.global_motion import LARGEST, estimate
 from flowcodec.nn.latents import LatentCoder
 
 if TYPE_CHECKING:

@@ -46,15 +46,13 @@ class FlowStage(Stage, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """A stage of flow-deeppynet, on crops of height x width.
 
     batch: of generated scenes; pairs: of data sets, whose flow is known; clips: pairs of frames of
-    real video, for the photometric loss. phase: "choice" trains what chooses at 1/8 alone, on what
-    batch and pairs give.
+    real video, for the photometric loss.
     """
 
     height: int
     width: int
     pairs: int = 0
     clips: int = 0
-    phase: Literal["all", "choice"] = "all"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -166,7 +164,6 @@ class FlowRecipe(
     data_sets: list[str] = []  # that pairs are of, as `find_pairs` names them; none: all of them
     decay: float = 0.8  # of the loss from one update to the one before (delta in eq. 4.8)
     power: float = 1.0  # of errors in the loss: below 1, small errors count for more
-    choice: float = 1.0  # weight of the loss of what is chosen at 1/8
     occluded: float = 1.0  # weight of pixels that the second picture does not show
     photometric: float = 10.0  # weight of the loss of stages with clips
     smoothness: float = 0.01  # of flow, in that loss
@@ -177,7 +174,7 @@ class FlowRecipe(
         require(taken or not self.data_sets, "data_sets", self.data_sets, "[] where pairs is 0")
         require(0 <= self.decay <= 1, "decay", self.decay, "from 0 to 1")
         require(0 < self.power <= 1, "power", self.power, "above 0, to 1")
-        for key in ("choice", "photometric", "smoothness"):
+        for key in ("photometric", "smoothness"):
             require(getattr(self, key) >= 0, key, getattr(self, key), "0 or above")
         require(0 <= self.occluded <= 1, "occluded", self.occluded, "from 0 to 1")
 

@@ -23,9 +23,8 @@ class DeepPyNetConfig:
     features: those of the first picture's features beside it; decoder, dilations: widths and
     dilations of the shared decoder's convolutions; polish: steps of Lucas-Kanade after the network,
     once edges have found their flow (`polish.polish`); pooled: updates that come first, at 1/32, on
-    pooled features of level 4, for motion beyond the reach of that level; nearby: how far, at 1/8,
-    the places lie whose motion a place may take instead of its own (`choice.Chooser`); if there are
-    none, it keeps that. The thesis has none of the last three.
+    pooled features of level 4, for motion beyond the reach of that level. The thesis has neither of
+    the last two.
 
     Our reading, where the thesis is silent or contradicts itself:
     groups      it prints five counts for strides of 64 to 4; its pyramid has 1/16, 1/8 and 1/4 of
@@ -54,7 +53,6 @@ class DeepPyNetConfig:
     dilations: tuple[int, ...]
     polish: int = 0
     pooled: int = 0
-    nearby: tuple[int, ...] = ()
 
 
 PRESETS = {
@@ -89,7 +87,6 @@ PRESETS = {
         dilations=(1, 2, 4, 2, 1),
         polish=3,
         pooled=1,
-        nearby=(2, 6, 16),
     ),
     "tiny": DeepPyNetConfig(
         channels=(4, 8, 8, 8),

@@ -3,22 +3,16 @@
 first  ─pyramids─► features ─────────────┬──────────► decoder ─► flow += update, level by level
 second ─pyramids─► features ─warp(flow)─► cost volume ──►┘ (1/32,) 1/16, 1/8, 1/4, then full size
 
-At 1/8 each place then chooses between its flow and that of others, where a preset has it.
-
 Convention: flow maps pixels of the first picture to the second; channel 0 is x to the right,
 channel 1 is y down, in pixels.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowcodec.models.flow_deeppynet import choice
-from flowcodec.models.flow_deeppynet.choice import Choice, Chooser
 from flowcodec.models.flow_deeppynet.config import MATCHED, STRIDE, DeepPyNetConfig
 from flowcodec.models.flow_deeppynet.polish import polish
 from flowcodec.models.flow_deeppynet.pyramids import Pyramids
@@ -30,13 +24,6 @@ from flowcodec.nn.warp import inside, warp
 FINEST = 4  # stride of the last level at which flow is estimated
 SHARPNESS = 10.0  # of the softmax over a cost volume, at first
 FLOW_UNIT = 8.0  # pixels of a level: a flow of this length is 1 to the decoder
-
-
-class Estimates(NamedTuple):
-    """Flow (B, 2, H, W) after each update, or the last; and what was chosen at 1/8, if anything."""
-
-    flows: list[Tensor]
-    choice: Choice | None
 
 
 class DeepPyNet(nn.Module):
@@ -51,15 +38,14 @@ class DeepPyNet(nn.Module):
             for order, level in enumerate(MATCHED)
         )
         self.decoder = Decoder(config)
-        self.chooser = Chooser(config) if config.nearby else None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """The flow alone, polished."""
-        flow = self.estimates(first, second).flows[-1]
+        flow = self.estimates(first, second)[-1]
         return polish(first, second, flow, self.config.polish)
 
-    def estimates(self, first: Tensor, second: Tensor, every: bool = False) -> Estimates:
+    def estimates(self, first: Tensor, second: Tensor, every: bool = False) -> list[Tensor]:
         """The flow after each update at full size, coarse to fine (for eq. 4.8); or the last.
 
         All but the last are upsampled bilinearly, the last by weights of the decoder.
@@ -71,7 +57,6 @@ class DeepPyNet(nn.Module):
         features = self.pyramids(both.contiguous(memory_format=torch.channels_last))
         found = []
         flow: Tensor | None = None
-        chosen: Choice | None = None
         steps = list(zip(self.matchers, MATCHED, self.config.updates, strict=True))
         if self.config.pooled:
             steps.insert(0, (self.matchers[0], MATCHED[0] + 1, self.config.pooled))
@@ -87,14 +72,11 @@ class DeepPyNet(nn.Module):
                 flow = flow.detach() + update
                 if every:
                     found.append(enlarge(flow, 2**level))
-            if self.chooser is not None and level == choice.LEVEL:
-                chosen = self.chooser(*matched[:2], hidden.detach(), flow.detach())
-                flow = chosen.flow
         assert flow is not None
         if every:
             found.pop()
         found.append(self.decoder.upsample(flow, hidden))
-        return Estimates([estimate[:, :, :height, :width] for estimate in found], chosen)
+        return [estimate[:, :, :height, :width] for estimate in found]
 
 
 class Matcher(nn.Module):

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 
 from flowcodec.models.video_mofnet.codec import PatchCodec, StridedCodec
 from flowcodec.models.video_mofnet.config import ALPHA_BIAS, MofNetConfig
+from flowcodec.models.video_mofnet.global_motion import estimate, field
 from flowcodec.models.video_mofnet.motion import (
     PatchMotionAnalysis,
     PatchMotionSynthesis,
     StridedMotionAnalysis,
     StridedMotionSynthesis,
 )
-from flowcodec.nn.global_motion import estimate, field
 from flowcodec.nn.latents import LatentCoder
 from flowcodec.nn.prior import PriorConfig
 from flowcodec.nn.warp import warp

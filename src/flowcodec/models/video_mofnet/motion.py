@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowcodec.models.video_mofnet.config import ALPHA_BIAS, FLOW_BLOCK, MofNetConfig
+from flowcodec.models.video_mofnet.global_motion import field
 from flowcodec.models.video_mofnet.settling import settled
 from flowcodec.nn.blocks import ResidualBlock, zero_start
 from flowcodec.nn.gains import Modulation
-from flowcodec.nn.global_motion import field
 from flowcodec.nn.strided import down, up
 from flowcodec.nn.warp import warp
 

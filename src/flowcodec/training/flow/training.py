@@ -31,7 +31,6 @@ SMALLEST = 128  # pixels a side of a photograph
 APART = 1024  # numbers of scenes between one step's and the next's
 SMALL = 1e-2  # pixels: below, errors no longer steepen the loss
 SLOW = 3.0  # pixels, in the mean over a scene
-CHOOSER = "chooser."  # parameters
 HELD_OUT_SEED = 1_000_003
 HELD_OUT_SCENES, HELD_OUT_HEIGHT, HELD_OUT_WIDTH = 32, 256, 320
 
@@ -94,17 +93,8 @@ class FlowTraining(Training[FlowRecipe, FlowStage, DeepPyNet, Source, HeldOut]):
     def build(self) -> DeepPyNet:
         """The untrained network; UsageError names the key that does not fit."""
         config = configured(self.recipe, PRESETS)
-        if not config.nearby and any(stage.phase == "choice" for stage in self.recipe.stages):
-            raise UsageError('phase = "choice": this preset chooses nothing, switches.nearby is []')
         torch.manual_seed(self.recipe.seed)
         return DeepPyNet(config)
-
-    def frozen(self, stage: FlowStage) -> set[str]:
-        """All but the choice at 1/8, where a stage is for that alone."""
-        if stage.phase == "all":
-            return set()
-        names = (name for name, _ in self.model.named_parameters())
-        return {name for name in names if not name.startswith(CHOOSER)}
 
     def load(
         self, data: Path, progress: Callable[[int, int], None] | None
@@ -154,7 +144,7 @@ class FlowTraining(Training[FlowRecipe, FlowStage, DeepPyNet, Source, HeldOut]):
         return Scenes([p.to(self.device) for p in photographs], self.recipe.seed), held_out
 
     def initialise(self, source: Source) -> None:
-        """The recipe's `init`, if it has one; to its weights the choice at 1/8 may be new."""
+        """The recipe's `init`, if it has one."""
         init = self.recipe.init
         if init is None:
             return
@@ -162,15 +152,11 @@ class FlowTraining(Training[FlowRecipe, FlowStage, DeepPyNet, Source, HeldOut]):
         weights = load_weights(bundled if bundled.exists() else Path(init)).of("flow-deeppynet")
         own = self.model.config
         alike = dataclasses.replace(
-            weights.config,
-            updates=own.updates,
-            polish=own.polish,
-            pooled=own.pooled,
-            nearby=weights.config.nearby or own.nearby,
+            weights.config, updates=own.updates, polish=own.polish, pooled=own.pooled
         )
         if alike != self.model.config:
             raise UsageError(f"init = {init!r}: these weights are of another preset or switches")
-        restore(self.model, weights, partly=not weights.config.nearby)
+        restore(self.model, weights)
 
     def loss(self, source: Source, stage: FlowStage) -> Tensor:
         """Eq. 4.8: the error after each update, the later the heavier.
@@ -178,30 +164,21 @@ class FlowTraining(Training[FlowRecipe, FlowStage, DeepPyNet, Source, HeldOut]):
         Of a pixel, the absolute error summed over x and y, to the recipe's power; the mean is over
         those whose flow is known.
         """
-        frozen = self.frozen(stage)
-        for name, parameter in self.model.named_parameters():
-            parameter.requires_grad_(name not in frozen)
         batch = source.batch(self.step, stage)
         scene = join(batch.scenes, self.device)
         weight = torch.where(scene.occluded, self.recipe.occluded, 1.0) * scene.valid
         weight = weight / scene.valid.sum().clamp_min(1)
         with self.autocast():
-            flows, choice = self.model.estimates(scene.first, scene.second, every=True)
-        chosen = scene.flow.new_zeros(())
-        if choice is not None:
-            chosen = self.recipe.choice * choice.loss(scene.flow, weight)
-        if stage.phase == "choice":
-            return chosen
+            estimates = self.model.estimates(scene.first, scene.second, every=True)
         total = scene.flow.new_zeros(())
-        for estimate in flows:
+        for estimate in estimates:
             error = (estimate.float() - scene.flow).abs().sum(1) + SMALL
             total = self.recipe.decay * total + (weight * error**self.recipe.power).sum()
-        total = total + chosen
         if batch.frames is None:
             return total
         first, second = (frames.to(self.device) for frames in batch.frames)
         with self.autocast():
-            flow = self.model.estimates(first, second).flows[-1].float()
+            flow = self.model.estimates(first, second)[-1].float()
         unlike = photometric_loss(first, second, flow, self.recipe.smoothness)
         return total + self.recipe.photometric * unlike
 

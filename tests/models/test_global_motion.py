@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from flowcodec.nn.global_motion import LARGEST, estimate, field
+from flowcodec.models.video_mofnet.global_motion import LARGEST, estimate, field
 
 PAN = [21.0, 0, 0, -10, 0, 0]
 ZOOM = [3.0, 16, -2, 5, 1, 12]
