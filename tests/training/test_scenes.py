@@ -8,7 +8,7 @@ from torch.nn.functional import max_pool2d
 from flowcodec.nn.warp import inside, warp
 from flowcodec.training.flow import scenes
 from flowcodec.training.flow.camera import compress, gray, jitter
-from flowcodec.training.flow.scenes import Look, Scene, Scenes, Shape, Texture
+from flowcodec.training.flow.scenes import Scene, Scenes
 from tests.training.pictures import draw
 
 
@@ -81,36 +81,6 @@ def test_what_something_covers_is_marked(source: Scenes, monkeypatch: pytest.Mon
         seen.append(error[~max_pool2d(scene.occluded.float(), 5, 1, 2).bool()])
     assert (torch.cat(covered) > 0.05).float().mean() > 0.9
     assert (torch.cat(seen) > 0.05).float().mean() < 0.02
-
-
-def test_a_plain_surface_shows_its_paint_and_its_shading() -> None:
-    photograph = torch.from_numpy(draw(1).transpose(2, 0, 1).copy())
-    y, x = torch.meshgrid(torch.arange(-5.0, 6.0), torch.arange(-5.0, 6.0), indexing="ij")
-
-    def colours(contrast: float, painted: float, shading: tuple[float, float]) -> torch.Tensor:
-        look = Look(contrast, np.array([0.2, 0.4, 0.6]), painted, np.array(shading))
-        return Texture(photograph, np.eye(2), np.array([60.0, 60.0]), look).at(x, y)
-
-    paint = torch.tensor([0.2, 0.4, 0.6]).view(3, 1, 1).expand(3, 11, 11)
-    torch.testing.assert_close(colours(0.0, 1.0, (0.0, 0.0)), paint)
-    torch.testing.assert_close(colours(0.0, 1.0, (0.02, 0.01)), paint * (1 + 0.02 * x + 0.01 * y))
-    plain = Texture(photograph, np.eye(2), np.array([60.0, 60.0]), None).at(x, y)
-    torch.testing.assert_close(colours(1.0, 0.0, (0.0, 0.0)), plain)
-
-
-def test_a_frame_is_of_bars_that_lie_around_its_shape() -> None:
-    rng = np.random.default_rng(3)
-    for _ in range(50):
-        shape = Shape.draw(rng, 200, 300)
-        if shape.reach < scenes.SMALLEST:
-            continue
-        bars = [part for part in shape.frame(rng) if part is not shape]
-        assert len(bars) >= 2
-        for bar in bars:
-            assert np.abs(bar.centre - shape.centre).max() <= shape.reach
-            assert float(bar.cover(torch.zeros(1), torch.zeros(1))) > 0.5
-            x, y = torch.meshgrid(*[torch.arange(-400.0, 400.0)] * 2, indexing="xy")
-            assert 2 < float(bar.cover(x, y).sum()) < 0.3 * (2 * bar.reach) ** 2
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU on this machine")

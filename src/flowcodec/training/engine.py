@@ -98,7 +98,7 @@ class Training(ABC, Generic[R, S, Net, Source, HeldOut]):
     many times the usual loss is no loss to learn from.
     """
 
-    exploded = 3.0
+    exploded = 10.0
 
     def __init__(self, recipe: R, folder: Path, device: str = "cpu"):
         self.recipe, self.folder, self.device = recipe, folder, torch.device(device)

@@ -30,12 +30,6 @@ STILL = 0.08  # of the scenes: nothing moves
 FIXED = 0.15  # of the scenes: the camera does not move, objects do
 LEAST, MOST = 0.15, 0.20  # of motion: pixels, and shares of the picture's diagonal
 OBJECTS = 5.0  # in the mean
-LARGEST = 0.45  # of the shorter side: half an object's size, at most
-PLAIN = 0.3  # of the objects: smooth surfaces that show almost nothing
-FRAMED = 0.3  # of the larger objects: frames of bars, as chairs and bicycles are
-SMALLEST = 20.0  # pixels of such an object, at least
-BARS = 5.0  # more than two, in the mean
-SOLID = 0.7  # of the frames: there is something between the bars
 ELASTIC = 0.3  # of the layers
 BLURRED = 0.12  # of the scenes, by motion
 SHUTTER = 0.6  # at most, of the time between the two pictures
@@ -88,15 +82,13 @@ class Scenes:
         still = rng.random() < STILL
         moves = Moves(rng, height, width, still)
         background = moves.background()
-        canvas.paint(background, None, self.texture(rng, height, width))
+        canvas.paint(background, None, self.texture(rng, height, width, 1.0))
         for _ in range(min(rng.poisson(OBJECTS), 16)):
             shape = Shape.draw(rng, height, width)
             motion = moves.of_object(background, shape)
-            framed = rng.random() < FRAMED and shape.reach > SMALLEST
-            look = Look.draw(rng, shape.reach)
-            for part in shape.frame(rng) if framed else [shape]:
-                side = 2 * math.ceil(part.reach)
-                canvas.paint(motion, part, self.texture(rng, side, side, look))
+            contrast = rng.uniform(0.1, 1) if rng.random() < 0.2 else 1.0
+            side = 2 * math.ceil(shape.reach)
+            canvas.paint(motion, shape, self.texture(rng, side, side, contrast))
         first, second = canvas.pictures
         if rng.random() < BLURRED:
             shutter = rng.uniform(0.2, SHUTTER)
@@ -107,7 +99,7 @@ class Scenes:
         occluded = canvas.occluded()
         return Scene(first, second, canvas.flow, occluded, torch.ones_like(occluded))
 
-    def texture(self, rng: Generator, height: int, width: int, look: Look | None = None) -> Texture:
+    def texture(self, rng: Generator, height: int, width: int, contrast: float) -> Texture:
         """A random part of a random photograph, for about this many pixels."""
         photograph = self.photographs[int(rng.integers(len(self.photographs)))]
         rows, columns = photograph.shape[1:]
@@ -121,35 +113,7 @@ class Scenes:
             turn[:, 0] *= -1
         margin = 0.5 * zoom * max(height, width)
         place = [rng.uniform(min(margin, s / 2), max(s - margin, s / 2)) for s in (columns, rows)]
-        return Texture(photograph, turn, np.array(place), look)
-
-
-@dataclass(frozen=True)
-class Look:
-    """What is left of a photograph on a surface: its contrast, around a colour of its own.
-
-    paint (3,) in [0, 1] and how much of it there is beside the photograph's mean; shading (2,): by
-    how much the surface lightens with each pixel to the right and down.
-    """
-
-    contrast: float
-    paint: np.ndarray
-    painted: float
-    shading: np.ndarray
-
-    @staticmethod
-    def draw(rng: Generator, reach: float) -> Look | None:
-        """At random, for a surface of this reach in pixels; None: as the photograph is."""
-        kind = rng.random()
-        if kind >= PLAIN + 0.15:
-            return None
-        if kind >= PLAIN:
-            return Look(rng.uniform(0.1, 1), np.zeros(3), 0.0, np.zeros(2))
-        contrast = math.exp(rng.uniform(math.log(0.01), math.log(0.3)))
-        light = rng.uniform(0, 1) ** 2 if rng.random() < 0.7 else rng.uniform(0, 1)
-        paint = (light * rng.uniform(0.6, 1.4, 3)).clip(0, 1)
-        shading = rng.normal(0, 0.1, 2) * rng.uniform(0, 1) / reach
-        return Look(contrast, paint, rng.uniform(0, 1), shading)
+        return Texture(photograph, turn, np.array(place), contrast)
 
 
 @dataclass(frozen=True)
@@ -159,7 +123,7 @@ class Texture:
     photograph: Tensor
     turn: np.ndarray
     origin: np.ndarray
-    look: Look | None
+    contrast: float
 
     def at(self, x: Tensor, y: Tensor) -> Tensor:
         """Colours (3, h, w) in [0, 1] at places (h, w); beyond the photograph, mirrored."""
@@ -180,13 +144,10 @@ class Texture:
         colours = F.grid_sample(
             part[None], grid[None], padding_mode="reflection", align_corners=True
         )[0]
-        if self.look is None:
-            return colours
-        mean = colours.mean((1, 2), keepdim=True)
-        base = mean.lerp(colours.new_tensor(self.look.paint)[:, None, None], self.look.painted)
-        right, down = self.look.shading.tolist()
-        light = 1 + right * x + down * y
-        return ((base + (colours - mean) * self.look.contrast) * light).clamp_(0, 1)
+        if self.contrast < 1:
+            mean = colours.mean((1, 2), keepdim=True)
+            colours = mean + (colours - mean) * self.contrast
+        return colours
 
 
 def _span(places: Tensor, length: int) -> tuple[int, int]:
@@ -315,7 +276,7 @@ class Shape:
     @staticmethod
     def draw(rng: Generator, height: int, width: int) -> Shape:
         """A random shape somewhere in the picture."""
-        largest = LARGEST * min(height, width)
+        largest = 0.3 * min(height, width)
         size = math.exp(rng.uniform(math.log(5), math.log(largest)))
         angle = np.arange(CORNERS) * (2 * math.pi / CORNERS)
         kind = rng.random()
@@ -345,30 +306,6 @@ class Shape:
         reach = size * float(radius.max())
         table = torch.from_numpy((size * radius).astype(np.float32))
         return Shape(centre, reach, axes, table)
-
-    def frame(self, rng: Generator) -> list[Shape]:
-        """Bars around the shape that move as one, most of them in two directions, as legs and rails
-        do; some end at its middle. And the shape, or nothing, between them."""
-        size = self.reach / math.sqrt(2)
-        tilts = rng.uniform(0, math.pi) + np.array([0, math.pi / 2 + rng.normal(0, 0.3)])
-        parts = [self] if rng.random() < SOLID else []
-        for _ in range(2 + min(rng.poisson(BARS), 12)):
-            length = size * rng.uniform(0.3, 1.2)
-            width = max(THINNEST, size * math.exp(rng.uniform(math.log(0.02), math.log(0.12))))
-            tilt = tilts[int(rng.integers(2))] + rng.normal(0, 0.1)
-            centre = self.centre + rng.uniform(-1, 1, 2) * size
-            parts.append(Shape.bar(centre, length, min(width, length), tilt))
-        order = rng.permutation(len(parts))
-        return [parts[place] for place in order]
-
-    @staticmethod
-    def bar(centre: np.ndarray, length: float, width: float, tilt: float) -> Shape:
-        """A rectangle of half that length and width, pixels."""
-        angle = np.arange(CORNERS) * (2 * math.pi / CORNERS)
-        radius = length / np.maximum(np.abs(np.cos(angle)), np.abs(np.sin(angle)))
-        turned = np.array([[math.cos(tilt), math.sin(tilt)], [-math.sin(tilt), math.cos(tilt)]])
-        axes = np.diag([1.0, length / width]) @ turned
-        return Shape(centre, 1.5 * length, axes, torch.from_numpy(radius.astype(np.float32)))
 
     def cover(self, x: Tensor, y: Tensor) -> Tensor:
         """How much of a pixel the object covers, at places relative to the centre: 0 to 1."""

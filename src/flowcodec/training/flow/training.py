@@ -88,7 +88,7 @@ class FlowTraining(Training[FlowRecipe, FlowStage, DeepPyNet, Source, HeldOut]):
     them. Their gradients are clipped, like all others.
     """
 
-    exploded = math.inf
+    exploded = 30.0
 
     def build(self) -> DeepPyNet:
         """The untrained network; UsageError names the key that does not fit."""
