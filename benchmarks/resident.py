@@ -27,7 +27,7 @@ from flowcodec.media.video_writing import create_video
 @click.argument("what", type=click.Choice(["encode", "decode"]))
 @click.argument("source", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("target", type=click.Path(path_type=Path))
-@click.option("--gop", default=12, show_default=True)
+@click.option("--gop", default=12, show_default=True, help="Of what is encoded.")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--weights", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--after", type=int, multiple=True, help="Frames, once or more.")
