@@ -3,8 +3,8 @@
     python -m benchmarks.flow_scenes --data PHOTOGRAPHS [--json OUT]
 
 PHOTOGRAPHS is the folder that a recipe of flow-deeppynet trains on: of its pictures those are taken
-that the training holds out. 200 pairs of 384x512, always the same, then a still pair with noise of
-2/255 made of each of the pictures.
+that the training holds out. 200 pairs of 384x512, always the same, of objects and as many of
+furniture; then a still pair with noise of 2/255 made of each of the pictures.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ from flowcodec.training.pictures import hold_out, load_pictures
 SEED = 2026
 HEIGHT, WIDTH = 384, 512
 NOISE = 2.0  # of 255
+KINDS = {"objects": 0.0, "furniture": 1.0}  # how many scenes are furnished
 
 
 @click.command()
 @click.option(
     "--data", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True
 )
-@click.option("--count", default=200, show_default=True, help="Pairs.")
+@click.option("--count", default=200, show_default=True, help="Pairs of each kind.")
 @click.option("--held-out", default=12, show_default=True, help="As in the recipe.")
 @click.option("--weights", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--threads", default=2, show_default=True)
@@ -57,34 +58,40 @@ def main(
         ZERO,
     ]
     pictures = hold_out(load_pictures(data, SMALLEST), held_out)[1]
-    found: dict[str, list[FlowErrors]] = {method.name: [] for method in methods}
-    with progress_bar(count, "pairs") as advance:
-        for first, second, flow, occluded in pairs(pictures, count):
-            for method in methods:
-                errors = flow_errors(
-                    method.flow(first, second), flow, np.ones_like(occluded), occluded
-                )
-                found[method.name].append(errors)
-            advance()
+    found = {kind: {method.name: list[FlowErrors]() for method in methods} for kind in KINDS}
+    with progress_bar(count * len(KINDS), "pairs") as advance:
+        for kind, furnished in KINDS.items():
+            for first, second, flow, occluded in pairs(pictures, count, furnished):
+                for method in methods:
+                    errors = flow_errors(
+                        method.flow(first, second), flow, np.ones_like(occluded), occluded
+                    )
+                    found[kind][method.name].append(errors)
+                advance()
+    means = {k: {n: errors_over(e) for n, e in by.items()} for k, by in found.items()}
+    for kind, by_method in means.items():
+        rows = []
+        for name, mean in by_method.items():
+            epes = [None if part is None else part.epe for part in mean.parts.values()]
+            rows.append([name, *("-" if v is None else f"{v:.3f}" for v in epes)])
+        headings = ["method", *next(iter(by_method.values())).parts]
+        print_table(
+            Console(), f"{count} generated pairs, {kind}, pixels", Table(headings, rows, [])
+        )
     still = {method.name: still_length(method, pictures) for method in methods}
-    means = {name: errors_over(errors) for name, errors in found.items()}
-    rows = []
-    for name, mean in means.items():
-        epes = [None if part is None else part.epe for part in mean.parts.values()]
-        rows.append([name, *("-" if v is None else f"{v:.3f}" for v in [*epes, still[name]])])
-    headings = ["method", *next(iter(means.values())).parts, "still"]
-    print_table(Console(), f"{count} generated pairs, pixels", Table(headings, rows, []))
+    still_rows = [[name, f"{length:.3f}"] for name, length in still.items()]
+    print_table(Console(), "still pairs, pixels", Table(["method", "length"], still_rows, []))
     if json_path is not None:
-        figures = {n: {**mean.as_json(), "still": still[n]} for n, mean in means.items()}
-        write_json(json_path, {"pairs": count, "seed": SEED, "methods": figures})
+        figures = {k: {n: m.as_json() for n, m in by.items()} for k, by in means.items()}
+        write_json(json_path, {"pairs": count, "seed": SEED, **figures, "still": still})
 
 
 def pairs(
-    pictures: list[np.ndarray], count: int
+    pictures: list[np.ndarray], count: int, furnished: float
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     """Both pictures (H, W, 3), flow (H, W, 2) and occlusion (H, W)."""
     tensors = [torch.from_numpy(np.ascontiguousarray(p.transpose(2, 0, 1))) for p in pictures]
-    scenes = Scenes(tensors, SEED)
+    scenes = Scenes(tensors, SEED, furnished)
     for index in range(count):
         scene = scenes.scene(index, HEIGHT, WIDTH)
         first, second = (

@@ -25,14 +25,18 @@ def test_generated_pairs_are_measured(tmp_path: Path, monkeypatch: pytest.Monkey
     result = CliRunner().invoke(flow_scenes.main, [*words, "--json", str(out)])
     torch.set_num_threads(threads)
     assert result.exit_code == 0, result.output
-    methods = json.loads(out.read_text())["methods"]
-    assert list(methods) == ["flow-deeppynet", "dis-ultrafast", "dis-medium", "farneback", "zero"]
-    assert methods["zero"]["still"] == 0 and methods["zero"]["epe"]["known"] > 0
-    assert 0 < methods["flow-deeppynet"]["still"] < 0.5
+    found = json.loads(out.read_text())
+    names = ["flow-deeppynet", "dis-ultrafast", "dis-medium", "farneback", "zero"]
+    for kind in ("objects", "furniture"):
+        assert list(found[kind]) == names
+        assert found[kind]["zero"]["epe"]["known"] > 0
+    assert found["objects"]["zero"] != found["furniture"]["zero"]
+    assert found["still"]["zero"] == 0
+    assert 0 < found["still"]["flow-deeppynet"] < 0.5
 
 
 def test_generated_pairs_are_always_the_same() -> None:
-    found = [list(flow_scenes.pairs([draw(1), draw(2)], 2)) for _ in range(2)]
+    found = [list(flow_scenes.pairs([draw(1), draw(2)], 2, 0.5)) for _ in range(2)]
     for one, other in zip(*found, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
     first, _, flow, occluded = found[0][0]

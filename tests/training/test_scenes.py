@@ -12,10 +12,12 @@ from flowcodec.training.flow.scenes import Scene, Scenes
 from tests.training.pictures import draw
 
 
-@pytest.fixture(scope="module")
-def source() -> Scenes:
+@pytest.fixture(scope="module", params=[0.0, 1.0], ids=["objects", "furniture"])
+def source(request: pytest.FixtureRequest) -> Scenes:
     pictures = [draw(seed, 200, 240) for seed in range(4)]
-    return Scenes([torch.from_numpy(p.transpose(2, 0, 1).copy()) for p in pictures], 1)
+    return Scenes(
+        [torch.from_numpy(p.transpose(2, 0, 1).copy()) for p in pictures], 1, request.param
+    )
 
 
 def test_a_scene_depends_on_seed_and_number_alone(source: Scenes) -> None:
@@ -24,7 +26,7 @@ def test_a_scene_depends_on_seed_and_number_alone(source: Scenes) -> None:
     for name in ("first", "second", "flow", "occluded"):
         assert torch.equal(getattr(batch, name)[1:2], getattr(alone, name)), name
     assert not torch.equal(source.scene(6, 64, 96).first, alone.first)
-    other = Scenes(source.photographs, 2).scene(5, 64, 96)
+    other = Scenes(source.photographs, 2, source.furnished).scene(5, 64, 96)
     assert not torch.equal(other.flow, alone.flow)
 
 
@@ -72,8 +74,9 @@ def test_what_something_covers_is_marked(source: Scenes, monkeypatch: pytest.Mon
     monkeypatch.setattr(scenes, "develop", lambda first, second, *_: (first, second))
     monkeypatch.setattr(scenes, "BLURRED", 0.0)
     covered, seen = [], []
+    size = (192, 256) if source.furnished else (96, 128)  # thin legs need pixels
     for index in range(40):
-        scene = source.scene(index, 96, 128)
+        scene = source.scene(index, *size)
         error = (warp(scene.second, scene.flow) - scene.first).abs().mean(1)
         hidden = scene.occluded & (inside(scene.flow)[:, 0] > 0)
         within = ~max_pool2d((~hidden).float(), 3, 1, 1).bool()  # not at a smooth edge
@@ -85,7 +88,9 @@ def test_what_something_covers_is_marked(source: Scenes, monkeypatch: pytest.Mon
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU on this machine")
 def test_scenes_are_made_on_the_device_of_the_photographs(source: Scenes) -> None:
-    there = Scenes([photograph.cuda() for photograph in source.photographs], source.seed)
+    there = Scenes(
+        [photograph.cuda() for photograph in source.photographs], source.seed, source.furnished
+    )
     for index in range(10):
         made, wanted = there.scene(index, 64, 96), source.scene(index, 64, 96)
         assert all(value.is_cuda for value in vars(made).values())

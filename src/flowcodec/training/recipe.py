@@ -167,6 +167,7 @@ class FlowRecipe(
     occluded: float = 1.0  # weight of pixels that the second picture does not show
     photometric: float = 10.0  # weight of the loss of stages with clips
     smoothness: float = 0.01  # of flow, in that loss
+    furnished: float = 0.0  # of the scenes: full of furniture
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -176,7 +177,8 @@ class FlowRecipe(
         require(0 < self.power <= 1, "power", self.power, "above 0, to 1")
         for key in ("photometric", "smoothness"):
             require(getattr(self, key) >= 0, key, getattr(self, key), "0 or above")
-        require(0 <= self.occluded <= 1, "occluded", self.occluded, "from 0 to 1")
+        for key in ("occluded", "furnished"):
+            require(0 <= getattr(self, key) <= 1, key, getattr(self, key), "from 0 to 1")
 
     @property
     def all_stages(self) -> Sequence[Stage]:

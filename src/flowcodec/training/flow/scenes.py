@@ -1,11 +1,11 @@
 """Moving scenes from still photographs: pairs of pictures with exact flow, as many as wanted.
 
-A scene is a photograph as background and, over it, objects cut out of other photographs: blobs,
-polygons and bars. Each moves in its own way, by a homography and a smooth elastic field on top.
-Shapes and textures are functions of the place in the *second* picture; the first shows, at p,
-what lies at p + f(p). So the flow is explicit and exact, edges are anti-aliased in both pictures,
-and every texture is interpolated once in either. What a camera adds comes last: motion blur,
-defocus, changes of light, noise and the marks of compression.
+A scene is a photograph as background and, over it, objects cut out of other photographs (blobs,
+polygons and bars) or furniture. Each moves in its own way, by a homography and a smooth elastic
+field on top. Shapes and textures are functions of the place in the *second* picture; the first
+shows, at p, what lies at p + f(p). So the flow is explicit and exact, edges are anti-aliased in
+both pictures, and every texture is interpolated once in either. What a camera adds comes last:
+motion blur, defocus, changes of light, noise and the marks of compression.
 
 Everything is decided by (seed, index), so that a resumed training sees the same scenes. Tensors
 live on the device of the photographs.
@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 import torch
@@ -25,11 +26,14 @@ from torch import Tensor
 
 from flowcodec.nn.warp import warp
 from flowcodec.training.flow.camera import develop
+from flowcodec.training.flow.furniture import Furniture, Part
+from flowcodec.training.flow.texture import Texture
 
 STILL = 0.08  # of the scenes: nothing moves
 FIXED = 0.15  # of the scenes: the camera does not move, objects do
 LEAST, MOST = 0.15, 0.20  # of motion: pixels, and shares of the picture's diagonal
 OBJECTS = 5.0  # in the mean
+PIECES, BESIDE = 6.0, 1.0  # of furniture where there is some, and objects then; in the mean
 ELASTIC = 0.3  # of the layers
 BLURRED = 0.12  # of the scenes, by motion
 SHUTTER = 0.6  # at most, of the time between the two pictures
@@ -64,11 +68,15 @@ def join(scenes: Sequence[Scene], device: torch.device) -> Scene:
 
 
 class Scenes:
-    """A source of scenes: photographs, uint8 tensors (3, H, W), and a seed."""
+    """A source of scenes: photographs, uint8 tensors (3, H, W), and a seed.
 
-    def __init__(self, photographs: Sequence[Tensor], seed: int):
+    `furnished` is the share of scenes that are full of furniture.
+    """
+
+    def __init__(self, photographs: Sequence[Tensor], seed: int, furnished: float = 0.0):
         self.photographs = photographs
         self.seed = seed
+        self.furnished = furnished
 
     def batch(self, start: int, count: int, height: int, width: int) -> Scene:
         """Scenes number `start` to `start + count - 1`."""
@@ -82,13 +90,23 @@ class Scenes:
         still = rng.random() < STILL
         moves = Moves(rng, height, width, still)
         background = moves.background()
-        canvas.paint(background, None, self.texture(rng, height, width, 1.0))
-        for _ in range(min(rng.poisson(OBJECTS), 16)):
+        canvas.paint(background, None, Texture.draw(rng, self.photographs, height, width))
+        objects = OBJECTS
+        if self.furnished and rng.random() < self.furnished:
+            objects = BESIDE
+            for _ in range(1 + min(rng.poisson(PIECES), 14)):
+                piece = Furniture.draw(rng, height, width)
+                side = 2 * math.ceil(piece.reach)
+                motion = moves.of_object(background, piece)
+                texture = Texture.draw(rng, self.photographs, side, side)
+                canvas.paint(motion, piece, texture)
+        for _ in range(min(rng.poisson(objects), 16)):
             shape = Shape.draw(rng, height, width)
             motion = moves.of_object(background, shape)
             contrast = rng.uniform(0.1, 1) if rng.random() < 0.2 else 1.0
             side = 2 * math.ceil(shape.reach)
-            canvas.paint(motion, shape, self.texture(rng, side, side, contrast))
+            texture = Texture.draw(rng, self.photographs, side, side, contrast)
+            canvas.paint(motion, shape, texture)
         first, second = canvas.pictures
         if rng.random() < BLURRED:
             shutter = rng.uniform(0.2, SHUTTER)
@@ -98,62 +116,6 @@ class Scenes:
         first, second = develop(first, second, rng, generator)
         occluded = canvas.occluded()
         return Scene(first, second, canvas.flow, occluded, torch.ones_like(occluded))
-
-    def texture(self, rng: Generator, height: int, width: int, contrast: float) -> Texture:
-        """A random part of a random photograph, for about this many pixels."""
-        photograph = self.photographs[int(rng.integers(len(self.photographs)))]
-        rows, columns = photograph.shape[1:]
-        zoom = math.exp(rng.uniform(math.log(0.5), math.log(1.4)))
-        zoom = min(zoom, 0.95 * min(rows, columns) / max(height, width))
-        angle = rng.normal(0, 0.2) + (rng.integers(4) * math.pi / 2 if rng.random() < 0.3 else 0)
-        turn = zoom * np.array(
-            [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
-        )
-        if rng.random() < 0.5:
-            turn[:, 0] *= -1
-        margin = 0.5 * zoom * max(height, width)
-        place = [rng.uniform(min(margin, s / 2), max(s - margin, s / 2)) for s in (columns, rows)]
-        return Texture(photograph, turn, np.array(place), contrast)
-
-
-@dataclass(frozen=True)
-class Texture:
-    """A photograph by the place relative to a centre: turn @ place + origin are its pixels."""
-
-    photograph: Tensor
-    turn: np.ndarray
-    origin: np.ndarray
-    contrast: float
-
-    def at(self, x: Tensor, y: Tensor) -> Tensor:
-        """Colours (3, h, w) in [0, 1] at places (h, w); beyond the photograph, mirrored."""
-        (a, b), (c, d) = self.turn.tolist()
-        u = a * x + b * y + self.origin[0]
-        v = c * x + d * y + self.origin[1]
-        rows, columns = self.photograph.shape[1:]
-        low_u, high_u = _span(u, columns)
-        low_v, high_v = _span(v, rows)
-        part = self.photograph[:, low_v:high_v, low_u:high_u].float().div_(255)
-        grid = torch.stack(
-            [
-                (u - low_u) * (2 / max(high_u - low_u - 1, 1)) - 1,
-                (v - low_v) * (2 / max(high_v - low_v - 1, 1)) - 1,
-            ],
-            -1,
-        )
-        colours = F.grid_sample(
-            part[None], grid[None], padding_mode="reflection", align_corners=True
-        )[0]
-        if self.contrast < 1:
-            mean = colours.mean((1, 2), keepdim=True)
-            colours = mean + (colours - mean) * self.contrast
-        return colours
-
-
-def _span(places: Tensor, length: int) -> tuple[int, int]:
-    """The part of a photograph's side that is needed; all of it where places lie beyond."""
-    low, high = math.floor(float(places.min())), math.ceil(float(places.max())) + 1
-    return (low, high) if low >= 0 and high <= length and high - low > 1 else (0, length)
 
 
 @dataclass(frozen=True)
@@ -217,7 +179,7 @@ class Moves:
         length = 0.0 if self.rng.random() < FIXED else 0.7 * self.length()
         return self.motion(np.eye(3), centre, self.diagonal / 2, length)
 
-    def of_object(self, background: Motion, shape: Shape) -> Motion:
+    def of_object(self, background: Motion, shape: Shape | Furniture) -> Motion:
         """The background's, times what the object does itself; one in five does nothing."""
         own = 0.0 if self.rng.random() < 0.2 else self.length()
         before = background.places_before(*shape.centre[:, None])
@@ -307,6 +269,15 @@ class Shape:
         table = torch.from_numpy((size * radius).astype(np.float32))
         return Shape(centre, reach, axes, table)
 
+    @property
+    def corners(self) -> np.ndarray:
+        """(2, 4), relative to the centre, of a square around it."""
+        return self.reach * np.array([[-1, 1, 1, -1], [-1, -1, 1, 1]])
+
+    def drawn(self, x: Tensor, y: Tensor, texture: Texture, _: object) -> tuple[Tensor, Tensor]:
+        """Colours (3, h, w) and cover (h, w) at places relative to the centre."""
+        return texture.at(x, y), self.cover(x, y)
+
     def cover(self, x: Tensor, y: Tensor) -> Tensor:
         """How much of a pixel the object covers, at places relative to the centre: 0 to 1."""
         (a, b), (c, d) = self.axes.tolist()
@@ -339,48 +310,60 @@ class Canvas:
         column = torch.arange(width, dtype=torch.float32, device=device)
         self.y, self.x = torch.meshgrid(row, column, indexing="ij")
 
-    def paint(self, motion: Motion, shape: Shape | None, texture: Texture) -> None:
+    def paint(self, motion: Motion, shape: Shape | Furniture | None, texture: Texture) -> None:
         """Put a layer on top: the background (no shape), or an object."""
         if motion.elastic is not None:
             motion = Motion(motion.homography, motion.elastic.to(self.x.device), motion.size)
         self.layers += 1
+        whole = slice(0, self.height), slice(0, self.width)
         centre = np.array([self.width / 2, self.height / 2]) if shape is None else shape.centre
         for number in (0, 1):
-            box = self.box(motion if number == 0 else None, shape)
+            find = partial(self.find, motion if number == 0 else None, centre)
+            box = whole if shape is None else find(shape.corners)
             if box is None:
                 continue
             x, y = self.x[box], self.y[box]
             there = motion(x, y)
             u, v = there if number == 0 else (x, y)
             u, v = u - centre[0], v - centre[1]
-            colours = texture.at(u, v)
             shift = torch.stack([there[0] - x, there[1] - y])
-            picture = self.pictures[number][0][:, box[0], box[1]]
-            moved = (self.flow if number == 0 else self.velocity)[0][:, box[0], box[1]]
+            picture = self.pictures[number][0][:, *box]
+            moved = (self.flow if number == 0 else self.velocity)[0][:, *box]
             labels = self.labels[number][box]
             if shape is None:
-                picture.copy_(colours)
+                picture.copy_(texture.at(u, v))
                 moved.copy_(shift)
                 labels.fill_(self.layers)
             else:
-                cover = shape.cover(u, v)
+                colours, cover = shape.drawn(u, v, texture, partial(find, box=box))
                 picture.lerp_(colours, cover)
                 mostly = cover > 0.5
                 moved.copy_(torch.where(mostly, shift, moved))
                 labels.masked_fill_(mostly, self.layers)
 
-    def box(self, motion: Motion | None, shape: Shape | None) -> tuple[slice, slice] | None:
-        """Rows and columns that a shape may cover, in the first picture or in the second."""
-        if shape is None:
-            return slice(0, self.height), slice(0, self.width)
-        corners = shape.reach * np.array([[-1, 1, 1, -1], [-1, -1, 1, 1]]) + shape.centre[:, None]
+    def find(
+        self,
+        motion: Motion | None,
+        centre: np.ndarray,
+        corners: np.ndarray,
+        box: Part | None = None,
+    ) -> Part | None:
+        """Rows and columns between corners (2, n) relative to a centre of the second picture.
+
+        In the first picture, with the motion that leads there; in the second, without. In `box`,
+        they count from its first.
+        """
+        corners = corners + centre[:, None]
         margin = 1.0
         if motion is not None:
             corners = np.stack(motion.places_before(corners[0], corners[1]))
             margin += motion.margin * 2
-        low = np.floor(corners.min(1) - margin).clip(0)
-        high = np.ceil(corners.max(1) + margin).clip(0, [self.width, self.height])
-        if (high - low < 2).any():
+        rows, columns = box or (slice(0, self.height), slice(0, self.width))
+        start = np.array([columns.start, rows.start])
+        size = np.array([columns.stop, rows.stop]) - start
+        low = (np.floor(corners.min(1) - margin) - start).clip(0, size)
+        high = (np.ceil(corners.max(1) + margin) - start).clip(0, size)
+        if (high - low < (2 if box is None else 1)).any():
             return None
         return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
 

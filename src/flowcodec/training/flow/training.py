@@ -137,11 +137,13 @@ class FlowTraining(Training[FlowRecipe, FlowStage, DeepPyNet, Source, HeldOut]):
             [torch.from_numpy(np.ascontiguousarray(p.transpose(2, 0, 1))) for p in part]
             for part in hold_out(pictures, self.recipe.held_out)
         )
-        generated = Scenes(kept, HELD_OUT_SEED)
+        furnished = self.recipe.furnished
+        generated = Scenes(kept, HELD_OUT_SEED, furnished)
         size = HELD_OUT_HEIGHT, HELD_OUT_WIDTH
         count = HELD_OUT_SCENES if kept else 0
         held_out = [generated.scene(index, *size) for index in range(count)]
-        return Scenes([p.to(self.device) for p in photographs], self.recipe.seed), held_out
+        there = [photograph.to(self.device) for photograph in photographs]
+        return Scenes(there, self.recipe.seed, furnished), held_out
 
     def initialise(self, source: Source) -> None:
         """The recipe's `init`, if it has one."""
