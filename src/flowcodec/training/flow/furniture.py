@@ -51,7 +51,7 @@ class Face:
             slope = math.hypot(*row)
             a, b = (row / slope).tolist()
             away = (a * x + b * y).sub_(float(row @ self.middle) / slope).abs_()
-            covers.append(away.neg_().add_(1 / slope + 0.5).clamp_(0, 1))
+            covers.append(away.neg_().add_(1 / slope + 0.5).clamp_(0, min(1.0, 2 / slope)))
         return covers[0].mul_(covers[1])
 
 
