@@ -51,10 +51,8 @@ class _Products(torch.autograd.Function):
         rows, columns = queries.shape[1:3]
         reach = (size + 1) ** 2
         volume = queries.new_empty(batch, rows, size, columns, size, groups, size + 1, size + 1)
-        each = batch * columns * groups * 4 * size**4
-        at_once = min(max(1, PRODUCTS // each), rows)
-        space = queries.new_empty(batch, at_once, columns, groups, size**2, 4 * size**2)
-        parts = (x.split(at_once, 1) for x in (queries, keys, volume))
+        space = queries.new_empty(_at_once(queries.shape))
+        parts = (x.split(space.shape[1], 1) for x in (queries, keys, volume))
         for query, key, part in zip(*parts, strict=True):
             products = torch.matmul(query, key, out=space[:, : query.shape[1]])
             near = _near(products, radius)  # (B, h, w, G, T, T, reach, reach)
@@ -73,14 +71,27 @@ class _Products(torch.autograd.Function):
             (0, 0, 0, columns * size - width, 0, rows * size - height),
         )
         shape = (batch, rows, size, columns, size, groups, size + 1, size + 1)
-        scores = queries.new_zeros(*queries.shape[:5], 4 * size**2)
-        _near(scores, ctx.radius).copy_(gradient.reshape(shape).permute(0, 1, 3, 5, 2, 4, 6, 7))
-        to_a = scores @ keys.transpose(-1, -2)
-        to_b = queries.transpose(-1, -2) @ scores
+        space = queries.new_zeros(_at_once(queries.shape))  # beyond reach it stays zero
+        gradient = gradient.reshape(shape).permute(0, 1, 3, 5, 2, 4, 6, 7)
+        from_keys, from_queries = [], []
+        parts = (x.split(space.shape[1], 1) for x in (queries, keys, gradient))
+        for query, key, part in zip(*parts, strict=True):
+            scores = space[:, : query.shape[1]]
+            _near(scores, ctx.radius).copy_(part)
+            from_keys.append(scores @ key.transpose(-1, -2))
+            from_queries.append(query.transpose(-1, -2) @ scores)
+        to_a, to_b = torch.cat(from_keys, 1), torch.cat(from_queries, 1)
         full = (batch, rows, columns, groups, size, size, channels)
         from_a = to_a.view(full).permute(0, 3, 6, 1, 4, 2, 5)
         from_a = from_a.reshape(batch, groups, channels, rows * size, columns * size)
         return from_a[..., :height, :width], _add_windows(to_b, ctx.radius, height, width), None
+
+
+def _at_once(queries: torch.Size) -> tuple[int, ...]:
+    """The shape of the products of tiles and windows that are taken at a time, whole rows."""
+    batch, rows, columns, groups, places, _ = queries
+    each = batch * columns * groups * 4 * places**2
+    return batch, min(max(1, PRODUCTS // each), rows), columns, groups, places, 4 * places
 
 
 def _tiles(x: Tensor, size: int) -> Tensor:

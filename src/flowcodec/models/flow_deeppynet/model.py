@@ -152,9 +152,10 @@ class Decoder(nn.Module):
             around = F.unfold(F.pad(flow * FINEST, (1, 1, 1, 1), mode="replicate"), 3)
             around = around.view(batch, 2, 9, 1, 1, height, width)
             # One neighbour at a time: as a product of matrices it takes copies of all weights.
-            fine = weights[:, None, 0] * around[:, :, 0]
-            for n in range(1, 9):
-                fine.addcmul_(weights[:, None, n], around[:, :, n])
+            pairs = list(zip(weights[:, None].unbind(2), around.unbind(2), strict=True))
+            fine = pairs[0][0] * pairs[0][1]
+            for weight, neighbour in pairs[1:]:
+                fine.addcmul_(weight, neighbour)
         fine = fine.permute(0, 1, 4, 2, 5, 3)
         return fine.reshape(batch, 2, FINEST * height, FINEST * width)
 
