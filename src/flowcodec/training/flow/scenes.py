@@ -301,6 +301,7 @@ class Canvas:
 
     def __init__(self, height: int, width: int, device: torch.device):
         self.height, self.width = height, width
+        self.whole = slice(0, height), slice(0, width)
         self.pictures = [torch.zeros(1, 3, height, width, device=device) for _ in range(2)]
         self.flow = torch.zeros(1, 2, height, width, device=device)
         self.velocity = torch.zeros(1, 2, height, width, device=device)
@@ -315,11 +316,10 @@ class Canvas:
         if motion.elastic is not None:
             motion = Motion(motion.homography, motion.elastic.to(self.x.device), motion.size)
         self.layers += 1
-        whole = slice(0, self.height), slice(0, self.width)
         centre = np.array([self.width / 2, self.height / 2]) if shape is None else shape.centre
         for number in (0, 1):
             find = partial(self.find, motion if number == 0 else None, centre)
-            box = whole if shape is None else find(shape.corners)
+            box = self.whole if shape is None else find(shape.corners)
             if box is None:
                 continue
             x, y = self.x[box], self.y[box]
@@ -358,7 +358,7 @@ class Canvas:
         if motion is not None:
             corners = np.stack(motion.places_before(corners[0], corners[1]))
             margin += motion.margin * 2
-        rows, columns = box or (slice(0, self.height), slice(0, self.width))
+        rows, columns = box or self.whole
         start = np.array([columns.start, rows.start])
         size = np.array([columns.stop, rows.stop]) - start
         low = (np.floor(corners.min(1) - margin) - start).clip(0, size)
