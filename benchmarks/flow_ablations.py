@@ -50,12 +50,13 @@ from flowcodec.training.recipe import FlowRecipe, FlowStage
 
 # The compact preset at three quarters of its pyramids' widths, which are what is compared, and half
 # of the matching's and the decoder's, which all rows share and which take most of a step: 600 steps
-# in 2 to 3 minutes. Without Lucas-Kanade, which would repair what a network misses, and without the
-# updates at 1/32, which the thesis has not.
+# in 2 to 3 minutes. Without Lucas-Kanade, which would repair what a network misses, without the
+# updates at 1/32, which the thesis has not, and without the third at 1/16.
 SIZES = {
     "channels": [12, 18, 30, 42],
     "embedding": [16, 16, 12],
     "groups": [2, 2, 1],
+    "updates": [2, 2, 1],
     "cost": 24,
     "features": 16,
     "decoder": [32, 32, 32, 24, 16],
