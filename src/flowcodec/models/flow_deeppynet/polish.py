@@ -77,7 +77,7 @@ def _seen(x: Tensor) -> Tensor:
 def _difference(ours: Tensor, theirs: Tensor, flow: Tensor) -> Tensor:
     """Mean absolute difference along a flow in the 3x3 around each pixel, (B, 1, H, W)."""
     apart = F.l1_loss(warp(theirs, flow), ours, reduction="none").mean(1, keepdim=True)
-    return _around(apart)
+    return _mean_3x3(apart)
 
 
 def settle(first: Tensor, second: Tensor, flow: Tensor) -> Tensor:
@@ -113,10 +113,10 @@ def _gradient(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def _window(x: Tensor) -> Tensor:
     """The mean over 5x5, weighted as two means over 3x3 are."""
-    return _around(_around(x))
+    return _mean_3x3(_mean_3x3(x))
 
 
-def _around(x: Tensor) -> Tensor:
+def _mean_3x3(x: Tensor) -> Tensor:
     """The mean over 3x3, added up by hand: ten times as fast as pooling of few channels."""
     x = F.pad(x, (1, 1, 1, 1), mode="replicate")
     rows = x[:, :, :-2] + x[:, :, 1:-1]
