@@ -22,6 +22,7 @@ import flowcodec
 from benchmarks.__main__ import picture
 from benchmarks.machine import cpu_name
 from benchmarks.processes import mosaic, run_measured
+from flowcodec.codecs.running import keep_freed_memory
 from flowcodec.evaluation.flow.methods import flow_anchor, our_method
 from flowcodec.evaluation.metrics import Pixels
 from flowcodec.evaluation.work import flow_work_of
@@ -84,8 +85,9 @@ def timed(flow: object, first: Pixels, second: Pixels) -> float:
 
 
 def generate(pixels: Pixels, begin: int) -> float:
-    """Seconds that scenes take on one thread, after a first one."""
+    """Seconds of scenes on one thread, after a first one; memory is kept as in training."""
     torch.set_num_threads(1)
+    keep_freed_memory()
     photograph = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
     scenes = Scenes([photograph], 1)
     scenes.scene(begin, HEIGHT, WIDTH)

@@ -12,6 +12,8 @@ import torch
 
 from flowcodec.errors import UsageError
 
+KEEPING = ((-4, 0), (-1, 2**31 - 1))  # M_MMAP_MAX: none; M_TRIM_THRESHOLD: never
+
 
 def device_called(name: str) -> torch.device:
     """The device of that name; UsageError where it is CUDA and there is none."""
@@ -43,8 +45,20 @@ def give_back() -> None:
         trim(0)
 
 
-@cache
+def keep_freed_memory() -> None:
+    """Keep freed memory for the next tensors, where the C library can, until this process ends.
+
+    Large tensors are otherwise given back at once, and the system clears every page of the next.
+    """
+    if adjust := getattr(_c_library(), "mallopt", None):
+        for what, value in KEEPING:
+            adjust(what, value)
+
+
 def _trim() -> Callable[[int], int] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    return getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return getattr(_c_library(), "malloc_trim", None)
+
+
+@cache
+def _c_library() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if sys.platform.startswith("linux") else None

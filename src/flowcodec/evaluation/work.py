@@ -139,7 +139,7 @@ def flow_work_of(config: DeepPyNetConfig) -> tuple[int, float]:
         model = DeepPyNet(config)
         x = torch.zeros(1, 3, HEIGHT, WIDTH)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(x, x)
+        model.estimates(x, x)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return parameters, counter.get_total_flops() / 2000 / (HEIGHT * WIDTH)
 

@@ -23,11 +23,11 @@ def warp(x: Tensor, flow: Tensor, interpolation: Interpolation = "bilinear") -> 
     places = _grid(flow) + flow
     if interpolation == "spline":
         return _spline(x, places)
-    return _sampled(x, places, interpolation)
+    return sampled(x, places, interpolation)
 
 
-def _sampled(x: Tensor, places: Tensor, interpolation: str) -> Tensor:
-    """x at places (B, 2, H, W) in pixels."""
+def sampled(x: Tensor, places: Tensor, interpolation: str = "bilinear") -> Tensor:
+    """x (B, C, H, W) at places (B, 2, h, w) in its pixels, as `warp` has it but for splines."""
     height, width = x.shape[2:]
     scale = places.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)]).view(1, 2, 1, 1)
     grid = (places * scale).sub_(1).permute(0, 2, 3, 1)
@@ -52,7 +52,7 @@ def _spline(x: Tensor, places: Tensor) -> Tensor:
     for wx, px in ((first, before), (second, after)):
         for wy, py in ((first, before), (second, after)):
             at = torch.cat([px[:, :1], py[:, 1:]], 1)
-            found = found + wx[:, :1] * wy[:, 1:] * _sampled(coefficients, at, "bilinear")
+            found = found + wx[:, :1] * wy[:, 1:] * sampled(coefficients, at, "bilinear")
     return found
 
 

@@ -23,6 +23,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
+from flowcodec.codecs.running import keep_freed_memory
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.files import atomic_write
 from flowcodec.training.muon import Muon, is_matrix
@@ -308,6 +309,7 @@ def train(
     if not training.resume():
         training.start(source)
     training.trim_log()
+    keep_freed_memory()
     started = saved = time.monotonic()
     before = training.seconds
     with flushed_denormals():

@@ -146,17 +146,12 @@ class Decoder(nn.Module):
     def upsample(self, flow: Tensor, hidden: Tensor) -> Tensor:
         """Convex upsampling: each fine pixel a weighted mean of the 3x3 coarse ones around it."""
         batch, _, height, width = flow.shape
-        weights = self.weights(hidden).view(batch, 9, FINEST, FINEST, height, width)
+        weights = self.weights(hidden).permute(0, 2, 3, 1).unflatten(3, (9, FINEST**2))
         with without_autocast(flow.device):
-            weights = weights.float().softmax(1)
             around = F.unfold(F.pad(flow * FINEST, (1, 1, 1, 1), mode="replicate"), 3)
-            around = around.view(batch, 2, 9, 1, 1, height, width)
-            # One neighbour at a time: as a product of matrices it takes copies of all weights.
-            pairs = list(zip(weights[:, None].unbind(2), around.unbind(2), strict=True))
-            fine = pairs[0][0] * pairs[0][1]
-            for weight, neighbour in pairs[1:]:
-                fine.addcmul_(weight, neighbour)
-        fine = fine.permute(0, 1, 4, 2, 5, 3)
+            around = around.view(batch, 2, 9, height, width).permute(0, 3, 4, 1, 2).contiguous()
+            fine = around @ weights.float().softmax(3)  # (B, h, w, 2, 16)
+        fine = fine.unflatten(4, (FINEST, FINEST)).permute(0, 3, 1, 4, 2, 5)
         return fine.reshape(batch, 2, FINEST * height, FINEST * width)
 
 

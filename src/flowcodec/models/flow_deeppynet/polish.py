@@ -19,10 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from flowcodec.nn.warp import warp
+from flowcodec.nn.warp import sampled, warp
 
 REACHES = (4, 2)  # pixels to the places nearby, one after another
 CLEARLY = 0.01  # by which the pictures must differ less along another flow
+ANOTHER = 0.25  # pixels by which it must differ to be tried
 DAMPING = 2e-3  # added to the squared gradients, of pictures in [0, 1]
 LARGEST = 1.0  # pixels of one step
 HALF = 2  # factor by which sums are taken smaller
@@ -56,15 +57,33 @@ def polish(first: Tensor, second: Tensor, flow: Tensor, steps: int) -> Tensor:
 
 def propagate(first: Tensor, second: Tensor, flow: Tensor) -> Tensor:
     """The flow of a place nearby where that is clearly better, else as it is."""
-    ours, theirs = _seen(first), _seen(second)
-    least = _difference(ours, theirs, flow) - CLEARLY
+    pairs = zip(_seen(first).split(1), _seen(second).split(1), flow.split(1), strict=True)
+    return torch.cat([_propagated(ours, theirs, given) for ours, theirs, given in pairs])
+
+
+def _propagated(ours: Tensor, theirs: Tensor, flow: Tensor) -> Tensor:
+    """The same of one pair, as `_seen`. Where both flows are almost one, nothing is compared."""
+    height, width = flow.shape[2:]
+    listed = ours[0].flatten(1)
+    apart = F.l1_loss(warp(theirs, flow), ours, reduction="none").mean(1, keepdim=True)
+    least = _mean_3x3(apart) - CLEARLY
     for reach in REACHES:
-        around, (height, width) = F.pad(flow, (reach,) * 4, mode="replicate"), flow.shape[2:]
+        around = F.pad(flow, (reach,) * 4, mode="replicate")
         for down, right in ((reach, 0), (reach, 2 * reach), (0, reach), (2 * reach, reach)):
             other = around[:, :, down : down + height, right : right + width]
-            difference = _difference(ours, theirs, other)
+            away = (other - flow)[0].abs_().flatten(1)
+            tried = (torch.maximum(away[0], away[1]) > ANOTHER).nonzero()[:, 0]
+            if not len(tried):
+                continue
+            places = torch.stack([tried % width, tried.div(width, rounding_mode="floor")])
+            places = places + other[0].flatten(1).index_select(1, tried)
+            found = sampled(theirs, places[None, :, None])
+            unlike = F.l1_loss(found[0, :, 0], listed.index_select(1, tried), reduction="none")
+            there = apart.flatten().index_copy(0, tried, unlike.mean(0)).view_as(apart)
+            difference = _mean_3x3(there)
             better = difference < least
             flow = torch.where(better, other, flow)
+            apart = torch.where(better, there, apart)
             least = torch.where(better, difference, least)
     return flow
 
@@ -72,12 +91,6 @@ def propagate(first: Tensor, second: Tensor, flow: Tensor) -> Tensor:
 def _seen(x: Tensor) -> Tensor:
     """Colours (B, 3, H, W) and the gradient of their mean, which light changes little."""
     return torch.cat([x, *_gradient(x.mean(1, keepdim=True))], 1)
-
-
-def _difference(ours: Tensor, theirs: Tensor, flow: Tensor) -> Tensor:
-    """Mean absolute difference along a flow in the 3x3 around each pixel, (B, 1, H, W)."""
-    apart = F.l1_loss(warp(theirs, flow), ours, reduction="none").mean(1, keepdim=True)
-    return _mean_3x3(apart)
 
 
 def settle(first: Tensor, second: Tensor, flow: Tensor) -> Tensor:

@@ -74,7 +74,7 @@ class Level(nn.Module):
     def forward(self, x: Tensor, guide: Tensor | None) -> Tensor:
         down = self.down(x)
         if self.pooled is not None:
-            down = down + self.pooled(F.max_pool2d(x, 2))
+            down = down + self.pooled(max_pool(x))
         down = F.leaky_relu(down, 0.1, inplace=True)
         if self.mask is not None:
             down = down * (2 * torch.sigmoid(self.mask(guide)))
@@ -83,3 +83,9 @@ class Level(nn.Module):
         if self.merge is not None:
             down = F.leaky_relu(self.merge(down), 0.1, inplace=True)
         return self.blocks(down)
+
+
+def max_pool(x: Tensor) -> Tensor:
+    """The largest of each 2x2; of few channels faster than torch's own."""
+    rows = torch.maximum(x[:, :, ::2], x[:, :, 1::2])
+    return torch.maximum(rows[..., ::2], rows[..., 1::2])
