@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 
 import torch
@@ -41,7 +41,7 @@ def give_back() -> None:
     It keeps what tensors of a frame took, in pieces that those of the next one may not fit: the
     memory of a long video would grow by them.
     """
-    if trim := _trim():
+    if trim := getattr(_c_library(), "malloc_trim", None):
         trim(0)
 
 
@@ -53,10 +53,6 @@ def keep_freed_memory() -> None:
     if adjust := getattr(_c_library(), "mallopt", None):
         for what, value in KEEPING:
             adjust(what, value)
-
-
-def _trim() -> Callable[[int], int] | None:
-    return getattr(_c_library(), "malloc_trim", None)
 
 
 @cache

@@ -75,7 +75,7 @@ def _propagated(ours: Tensor, theirs: Tensor, flow: Tensor) -> Tensor:
             tried = (torch.maximum(away[0], away[1]) > ANOTHER).nonzero()[:, 0]
             if not len(tried):
                 continue
-            places = torch.stack([tried % width, tried.div(width, rounding_mode="floor")])
+            places = torch.stack([tried % width, tried // width])
             places = places + other[0].flatten(1).index_select(1, tried)
             found = sampled(theirs, places[None, :, None])
             unlike = F.l1_loss(found[0, :, 0], listed.index_select(1, tried), reduction="none")
