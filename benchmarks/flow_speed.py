@@ -22,7 +22,7 @@ import flowcodec
 from benchmarks.__main__ import picture
 from benchmarks.machine import cpu_name
 from benchmarks.processes import mosaic, run_measured
-from flowcodec.codecs.running import keep_freed_memory
+from flowcodec.codecs.running import keeping_freed_memory
 from flowcodec.evaluation.flow.methods import flow_anchor, our_method
 from flowcodec.evaluation.metrics import Pixels
 from flowcodec.evaluation.work import flow_work_of
@@ -87,14 +87,14 @@ def timed(flow: object, first: Pixels, second: Pixels) -> float:
 def generate(pixels: Pixels, begin: int) -> float:
     """Seconds of scenes on one thread, after a first one; memory is kept as in training."""
     torch.set_num_threads(1)
-    keep_freed_memory()
     photograph = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
     scenes = Scenes([photograph], 1)
-    scenes.scene(begin, HEIGHT, WIDTH)
-    start = time.perf_counter()
-    for index in range(begin, begin + SCENES):
-        scenes.scene(index, HEIGHT, WIDTH)
-    return time.perf_counter() - start
+    with keeping_freed_memory():
+        scenes.scene(begin, HEIGHT, WIDTH)
+        start = time.perf_counter()
+        for index in range(begin, begin + SCENES):
+            scenes.scene(index, HEIGHT, WIDTH)
+        return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -12,7 +12,10 @@ import torch
 
 from flowcodec.errors import UsageError
 
-KEEPING = ((-4, 0), (-1, 2**31 - 1))  # M_MMAP_MAX: none; M_TRIM_THRESHOLD: never
+# Of mallopt: M_MMAP_MAX and M_TRIM_THRESHOLD, and M_MMAP_THRESHOLD, which keeps adapting no more
+# once one of the others is set: so it goes to where it would have gone, and trimming with it.
+KEEPING = ((-4, 0), (-1, 2**31 - 1))
+USUAL = ((-4, 65536), (-3, 2**25), (-1, 2**26))
 
 
 def device_called(name: str) -> torch.device:
@@ -45,13 +48,23 @@ def give_back() -> None:
         trim(0)
 
 
-def keep_freed_memory() -> None:
-    """Keep freed memory for the next tensors, where the C library can, until this process ends.
+@contextlib.contextmanager
+def keeping_freed_memory() -> Iterator[None]:
+    """A block that keeps freed memory for its next tensors, where the C library can.
 
     Large tensors are otherwise given back at once, and the system clears every page of the next.
     """
+    _adjust(KEEPING)
+    try:
+        yield
+    finally:
+        _adjust(USUAL)
+        give_back()
+
+
+def _adjust(settings: tuple[tuple[int, int], ...]) -> None:
     if adjust := getattr(_c_library(), "mallopt", None):
-        for what, value in KEEPING:
+        for what, value in settings:
             adjust(what, value)
 
 

@@ -23,7 +23,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from flowcodec.codecs.running import keep_freed_memory
+from flowcodec.codecs.running import keeping_freed_memory
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.files import atomic_write
 from flowcodec.training.muon import Muon, is_matrix
@@ -309,10 +309,9 @@ def train(
     if not training.resume():
         training.start(source)
     training.trim_log()
-    keep_freed_memory()
     started = saved = time.monotonic()
     before = training.seconds
-    with flushed_denormals():
+    with flushed_denormals(), keeping_freed_memory():
         while training.step < recipe.total_steps and time.monotonic() - started < seconds:
             if stop():
                 break
