@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-PRODUCTS = 1 << 22  # at most, unless one row of tiles has more; most of them are not kept
+PRODUCTS = 1 << 20  # at most, unless one row of tiles has more: what a cache holds
 
 
 def cost_volume(a: Tensor, b: Tensor, groups: int, radius: int) -> Tensor:

@@ -53,19 +53,22 @@ class DeepPyNet(nn.Module):
         height, width = first.shape[2:]
         stride = 2 * STRIDE if self.config.pooled else STRIDE
         padding = (0, -width % stride, 0, -height % stride)
-        both = F.pad(torch.cat([first, second]) - 0.5, padding, mode="replicate")
-        features = self.pyramids(both.contiguous(memory_format=torch.channels_last))
+        ours, theirs = (
+            self.pyramids(_together(F.pad(picture - 0.5, padding, mode="replicate")))
+            for picture in (first, second)
+        )
         found = []
         flow: Tensor | None = None
         steps = list(zip(self.matchers, MATCHED, self.config.updates, strict=True))
         if self.config.pooled:
             steps.insert(0, (self.matchers[0], MATCHED[0] + 1, self.config.pooled))
-            features.append(F.avg_pool2d(features[-1], 2))
+            for features in (ours, theirs):
+                features.append(F.avg_pool2d(features[-1], 2))
         for matcher, level, updates in steps:
             assert isinstance(matcher, Matcher)
-            matched = matcher.prepare(features[level - 1])
-            size = features[level - 1].shape[2:]
-            flow = both.new_zeros(len(first), 2, *size) if flow is None else enlarge(flow, 2)
+            matched = matcher.prepare(ours[level - 1], theirs[level - 1])
+            batch, _, *size = ours[level - 1].shape
+            flow = first.new_zeros(batch, 2, *size) if flow is None else enlarge(flow, 2)
             for _ in range(updates):
                 seen = matcher(matched, flow.detach())
                 hidden, update = self.decoder(seen)
@@ -96,10 +99,9 @@ class Matcher(nn.Module):
         offsets = torch.stack(torch.meshgrid(side, side, indexing="ij")).flip(0).flatten(1)
         self.register_buffer("offsets", offsets, persistent=False)  # (2, reach): dx, dy
 
-    def prepare(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of both pictures' features (2B, C, h, w): embeddings of either, features of the first."""
-        first, second = self.embed(features).chunk(2)
-        return first, second, self.features(features[: len(first)])
+    def prepare(self, ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of both pictures' features (B, C, h, w): embeddings of either, features of the first."""
+        return self.embed(ours), self.embed(theirs), F.leaky_relu(self.features(ours), 0.1)
 
     def forward(self, matched: tuple[Tensor, Tensor, Tensor], flow: Tensor) -> Tensor:
         first, second, features = matched
@@ -109,16 +111,8 @@ class Matcher(nn.Module):
             likely = torch.softmax(mean.float() * self.sharpness, 3)  # (B, h, w, reach)
             best = (likely @ self.offsets.T).permute(0, 3, 1, 2)
         costs = F.leaky_relu(self.costs(volume), 0.1, inplace=True)
-        return torch.cat(
-            [
-                costs,
-                F.leaky_relu(features, 0.1),
-                best,
-                flow / FLOW_UNIT,
-                inside(flow),
-            ],
-            1,
-        )
+        place = torch.cat([best, flow / FLOW_UNIT, inside(flow)], 1)
+        return torch.cat([costs, features, _together(place)], 1)
 
 
 class Decoder(nn.Module):
@@ -153,6 +147,11 @@ class Decoder(nn.Module):
             fine = around @ weights.float().softmax(3)  # (B, h, w, 2, 16)
         fine = fine.unflatten(4, (FINEST, FINEST)).permute(0, 3, 1, 4, 2, 5)
         return fine.reshape(batch, 2, FINEST * height, FINEST * width)
+
+
+def _together(x: Tensor) -> Tensor:
+    """The same with the channels of a place together in memory, as convolutions like it."""
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def enlarge(flow: Tensor, factor: int) -> Tensor:

@@ -6,8 +6,9 @@ its matches (Barnes and others 2009).
 
 Lucas-Kanade steps then find the fractions of a pixel (Lucas and Kanade 1981). Each warps the second
 picture, and moves the flow by the least squares solution of brightness constancy in a window around
-each pixel. Where the pictures say little, a damping keeps the flow as it is. The sums over windows
-are taken at half the size: a quarter of the work, and smoother.
+each pixel; gradients are those of the first step, the mean of both pictures'. Where the pictures
+say little, a damping keeps the flow as it is. The sums over windows are taken at half the size: a
+quarter of the work, and smoother.
 
 At last flow settles: where the pictures say little, it goes to the mean of what is well known
 around, if that is near. In smooth regions a network sees motion in noise.
@@ -38,21 +39,29 @@ def polish(first: Tensor, second: Tensor, flow: Tensor, steps: int) -> Tensor:
     """Better flow (B, 2, H, W) from first to second (B, 3, H, W) than the given one."""
     if not steps:
         return flow
+    first, second = first.contiguous(), second.contiguous()
     flow = propagate(first, second, flow)
-    x_first, y_first = _gradient(first)
-    for _ in range(steps):
-        warped = warp(second, flow)
-        x_warped, y_warped = _gradient(warped)
-        x, y = (x_first + x_warped).div_(2), (y_first + y_warped).div_(2)
+    warped = warp(second, flow)
+    pairs = zip(_gradient(first), _gradient(warped), strict=True)
+    x, y = (ours.add_(theirs).div_(2) for ours, theirs in pairs)
+    xx, xy, yy = _sums((x, x), (x, y), (y, y))
+    xx, yy = xx + DAMPING, yy + DAMPING
+    determinant = xx * yy - xy * xy
+    for step in range(steps):
+        if step:
+            warped = warp(second, flow)
         change = warped - first
-        change = change - _blurred(change, LIGHT)
-        pairs = ((x, x), (x, y), (y, y), (x, change), (y, change))
-        sums = _window(_shrunk(torch.cat([_product(a, b) for a, b in pairs], 1), HALF))
-        xx, xy, yy, xt, yt = sums.unbind(1)
-        xx, yy = xx + DAMPING, yy + DAMPING
-        step = torch.stack([xy * yt - yy * xt, xy * xt - xx * yt], 1) / (xx * yy - xy * xy)[:, None]
-        flow = flow + _enlarged(step, HALF, flow).clamp(-LARGEST, LARGEST)
-    return settle(first, second, flow)
+        change -= _blurred(change, LIGHT)
+        xt, yt = _sums((x, change), (y, change))
+        moved = torch.stack([xy * yt - yy * xt, xy * xt - xx * yt], 1) / determinant[:, None]
+        flow = flow + _enlarged(moved, HALF, flow).clamp_(-LARGEST, LARGEST)
+    return settle(first, change, flow)
+
+
+def _sums(*pairs: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
+    """Sums of products over windows, at half the size: (B, H / 2, W / 2) each."""
+    products = torch.cat([_product(a, b) for a, b in pairs], 1)
+    return _window(_shrunk(products, HALF)).unbind(1)
 
 
 def propagate(first: Tensor, second: Tensor, flow: Tensor) -> Tensor:
@@ -93,10 +102,12 @@ def _seen(x: Tensor) -> Tensor:
     return torch.cat([x, *_gradient(x.mean(1, keepdim=True))], 1)
 
 
-def settle(first: Tensor, second: Tensor, flow: Tensor) -> Tensor:
-    """Flow drawn to the mean of well-known flow around, the more the less the pictures say."""
+def settle(first: Tensor, change: Tensor, flow: Tensor) -> Tensor:
+    """Flow drawn to the mean of well-known flow around, the more the less the pictures say.
+
+    first, change (B, 3, H, W): a picture and by how much the other differs from it along the flow.
+    """
     x, y = _gradient(first)
-    change = warp(second, flow) - first
     said = torch.cat([_product(x, x) + _product(y, y), _product(change, change)], 1)
     energy, residual = _window(_shrunk(said, BLOCK)).chunk(2, 1)
     known = (energy / (energy + FLOOR + NOISE * residual)).square()
@@ -140,10 +151,13 @@ def _mean_3x3(x: Tensor) -> Tensor:
 
 
 def _shrunk(x: Tensor, factor: int) -> Tensor:
+    """Means of blocks, `factor` a power of two: faster by hand than pooling of few channels."""
     height, width = x.shape[2:]
-    return F.avg_pool2d(
-        F.pad(x, (0, -width % factor, 0, -height % factor), mode="replicate"), factor
-    )
+    x = F.pad(x, (0, -width % factor, 0, -height % factor), mode="replicate")
+    for _ in range(factor.bit_length() - 1):
+        rows = x[:, :, ::2] + x[:, :, 1::2]
+        x = (rows[..., ::2] + rows[..., 1::2]).div_(4)
+    return x
 
 
 def _enlarged(x: Tensor, factor: int, like: Tensor) -> Tensor:

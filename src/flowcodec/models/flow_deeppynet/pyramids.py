@@ -74,7 +74,7 @@ class Level(nn.Module):
     def forward(self, x: Tensor, guide: Tensor | None) -> Tensor:
         down = self.down(x)
         if self.pooled is not None:
-            down = down + self.pooled(max_pool(x))
+            down += self.pooled(max_pool(x))
         down = F.leaky_relu(down, 0.1, inplace=True)
         if self.mask is not None:
             down = down * (2 * torch.sigmoid(self.mask(guide)))

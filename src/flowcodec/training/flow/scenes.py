@@ -131,22 +131,17 @@ class Motion:
     size: tuple[int, int]
 
     def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Places (h, w) of the first picture to places of the second."""
+        """Columns (w,) and rows (h,) of the first picture to places (h, w) of the second."""
         h = self.homography.tolist()
-        scale = (h[2][0] * x + h[2][1] * y + h[2][2]).clamp_min(NEAREST)
-        u = (h[0][0] * x + h[0][1] * y + h[0][2]) / scale
-        v = (h[1][0] * x + h[1][1] * y + h[1][2]) / scale
+        u, v, scale = (row[0] * x + (row[1] * y + row[2])[:, None] for row in h)
+        scale.clamp_min_(NEAREST)
+        u, v = u.div_(scale), v.div_(scale)
         if self.elastic is not None:
             height, width = self.size
-            grid = torch.stack([x * (2 / width) - 1, y * (2 / height) - 1], -1)
-            shift = F.grid_sample(
-                self.elastic[None],
-                grid[None],
-                mode="bicubic",
-                padding_mode="border",
-                align_corners=True,
-            )[0]
-            u, v = u + shift[0], v + shift[1]
+            down = _cubic(self.elastic.shape[1], y * (2 / height) - 1)
+            right = _cubic(self.elastic.shape[2], x * (2 / width) - 1)
+            shift = down @ self.elastic @ right.T
+            u, v = u.add_(shift[0]), v.add_(shift[1])
         return u, v
 
     def places_before(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -282,12 +277,13 @@ class Shape:
         """How much of a pixel the object covers, at places relative to the centre: 0 to 1."""
         (a, b), (c, d) = self.axes.tolist()
         u, v = a * x + b * y, c * x + d * y
-        turn = torch.atan2(v, u) * (CORNERS / (2 * math.pi)) % CORNERS
+        turn = torch.atan2(v, u).mul_(CORNERS / (2 * math.pi)).add_(CORNERS / 2)
         low = turn.floor()
-        share = turn - low
-        index = low.long() % CORNERS
-        radius = self.radius.to(x.device)
-        edge = radius[index] * (1 - share) + radius[(index + 1) % CORNERS] * share
+        radius = self.radius.to(x.device).roll(CORNERS // 2)
+        radius = torch.cat([radius, radius[:2]])  # from half a turn back to half a turn on
+        index = low.long().flatten()
+        edge, after = (radius.index_select(0, i).view_as(x) for i in (index, index + 1))
+        edge = edge.lerp_(after, turn - low)
         distance = torch.sqrt(u * u + v * v)
         # A pixel's step changes u and v by up to `scale`, mostly across the longer side.
         slope = torch.sqrt(
@@ -323,7 +319,7 @@ class Canvas:
             if box is None:
                 continue
             x, y = self.x[box], self.y[box]
-            there = motion(x, y)
+            there = motion(x[0], y[:, 0])
             u, v = there if number == 0 else (x, y)
             u, v = u - centre[0], v - centre[1]
             shift = torch.stack([there[0] - x, there[1] - y])
@@ -372,12 +368,21 @@ class Canvas:
         x, y = self.x + self.flow[0, 0], self.y + self.flow[0, 1]
         right, bottom = self.width - 1, self.height - 1
         seen = (x >= 0) & (y >= 0) & (x <= right) & (y <= bottom)
-        columns = [edge.long().clamp(0, right) for edge in (x.floor(), x.ceil())]
-        rows = [edge.long().clamp(0, bottom) for edge in (y.floor(), y.ceil())]
-        alike = [
-            self.labels[1][row, column] == self.labels[0] for row in rows for column in columns
-        ]
-        return ~(seen & (alike[0] | alike[1] | alike[2] | alike[3]))[None]
+        columns = [edge.long().clamp_(0, right) for edge in (x.floor(), x.ceil())]
+        rows = [edge.long().clamp_(0, bottom) * self.width for edge in (y.floor(), y.ceil())]
+        ours, theirs = self.labels.flatten(1)
+        places = [(row + column).flatten() for row in rows for column in columns]
+        alike = [theirs.index_select(0, place) == ours for place in places]
+        return ~(seen & (alike[0] | alike[1] | alike[2] | alike[3]).view_as(seen))[None]
+
+
+def _cubic(count: int, places: Tensor) -> Tensor:
+    """(n, count): what each of `count` samples from -1 to 1 counts at places (n,) by a cubic."""
+    samples = torch.eye(count, device=places.device).view(1, count, count, 1)
+    grid = torch.stack([torch.zeros_like(places), places], 1)
+    return F.grid_sample(
+        samples, grid[None, None], mode="bicubic", padding_mode="border", align_corners=True
+    )[0, :, 0].T
 
 
 def smear(picture: Tensor, motion: Tensor) -> Tensor:

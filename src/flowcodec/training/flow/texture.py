@@ -67,9 +67,8 @@ class Texture:
             [
                 (u - low_u) * (2 / max(high_u - low_u - 1, 1)) - 1,
                 (v - low_v) * (2 / max(high_v - low_v - 1, 1)) - 1,
-            ],
-            -1,
-        )
+            ]
+        ).permute(1, 2, 0)
         colours = F.grid_sample(
             part[None], grid[None], padding_mode="reflection", align_corners=True
         )[0]
