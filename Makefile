@@ -22,8 +22,9 @@ $(READY): pyproject.toml
 demo: $(READY) ## compress three photographs and show them beside JPEG, WebP and AVIF
 	.venv/bin/flowcodec demo
 
+# As many processes as cores, of one thread each: twice as fast as one process of many threads.
 test: $(READY) ## run the tests
-	.venv/bin/python -m pytest -q
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -q -n auto --dist loadfile
 
 lint: $(READY) ## check style, types and the rules between the rooms
 	.venv/bin/ruff check .
