@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +9,15 @@ from typing import BinaryIO
 
 from flowcodec.errors import MediaError
 from flowcodec.media.formats import SUFFIXES, VIDEO_SUFFIXES
-
-OPEN_FILES = "/proc/self/fd"  # links to them, on Linux
+from flowcodec.media.outputs import (
+    OPEN_FILES,
+    check_output,
+    hidden_name,
+    open_nameless,
+    open_through,
+    pass_on,
+    plain_file,
+)
 
 __all__ = ["SUFFIXES", "as_media_error", "atomic_write", "picture_files", "video_files"]
 
@@ -46,20 +52,20 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
     Until then the bytes stand in a file without a name, where the system has such, of which a
     killed process leaves nothing; else in a hidden file of the same folder, which an error removes.
-    So `path` is whole or untouched. An existing file passes on its permissions and a symbolic
-    link keeps its place. Pipes and devices, which cannot be replaced, are written directly.
+    So `path` is whole or untouched. An existing file passes on its permissions and owner, and a
+    symbolic link keeps its place. What is no plain file (`outputs`) is written through.
 
     Raises MediaError where the file cannot be made, written or put in place; errors of the
     block itself pass through.
     """
-    target = Path(os.path.realpath(path))
-    scratch = target.with_name(f".{os.urandom(8).hex()}.part") if target.name else target
-    direct = target.exists() and not target.is_file()
+    check_output(path)
+    target = plain_file(path)
+    scratch = hidden_name((target or path).parent)
     try:
-        with target.open("wb") if direct else _replacing(target, scratch) as stream:
+        with open_through(path) if target is None else _replacing(target, scratch) as stream:
             yield stream
     except OSError as error:
-        if _failed_on(error, target, target.parent, scratch):
+        if _failed_on(error, path, scratch, *(target.parents[:1] if target else ())):
             raise MediaError(f"cannot write {path}: {error.strerror}") from error
         raise
 
@@ -68,11 +74,11 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 def _replacing(target: Path, scratch: Path) -> Iterator[BinaryIO]:
     """A file without a name, or named `scratch`, that becomes `target`."""
     try:
-        nameless = _open_nameless(target.parent)
+        nameless = open_nameless(target.parent)
         with nameless or scratch.open("xb") as stream:
             place = f"{OPEN_FILES}/{stream.fileno()}" if nameless else scratch
             if target.exists():
-                shutil.copymode(target, place)
+                pass_on(target, place)
             yield stream
             stream.flush()
             if nameless:
@@ -84,18 +90,6 @@ def _replacing(target: Path, scratch: Path) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             scratch.unlink()
         raise
-
-
-def _open_nameless(folder: Path) -> BinaryIO | None:
-    """A new file of the folder that has no name; None where the system offers none."""
-    flag = getattr(os, "O_TMPFILE", None)
-    if flag is None or not os.path.isdir(OPEN_FILES):
-        return None
-    try:
-        # Readable too: writers of containers may look at what they wrote.
-        return os.fdopen(os.open(folder, flag | os.O_RDWR, 0o666), "w+b")
-    except OSError:
-        return None  # what is wrong with the folder, opening a file with a name will tell
 
 
 @contextmanager
