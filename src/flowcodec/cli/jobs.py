@@ -5,19 +5,16 @@ A job that fails is reported and the others go on. Standard input and output are
 
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
 import click
 
-from flowcodec.cli.main import one_line
+from flowcodec.cli.main import complain
 from flowcodec.cli.measuring import progress_bar
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.files import SUFFIXES, atomic_write
@@ -153,51 +150,34 @@ def run_jobs(
         show(task.work(task.options, jobs[0]))
         return
     failed = False
-    with _attempts(task, jobs, workers) as attempts, progress_bar(len(jobs), what) as advance:
-        for attempt in attempts:
+    with _outcomes(task, jobs, workers) as outcomes, progress_bar(len(jobs), what) as advance:
+        for job, outcome in zip(jobs, outcomes, strict=True):
             try:
-                show(attempt())
+                with naming(job.source):
+                    report = outcome()
             except BrokenPipeError:
                 raise
             except (FlowcodecError, OSError) as error:
                 failed = True
-                print(f"flowcodec: error: {one_line(error)}", file=sys.stderr)
+                complain(error)
+            else:
+                show(report)
             advance()
     if failed:
         click.get_current_context().exit(2)
 
 
 @contextlib.contextmanager
-def _attempts(
-    task: Task[Options, Report], jobs: Sequence[Job], workers: int
+def _outcomes(
+    task: Task[Options, Report], jobs: Sequence[Job], count: int
 ) -> Iterator[Iterable[Callable[[], Report]]]:
     """For each job a function that returns its report or raises its error."""
-    if workers == 1:
-        task.prepare(task.options)
-        yield (lambda job=job: task.work(task.options, job) for job in jobs)  # type: ignore[misc]
+    prepare, work = partial(task.prepare, task.options), partial(task.work, task.options)
+    if count == 1:
+        prepare()
+        yield (partial(work, job) for job in jobs)
         return
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), _start_worker)
-    try:
-        pool.submit(task.prepare, task.options).result()
-        futures = [pool.submit(task.work, task.options, job) for job in jobs]
-        yield [_result_of(future, job) for future, job in zip(futures, jobs, strict=True)]
-    except BrokenProcessPool as error:
-        raise FlowcodecError("a worker ended before it was ready; try without -j") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    from flowcodec.cli.workers import workers
 
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interruption is for the first process
-
-
-def _result_of(future: Future[Report], job: Job) -> Callable[[], Report]:
-    def result() -> Report:
-        try:
-            return future.result()
-        except BrokenProcessPool as error:
-            raise FlowcodecError(
-                f"{job.source}: a worker was ended, most likely for want of memory; lower -j"
-            ) from error
-
-    return result
+    with workers(count, prepare, work) as crew:
+        yield crew.do(jobs)

@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -100,9 +101,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (FlowcodecError, OSError, click.ClickException) as error:
         if settings.debug:
             traceback.print_exc()
-        print(f"flowcodec: error: {one_line(error)}", file=sys.stderr)
+        complain(error)
         return USER_ERROR
     return 0
+
+
+def complain(error: Exception) -> None:
+    """Tell of an error, if there is anywhere to tell it."""
+    with suppress(OSError):
+        print(f"flowcodec: error: {one_line(error)}", file=sys.stderr)
 
 
 def one_line(error: Exception) -> str:
