@@ -17,7 +17,9 @@ import click
 from flowcodec.cli.main import complain
 from flowcodec.cli.measuring import progress_bar
 from flowcodec.errors import FlowcodecError, UsageError
-from flowcodec.media.files import SUFFIXES, atomic_write
+from flowcodec.media.files import atomic_write
+from flowcodec.media.formats import SUFFIXES, VIDEO_SUFFIXES
+from flowcodec.media.outputs import check_output
 
 PIPE = "-"
 FCI = ".fci"
@@ -73,8 +75,10 @@ def plan(
         return _checked(dict.fromkeys(found, output))
     else:
         folder = Path(output)
-        files_name = folder.suffix.lower() in (FCI, *SUFFIXES) and not folder.exists()
-        if folder.is_file() or files_name:
+        files_name = (
+            folder.suffix.lower() in (FCI, *SUFFIXES, *VIDEO_SUFFIXES) and not folder.exists()
+        )
+        if (folder.exists() and not folder.is_dir()) or files_name:
             raise UsageError(f"several files need a folder, {output} is a file's name")
         targets = {path: folder / below.with_suffix(suffix) for path, below in found.items()}
     return _checked({path: str(target) for path, target in targets.items()})
@@ -96,6 +100,13 @@ def check_terminal(jobs: Iterable[Job]) -> None:
     """UsageError rather than a picture's bytes on a terminal."""
     if sys.stdout.isatty() and any(job.target == PIPE for job in jobs):
         raise UsageError("a picture is not written to a terminal; give -o FILE")
+
+
+def check_outputs(jobs: Iterable[Job]) -> None:
+    """MediaError where a file cannot be written, told before work begins."""
+    for job in jobs:
+        if job.target != PIPE:
+            check_output(job.target, makes_folders=True)
 
 
 @contextlib.contextmanager

@@ -58,6 +58,16 @@ def weights_options(command: Command) -> Command:
     return command
 
 
+def refuse_given(why: str, *names: str) -> None:
+    """UsageError where the command in hand was given one of these parameters, told by its option's
+    name and `why`: "is for pictures"."""
+    ctx = click.get_current_context()
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(f"{max(parameter.opts, key=len)} {why}")
+
+
 def codec_options(command: Command) -> Command:
     """The options that choose our codec: the keyword arguments of `flowcodec.load`."""
     model = click.option(

@@ -9,7 +9,7 @@ import re
 import socket
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import EACCES, ELOOP
 from pathlib import Path
 from typing import BinaryIO
@@ -101,10 +101,8 @@ def pass_on(old: Path, new: Path | str) -> None:
     """Give a new file the permissions of the old one that it replaces, and as far as the system
     lets us its owner and group."""
     about = os.stat(old)
-    try:
+    with suppress(OSError, AttributeError):  # another user's file; a system without owners
         os.chown(new, about.st_uid, about.st_gid)
-    except (OSError, AttributeError):
-        pass  # another user's file, or a system without owners
     os.chmod(new, stat.S_IMODE(about.st_mode))
 
 

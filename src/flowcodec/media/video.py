@@ -7,7 +7,9 @@ RGB, upright.
 import itertools
 import os
 import re
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -20,6 +22,7 @@ import numpy as np
 from flowcodec.errors import MediaError
 from flowcodec.media.files import picture_files
 from flowcodec.media.formats import SUFFIXES
+from flowcodec.media.peeking import peeked
 from flowcodec.media.picture import read_picture
 from flowcodec.media.video_format import Frame, Video, VideoFormat, usual_format
 from flowcodec.media.video_planes import USUAL_FPS, Y4M, read_raw, read_y4m
@@ -29,11 +32,12 @@ __all__ = ["Frame", "Video", "VideoFormat", "open_raw", "open_video"]
 
 PIPE_NAME = "standard input"
 RAW_SUFFIX = ".yuv"
+HEAD_BYTES = 16  # that tell y4m and MP4
 
 
 @contextmanager
 def open_video(source: Path | str | BinaryIO) -> Iterator[Video]:
-    """Open a video file that ffmpeg knows, a folder of pictures, or an open pipe of y4m.
+    """Open a video file that ffmpeg knows, a folder of pictures, or an open file or pipe.
 
     The pictures of a folder are those that lie in it directly, in order of their names with
     numbers counted as numbers (2 before 10). Sound and further video tracks are passed over,
@@ -47,7 +51,8 @@ def open_video(source: Path | str | BinaryIO) -> Iterator[Video]:
     Raises MediaError where there is no such file, or it holds no video or no frame.
     """
     if not isinstance(source, str | Path):
-        yield read_y4m(source, PIPE_NAME, None)
+        with _container_or_y4m(source) as video:
+            yield video
         return
     if Path(source).is_dir():
         yield _folder(Path(source))
@@ -68,6 +73,27 @@ def open_video(source: Path | str | BinaryIO) -> Iterator[Video]:
             container = av.open(file)
         with container:
             yield read_container(container, name)
+
+
+@contextmanager
+def _container_or_y4m(opened: BinaryIO) -> Iterator[Video]:
+    head, stream = peeked(opened, HEAD_BYTES)
+    if stream.seekable() is False and head[4:8] == b"ftyp":
+        # What says where the frames of an MP4 file are may stand at its end.
+        with tempfile.TemporaryFile() as held:
+            shutil.copyfileobj(stream, held)
+            held.seek(0)
+            with _container_or_y4m(held) as video:
+                yield video
+        return
+    if head.startswith(Y4M) or not head:
+        yield read_y4m(stream, PIPE_NAME, None)
+        return
+    with ffmpeg_as_media_error(f"cannot read {PIPE_NAME}"):
+        file: Any = stream
+        container = av.open(file)
+    with container:
+        yield read_container(container, PIPE_NAME)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from flowcodec.errors import MediaError
 from flowcodec.media.files import atomic_write
+from flowcodec.media.outputs import check_folder, hidden_name, plain_file
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.media.video_format import (
     LEFT,
@@ -33,6 +34,7 @@ from flowcodec.media.video_streams import ffmpeg_as_media_error
 CONTAINERS = {".mp4": "mp4", ".mkv": "matroska"}
 """Suffixes of the video files that are written, and what ffmpeg calls them."""
 
+FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}  # of mp4 in a pipe
 H264 = {"crf": "16", "preset": "medium"}
 Y4M_TAGS = {"gray": "mono", "420": "420mpeg2", "422": "422", "444": "444", "rgb": "444"}
 PIXELS_OF_FFV1 = {**PIXELS, "rgb": "bgr0"}
@@ -59,22 +61,29 @@ def create_video(
 
     By the end of a path's name: .mp4 or .mkv, H.264 (4:2:0, quality "crf" 16; odd sizes grow by one
     repeated column or row, since 4:2:0 needs even ones), or, lossless, FFV1 in .mkv in the format's
-    own sampling; .y4m and .yuv, planes in the format's own sampling; no suffix, a folder of PNG
-    files. An open file gets y4m, frame by frame. Rate, times, aspect, matrix and range are kept
-    where the kind of file can say them (FFV1 cannot say the aspect); y4m of RGB becomes 4:4:4 of
-    limited range. A first time below 0 becomes 0, the others move with it.
+    own sampling; .y4m and .yuv, planes in the format's own sampling; no suffix, or a separator, a
+    folder of PNG files. An open file gets y4m, frame by frame, and so does what is written through
+    (`outputs`) and has no suffix. Where .mp4 cannot be wound back, it comes in fragments.
+
+    Rate, times, aspect, matrix and range are kept where the kind of file can say them (FFV1 cannot
+    say the aspect); y4m of RGB becomes 4:4:4 of limited range. A first time below 0 becomes 0, the
+    others move with it.
 
     Raises MediaError where the suffix is another one, and where the file cannot be written; then
     nothing is left behind. A folder must not be there yet, or be empty.
     """
     if not isinstance(target, str | Path):
+        if lossless:
+            raise MediaError("lossless video goes into a .mkv file, not into a pipe")
         yield _PlaneWriter(target, format, header=True)
         target.flush()
         return
     path = Path(target)
-    suffix = path.suffix.lower()
+    suffix = "" if str(target).endswith(os.sep) else path.suffix.lower()
     if lossless and suffix != ".mkv":
         raise MediaError(f"lossless video goes into a .mkv file, not {path}")
+    if not suffix and plain_file(path) is None:
+        suffix = ".y4m"
     if suffix in (".y4m", ".yuv"):
         with atomic_write(path) as stream:
             yield _PlaneWriter(stream, format, header=suffix == ".y4m")
@@ -83,7 +92,9 @@ def create_video(
             yield _FolderWriter(folder, format)
     elif suffix in CONTAINERS:
         with ffmpeg_as_media_error(f"cannot write {path}"), atomic_write(path) as stream:
-            container = av.open(stream, "w", format=CONTAINERS[suffix])
+            live = suffix == ".mp4" and not stream.seekable()
+            options = FRAGMENTS if live else {}
+            container = av.open(stream, "w", format=CONTAINERS[suffix], options=options)
             try:
                 encoder = _Encoder(container, format, lossless)
                 yield encoder
@@ -103,15 +114,23 @@ def create_video(
 
 @contextmanager
 def _new_folder(path: Path) -> Iterator[Path]:
-    """A folder that takes the place of `path`, which must be free or empty, in the end."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise MediaError(f"{path} is there already; name a new folder")
-    scratch = path.with_name(f".{os.urandom(8).hex()}.part")
+    """A folder whose files come to `path`, which must be free or empty, in the end."""
+    check_folder(path)
+    target = plain_file(path) or path
+    there = target.exists()
+    if there and any(target.iterdir()):
+        raise MediaError(f"{path} is there already; name a new folder, or an empty one")
+    # One that is there may be somebody's working folder or a mounted disk: it stays.
+    scratch = hidden_name(target if there else target.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.mkdir()
+        scratch.mkdir(parents=True)
         yield scratch
-        os.replace(scratch, path)
+        if there:
+            for file in scratch.iterdir():
+                os.replace(file, target / file.name)
+            scratch.rmdir()
+        else:
+            os.replace(scratch, target)
     except BaseException as error:
         shutil.rmtree(scratch, ignore_errors=True)
         if isinstance(error, OSError) and error.filename is not None:
