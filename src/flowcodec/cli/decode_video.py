@@ -51,7 +51,7 @@ class Done:
 
 
 def is_video(source: str) -> bool:
-    """Whether a file is a video of ours: by its first bytes, or where they do not tell, its name."""
+    """Whether a file is a video of ours: by its first bytes, or where they do not tell, by name."""
     if Path(source).is_dir():
         return False
     try:

@@ -19,19 +19,23 @@ SHOWN = 12  # groups, at the most, in the text
 
 @dataclass(frozen=True)
 class Contents:
-    """What was found in a file: bytes by part add up to `size`."""
+    """What was found in a file: bytes by part add up to `size`. damage: what is wrong with it;
+    whole: it ends with its index."""
 
     header: VideoHeader
     groups: list[dict[str, Any]]
     kinds: Counter[str]
     parts: dict[str, int]
     size: int
+    damage: list[str]
+    whole: bool
 
 
 def read(stream: BinaryIO) -> Contents:
-    """Read a whole file, a group at a time; FormatError at any damage."""
+    """Read a file to its end, a group at a time; FormatError where its header cannot be read."""
     counted = _Counted(stream)
-    header, groups = read_groups(counted)  # type: ignore[arg-type]
+    damage: list[Damage] = []
+    header, groups = read_groups(counted, damage.append)  # type: ignore[arg-type]
     listed, kinds, code = [], Counter[str](), Counter[str]()
     length = 0
     for group in groups:
@@ -46,7 +50,9 @@ def read(stream: BinaryIO) -> Contents:
         "framing": length - code.total(),
         "header and index": counted.total - length,
     }
-    return Contents(header, listed, kinds, parts, counted.total)
+    unfinished = [wrong for wrong in damage if wrong.unfinished]
+    told = [str(wrong) for wrong in damage if wrong not in unfinished]
+    return Contents(header, listed, kinds, parts, counted.total, told, not unfinished)
 
 
 def _group(group: Group) -> dict[str, Any]:
