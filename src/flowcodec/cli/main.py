@@ -16,6 +16,7 @@ from importlib.util import find_spec
 import click
 
 from flowcodec import __version__
+from flowcodec.cli.process import own_process
 from flowcodec.errors import FlowcodecError
 
 COMMANDS = {
@@ -82,8 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (default: this process's) and return its exit status.
 
     0: done; 2: an error of the family FlowcodecError, of the command line or of the operating
-    system, told in one line on stderr; 130: interrupted; 141: nobody reads the output any more.
+    system, told in one line on stderr; 130: interrupted; 141: nobody reads the output any more. As
+    the command of this process it also ends after SIGHUP and SIGTERM, with 129 and 143.
     """
+    if arguments is None:
+        own_process()
     settings = Settings()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
