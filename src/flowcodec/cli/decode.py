@@ -17,16 +17,15 @@ import click
 from flowcodec.cli import decode_video
 from flowcodec.cli.jobs import (
     FCI,
-    PIPE,
     Job,
     Task,
-    check_terminal,
     naming,
     output_file,
     plan,
     run_jobs,
 )
 from flowcodec.cli.measuring import device_options
+from flowcodec.cli.streams import PIPE, check_standard_output, printable, standard_input
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.formats import format_named, format_of
 
@@ -151,7 +150,6 @@ def command(
         raise UsageError("--start, --frames and --lossless are for videos (.fcv)")
     suffix = format_named(format_).suffixes[0] if format_ else ".png"
     todo = plan(inputs, output, suffix, _fci_files)
-    check_terminal(todo)
     if verify is not None and len(todo) > 1:
         raise UsageError("--verify compares one file with its original; decode one at a time")
     for job in todo:
@@ -163,6 +161,8 @@ def command(
         if output is None and job.target != PIPE and Path(job.target).exists():
             raise UsageError(f"{job.target} is there already; name the output with -o")
     to_pipe = any(job.target == PIPE for job in todo)
+    if to_pipe:
+        check_standard_output("a picture")
     if to_pipe and as_json:
         raise UsageError("--json and the picture cannot both go to standard output; give -o FILE")
     options = Options(
@@ -223,7 +223,7 @@ def _decode(options: Options, job: Job) -> Report:
     started = time.perf_counter()
     with naming(job.source):
         pipe = job.source == PIPE
-        data = sys.stdin.buffer.read() if pipe else Path(job.source).read_bytes()
+        data = standard_input().read() if pipe else Path(job.source).read_bytes()
         file = parse_picture(data)
         picture = _codecs(options).codec_for(file).decode_parsed(file)
         verified = _verified(options.verify, file, picture) if options.verify else None
@@ -279,6 +279,6 @@ def _as_object(report: Report) -> dict[str, Any]:
 def _as_line(report: Report) -> str:
     verified = "" if report.verified is None else f"  verified: {report.verified:.2f} dB"
     return (
-        f"{report.input} -> {report.output}  {report.width}x{report.height}"
+        f"{printable(report.input)} -> {printable(report.output)}  {report.width}x{report.height}"
         f"  {report.bytes:,} bytes  q {report.quality:g}{verified}"
     )

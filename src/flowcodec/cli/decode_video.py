@@ -16,8 +16,14 @@ import numpy as np
 
 from flowcodec.bitstream.header import LOSSLESS_PSNR
 from flowcodec.cli.encode_video import FCV, PART
-from flowcodec.cli.jobs import PIPE
 from flowcodec.cli.measuring import progress_bar
+from flowcodec.cli.streams import (
+    PIPE,
+    check_standard_output,
+    printable,
+    standard_input,
+    standard_output,
+)
 from flowcodec.errors import FlowcodecError, FormatError, UsageError
 
 if TYPE_CHECKING:
@@ -66,12 +72,14 @@ def decode(source: str, output: str | None, options: Options) -> None:
     target = output or str(Path(source.removesuffix(PART)).with_suffix(FILE_SUFFIX))
     if output is None and Path(target).exists():
         raise UsageError(f"{target} is there already; name the output with -o")
+    if target == PIPE:
+        check_standard_output("a video")
     if target == PIPE and options.as_json:
         raise UsageError("--json and the video cannot both go to standard output; give -o FILE")
     started = time.perf_counter()
     done = Done()
     with ExitStack() as stack:
-        stream = sys.stdin.buffer if source == PIPE else stack.enter_context(open(source, "rb"))
+        stream = standard_input() if source == PIPE else stack.enter_context(open(source, "rb"))
         groups: Iterator[Group]
         if source == PIPE or not options.start:
             header, groups = read_groups(stream, done.damage.append)
@@ -86,7 +94,7 @@ def decode(source: str, output: str | None, options: Options) -> None:
         original = None
         if options.verify is not None:
             original = stack.enter_context(open_video(options.verify))
-        opened: Path | BinaryIO = sys.stdout.buffer if target == PIPE else Path(target)
+        opened: Path | BinaryIO = standard_output() if target == PIPE else Path(target)
         writer = stack.enter_context(
             create_video(opened, source_of(header), lossless=options.lossless)
         )
@@ -114,7 +122,7 @@ def decode(source: str, output: str | None, options: Options) -> None:
             what = "; ".join(map(str, done.damage)) or "there are no frames in that range"
             raise FormatError(f"{source}: nothing could be decoded: {what}")
     for damage in done.damage:
-        print(f"flowcodec: warning: {source}: {damage}", file=sys.stderr)
+        print(f"flowcodec: warning: {printable(source)}: {damage}", file=sys.stderr)
     if not options.quiet:
         _tell(source, target, done, header, time.perf_counter() - started, options.as_json)
     if done.damage:
@@ -167,8 +175,8 @@ def _tell(
         return
     verified = f"  {done.verified} groups verified" if done.verified else ""
     print(
-        f"{source} -> {target}  {header.width}x{header.height}  {done.frames} frames"
-        f"  {done.frames / seconds:.1f} frames/s{verified}",
+        f"{printable(source)} -> {printable(target)}  {header.width}x{header.height}"
+        f"  {done.frames} frames  {done.frames / seconds:.1f} frames/s{verified}",
         file=out,
         flush=True,
     )

@@ -20,10 +20,8 @@ import click
 from flowcodec.cli import encode_video
 from flowcodec.cli.jobs import (
     FCI,
-    PIPE,
     Job,
     Task,
-    check_terminal,
     naming,
     output_file,
     plan,
@@ -31,6 +29,7 @@ from flowcodec.cli.jobs import (
 )
 from flowcodec.cli.measuring import device_options, weights_options
 from flowcodec.cli.raw_planes import RawFormat
+from flowcodec.cli.streams import PIPE, check_standard_output, printable, standard_input
 from flowcodec.errors import UsageError
 from flowcodec.media.files import picture_files
 
@@ -218,8 +217,9 @@ def command(
     if gop is not None:
         raise UsageError("--gop is for videos")
     todo = plan(inputs, output, FCI, picture_files)
-    check_terminal(todo)
     to_pipe = any(job.target == PIPE for job in todo)
+    if to_pipe:
+        check_standard_output("a picture")
     if to_pipe and as_json:
         raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
     options = Options(
@@ -240,7 +240,7 @@ def command(
         if quiet:
             return
         for note in report.notes:
-            print(f"{report.input}: note: {note}", file=sys.stderr)
+            print(f"{printable(report.input)}: note: {note}", file=sys.stderr)
         text = json.dumps(_as_object(report)) if as_json else _as_line(report)
         print(text, file=sys.stderr if to_pipe else sys.stdout, flush=True)
 
@@ -268,7 +268,7 @@ def _encode(options: Options, job: Job) -> Report:
 
     started = time.perf_counter()
     with naming(job.source):
-        picture = read_picture(sys.stdin.buffer if job.source == PIPE else Path(job.source))
+        picture = read_picture(standard_input() if job.source == PIPE else Path(job.source))
         if options.strip:
             picture = dataclasses.replace(picture, icc=None, exif=None)
         found = _reach(options, picture, job.source)
@@ -298,7 +298,8 @@ def _reach(options: Options, picture: Picture, name: str) -> Found[EncodedPictur
     def tell(trial: Trial) -> None:
         if not options.quiet:
             print(
-                f"{name}: tried q {trial.quality:g}: {trial.size:,} bytes, {trial.psnr:.2f} dB",
+                f"{printable(name)}: tried q {trial.quality:g}: {trial.size:,} bytes,"
+                f" {trial.psnr:.2f} dB",
                 file=sys.stderr,
                 flush=True,
             )
@@ -338,7 +339,7 @@ def _as_object(report: Report) -> dict[str, Any]:
 
 def _as_line(report: Report) -> str:
     return (
-        f"{report.input} -> {report.output}  {report.width}x{report.height}"
+        f"{printable(report.input)} -> {printable(report.output)}  {report.width}x{report.height}"
         f"  {report.bytes:,} bytes  {report.bpp:.3f} bpp  {report.psnr:.2f} dB"
         f"  q {report.quality:g}"
     )

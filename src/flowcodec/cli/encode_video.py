@@ -13,8 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from flowcodec.cli.jobs import PIPE
 from flowcodec.cli.measuring import progress_bar
+from flowcodec.cli.streams import (
+    PIPE,
+    check_standard_output,
+    printable,
+    standard_input,
+    standard_output,
+)
 from flowcodec.errors import MediaError, UsageError
 from flowcodec.media.formats import VIDEO_SUFFIXES
 
@@ -60,8 +66,8 @@ def encode(source: str, output: str | None, options: Options) -> None:
     import flowcodec
 
     target = output or (PIPE if source == PIPE else str(Path(source).with_suffix(FCV)))
-    if target == PIPE and sys.stdout.isatty():
-        raise UsageError("a video is not written to a terminal; give -o FILE")
+    if target == PIPE:
+        check_standard_output("a video")
     if target == PIPE and options.as_json:
         raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
     if target != PIPE and source != PIPE and Path(target).resolve() == Path(source).resolve():
@@ -79,13 +85,13 @@ def encode(source: str, output: str | None, options: Options) -> None:
     aim = None
     if options.size is not None or options.bpp is not None:
         aim = aim_of(codec, source, options)
-    opened = sys.stdin.buffer if source == PIPE else Path(source)
+    opened = standard_input() if source == PIPE else Path(source)
     with appended(target) as stream:
         for last in range(1 if aim is None or target == PIPE else ATTEMPTS):
             with opened_video(opened, options.raw) as video:
                 if not last:
                     for note in video.notes:
-                        print(f"{video.name}: note: {note}", file=sys.stderr)
+                        print(f"{printable(video.name)}: note: {note}", file=sys.stderr)
                 pixels = video.format.width * video.format.height
                 pace = options.quality if aim is None else aim.pace()
                 bar = progress_bar(video.count, "encoding")
@@ -146,8 +152,9 @@ def appended(target: str) -> Iterator[BinaryIO]:
     What is there when the block fails stays as TARGET.part: it decodes up to its last group.
     """
     if target == PIPE:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        output = standard_output()
+        yield output
+        output.flush()
         return
     path = Path(target)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,7 +165,7 @@ def appended(target: str) -> Iterator[BinaryIO]:
         os.replace(part, path)
     except BaseException:
         if part.exists():
-            print(f"What was coded so far is in {part}.", file=sys.stderr)
+            print(f"What was coded so far is in {printable(part)}.", file=sys.stderr)
         raise
 
 
@@ -176,7 +183,7 @@ def _as_object(source: str, target: str, done: EncodedVideo, pixels: int) -> dic
 def _as_line(found: dict[str, Any]) -> str:
     psnr = "exact" if found["psnr"] is None else f"{found['psnr']:.2f} dB"
     return (
-        f"{found['input']} -> {found['output']}  {found['frames']} frames"
+        f"{printable(found['input'])} -> {printable(found['output'])}  {found['frames']} frames"
         f"  {found['bytes']:,} bytes  {found['bpp']:.3f} bpp  {psnr}"
         f"  {found['frames'] / found['seconds']:.1f} frames/s"
     )

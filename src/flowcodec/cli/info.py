@@ -1,7 +1,6 @@
 """`flowcodec info`: what a file's header says and where its bytes went, without decoding it."""
 
 import json
-import sys
 from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +17,9 @@ from flowcodec.bitstream.header import (
 )
 from flowcodec.bitstream.picture_file import PictureFile, parse_picture
 from flowcodec.cli import info_video
-from flowcodec.errors import FormatError
+from flowcodec.cli.main import USER_ERROR, complain, one_line
+from flowcodec.cli.streams import PIPE, printable, standard_input, standard_output
+from flowcodec.errors import FlowcodecError, FormatError
 
 if TYPE_CHECKING:
     import io
@@ -29,18 +30,29 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a file.")
 def command(files: tuple[str, ...], as_json: bool) -> None:
     """Show header, metadata and bytes per part of .fci and .fcv files ("-": standard input)."""
+    standard_output()  # what is printed is all that this command does
+    described: list[Any] = []
+    failed = False
+    for file in files:
+        try:
+            described.append(_described(file, as_json))
+        except (FlowcodecError, OSError) as error:
+            failed = True
+            complain(error)
+            if as_json:
+                described.append({"file": file, "error": one_line(error)})
     if as_json:
-        click.echo(json.dumps([_described(file, True) for file in files], indent=2))
-        return
-    for number, file in enumerate(files):
-        text = _described(file, False)
-        click.echo(text if number == 0 else f"\n{text}")
+        click.echo(json.dumps(described, indent=2))
+    elif described:
+        click.echo("\n\n".join(described))
+    if failed:
+        click.get_current_context().exit(USER_ERROR)
 
 
 def _described(file: str, as_json: bool) -> Any:
     """What is to be said of a file, as an object or as text."""
     with ExitStack() as stack:
-        opened = sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))
+        opened = standard_input() if file == PIPE else stack.enter_context(open(file, "rb"))
         stream = cast("io.BufferedReader", opened)
         try:
             if file_kind(stream.peek(START_BYTES)) == "video":
@@ -93,7 +105,7 @@ def _as_text(file: str, picture: PictureFile) -> str:
         ("metadata", _metadata(picture)),
         ("file", f"{size} bytes, {_bpp(picture, size):.4f} bits per pixel"),
     ]
-    lines = [file] + [f"  {name:<14}{value}" for name, value in rows]
+    lines = [printable(file)] + [f"  {name:<14}{value}" for name, value in rows]
     lines += [
         f"    {part:<16}{count:>10} bytes {count / size:>7.2%}"
         for part, count in picture.parts.items()

@@ -13,6 +13,7 @@ from flowcodec.bitstream.video_file import (
     read_groups,
 )
 from flowcodec.bitstream.video_header import INTER_MODEL_NAMES
+from flowcodec.cli.streams import printable
 
 SHOWN = 12  # groups, at the most, in the text
 
@@ -104,7 +105,7 @@ def as_text(file: str, found: Contents) -> str:
         ("frames", f"{frames} in {len(found.groups)} groups: {kinds}"),
         ("file", f"{found.size} bytes, {_bpp(found):.4f} bits per pixel"),
     ]
-    lines = [file] + [f"  {name:<20}{value}" for name, value in rows]
+    lines = [printable(file)] + [f"  {name:<20}{value}" for name, value in rows]
     lines += [
         f"    {part:<18}{count:>10} bytes {count / found.size:>7.2%}"
         for part, count in found.parts.items()
