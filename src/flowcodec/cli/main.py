@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def complain(error: Exception) -> None:
-    """Tell of an error, if there is anywhere to tell it; in a command that goes on, with --debug."""
+    """Tell of an error, if there is anywhere to tell it."""
     context = click.get_current_context(silent=True)
     with suppress(OSError):
         if context and context.ensure_object(Settings).debug:

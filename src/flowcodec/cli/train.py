@@ -111,9 +111,9 @@ def command(
         _train(training, data, math.inf if minutes is None else 60 * minutes)
     finished = training.step == loaded.total_steps
     if not finished:
-        print(
-            f"Stopped at step {training.step} of {loaded.total_steps}; {printable(folder)} is saved."
-        )
+        steps = f"{training.step} of {loaded.total_steps}"
+        print(f"Stopped at step {steps}; {printable(folder)} is saved.")
+        print("The same command goes on from there.")
     if finished or weights is not None:
         _export(training, weights or folder / "weights.safetensors")
 
