@@ -17,11 +17,9 @@ import click
 from flowcodec.cli import decode_video
 from flowcodec.cli.jobs import (
     FCI,
-    PIPE,
     Job,
     Task,
     check_outputs,
-    check_terminal,
     naming,
     output_file,
     plan,
@@ -29,6 +27,7 @@ from flowcodec.cli.jobs import (
 )
 from flowcodec.cli.measuring import device_options, refuse_given
 from flowcodec.cli.sources import check_name, check_not_input, open_source, standard
+from flowcodec.cli.streams import PIPE, check_standard_output, printable
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.formats import format_named, format_of
 
@@ -155,7 +154,6 @@ def command(
     refuse_given("is for videos, not for pictures", "start", "frames", "lossless")
     suffix = format_named(format_).suffixes[0] if format_ else ".png"
     todo = plan(inputs, output, suffix, _fci_files)
-    check_terminal(todo)
     check_outputs(todo)
     if verify is not None and len(todo) > 1:
         raise UsageError("--verify compares one file with its original; decode one at a time")
@@ -172,6 +170,8 @@ def command(
         if verify is not None:
             check_not_input(job.target, [str(verify)])
     to_pipe = any(job.target == PIPE for job in todo)
+    if to_pipe:
+        check_standard_output("a picture")
     if to_pipe and as_json:
         raise UsageError("--json and the picture cannot both go to standard output; give -o FILE")
     options = Options(
@@ -288,6 +288,6 @@ def _as_object(report: Report) -> dict[str, Any]:
 def _as_line(report: Report) -> str:
     verified = "" if report.verified is None else f"  verified: {report.verified:.2f} dB"
     return (
-        f"{report.input} -> {report.output}  {report.width}x{report.height}"
+        f"{printable(report.input)} -> {printable(report.output)}  {report.width}x{report.height}"
         f"  {report.bytes:,} bytes  q {report.quality:g}{verified}"
     )

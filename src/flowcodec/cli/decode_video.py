@@ -15,7 +15,8 @@ from flowcodec.cli.encode_video import FCV
 from flowcodec.cli.jobs import naming
 from flowcodec.cli.measuring import progress_bar
 from flowcodec.cli.part_file import PART
-from flowcodec.cli.sources import PIPE, check_not_input, coded_kind, open_source
+from flowcodec.cli.sources import check_not_input, coded_kind, open_source
+from flowcodec.cli.streams import PIPE, check_standard_output, printable, standard_output
 from flowcodec.cli.verify_video import verification_by
 from flowcodec.errors import FlowcodecError, FormatError, UsageError
 
@@ -70,8 +71,8 @@ def decode(source: str, output: str | None, options: Options) -> None:
     target = output or (PIPE if source == PIPE else beside(source))
     if output is None and target != PIPE and Path(target).exists():
         raise UsageError(f"{target} is there already; name the output with -o")
-    if target == PIPE and sys.stdout.isatty():
-        raise UsageError("a video is not written to a terminal; give -o FILE or pipe it on")
+    if target == PIPE:
+        check_standard_output("a video")
     if target == PIPE and options.as_json:
         raise UsageError("--json and the video cannot both go to standard output; give -o FILE")
     inputs = [source] if options.verify is None else [source, str(options.verify)]
@@ -90,7 +91,7 @@ def decode(source: str, output: str | None, options: Options) -> None:
         first = round(options.start / header.time_base) if options.start else None
         if first is not None and not stream.seekable():
             groups = groups_after(groups, first)
-        opened: str | BinaryIO = sys.stdout.buffer if target == PIPE else target
+        opened: str | BinaryIO = standard_output() if target == PIPE else target
         writer = stack.enter_context(
             create_video(opened, source_of(header), lossless=options.lossless)
         )
@@ -125,7 +126,7 @@ def decode(source: str, output: str | None, options: Options) -> None:
             what = "; ".join(map(str, done.damage)) or "there are no frames in that range"
             raise FormatError(f"{source}: nothing could be decoded: {what}")
     for damage in done.damage:
-        print(f"flowcodec: warning: {source}: {damage}", file=sys.stderr)
+        print(f"flowcodec: warning: {printable(source)}: {damage}", file=sys.stderr)
     if verification is not None:
         done.verified = verification.groups
     if not options.quiet:
@@ -183,8 +184,8 @@ def _tell(
     if done.verified is not None:
         verified = f"  {done.verified} of {done.groups} groups verified"
     print(
-        f"{source} -> {target}  {header.width}x{header.height}  {done.frames} frames"
-        f"  {done.frames / seconds:.1f} frames/s{verified}",
+        f"{printable(source)} -> {printable(target)}  {header.width}x{header.height}"
+        f"  {done.frames} frames  {done.frames / seconds:.1f} frames/s{verified}",
         file=out,
         flush=True,
     )

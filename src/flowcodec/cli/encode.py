@@ -21,11 +21,9 @@ from flowcodec.bitstream.video_groups import MAX_GROUP_FRAMES
 from flowcodec.cli import encode_video
 from flowcodec.cli.jobs import (
     FCI,
-    PIPE,
     Job,
     Task,
     check_outputs,
-    check_terminal,
     naming,
     output_file,
     plan,
@@ -34,6 +32,7 @@ from flowcodec.cli.jobs import (
 from flowcodec.cli.measuring import device_options, refuse_given, weights_options
 from flowcodec.cli.raw_planes import RawFormat
 from flowcodec.cli.sources import check_name, is_pipe, open_source, refuse_coded, standard
+from flowcodec.cli.streams import PIPE, check_standard_output, printable
 from flowcodec.errors import UsageError
 from flowcodec.media.files import picture_files
 
@@ -220,11 +219,12 @@ def command(
         return
     refuse_given("is for videos, not for pictures", "gop")
     todo = plan(inputs, output, FCI, picture_files)
-    check_terminal(todo)
     check_outputs(todo)
     if output is not None and output != PIPE and len(todo) == 1:
         check_name(todo[0].target, FCI)
     to_pipe = any(job.target == PIPE for job in todo)
+    if to_pipe:
+        check_standard_output("a picture")
     if to_pipe and as_json:
         raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
     options = Options(
@@ -245,7 +245,7 @@ def command(
         if quiet:
             return
         for note in report.notes:
-            print(f"{report.input}: note: {note}", file=sys.stderr)
+            print(f"{printable(report.input)}: note: {note}", file=sys.stderr)
         text = json.dumps(_as_object(report)) if as_json else _as_line(report)
         print(text, file=sys.stderr if to_pipe else sys.stdout, flush=True)
 
@@ -308,7 +308,8 @@ def _reach(options: Options, picture: Picture, name: str) -> Found[EncodedPictur
     def tell(trial: Trial) -> None:
         if not options.quiet:
             print(
-                f"{name}: tried q {trial.quality:g}: {trial.size:,} bytes, {trial.psnr:.2f} dB",
+                f"{printable(name)}: tried q {trial.quality:g}: {trial.size:,} bytes,"
+                f" {trial.psnr:.2f} dB",
                 file=sys.stderr,
                 flush=True,
             )
@@ -348,7 +349,7 @@ def _as_object(report: Report) -> dict[str, Any]:
 
 def _as_line(report: Report) -> str:
     return (
-        f"{report.input} -> {report.output}  {report.width}x{report.height}"
+        f"{printable(report.input)} -> {printable(report.output)}  {report.width}x{report.height}"
         f"  {report.bytes:,} bytes  {report.bpp:.3f} bpp  {report.psnr:.2f} dB"
         f"  q {report.quality:g}"
     )

@@ -16,7 +16,6 @@ from flowcodec.cli.jobs import naming
 from flowcodec.cli.measuring import progress_bar
 from flowcodec.cli.part_file import Output, video_output
 from flowcodec.cli.sources import (
-    PIPE,
     check_name,
     check_not_input,
     input_kind,
@@ -24,6 +23,7 @@ from flowcodec.cli.sources import (
     open_source,
     refuse_coded,
 )
+from flowcodec.cli.streams import PIPE, check_standard_output, printable
 from flowcodec.errors import UsageError
 from flowcodec.media.formats import VIDEO_SUFFIXES
 
@@ -78,8 +78,8 @@ def encode(source: str, output: str | None, options: Options) -> None:
     import flowcodec
 
     target = output or (PIPE if source == PIPE else str(Path(source).with_suffix(FCV)))
-    if target == PIPE and sys.stdout.isatty():
-        raise UsageError("a video is not written to a terminal; give -o FILE")
+    if target == PIPE:
+        check_standard_output("a video")
     if target == PIPE and options.as_json:
         raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
     check_not_input(target, [source])
@@ -124,7 +124,7 @@ class Work:
         with opened_video(self.source, options.raw) as video:
             if not (options.quiet or self.output.begun):
                 for note in video.notes:
-                    print(f"{video.name}: note: {note}", file=sys.stderr)
+                    print(f"{printable(video.name)}: note: {note}", file=sys.stderr)
             self.pixels = video.width * video.height
             bar = progress_bar(video.count, "encoding")
             with nullcontext(lambda: None) if options.quiet else bar as advance:
@@ -150,7 +150,7 @@ class Work:
                     break
         if pace.always(HIGHEST) and not self.options.quiet:
             told = f"quality 8, the highest, takes {done.bytes:,} of the {aim.limit:,} bytes"
-            print(f"{self.source}: note: {told}", file=sys.stderr)
+            print(f"{printable(self.source)}: note: {told}", file=sys.stderr)
         return done
 
     def aim(self) -> Aim:
@@ -198,7 +198,7 @@ def _as_object(source: str, target: str, done: EncodedVideo, pixels: int) -> dic
 def _as_line(found: dict[str, Any]) -> str:
     psnr = "exact" if found["psnr"] is None else f"{found['psnr']:.2f} dB"
     return (
-        f"{found['input']} -> {found['output']}  {found['frames']} frames"
+        f"{printable(found['input'])} -> {printable(found['output'])}  {found['frames']} frames"
         f"  {found['bytes']:,} bytes  {found['bpp']:.3f} bpp  {psnr}"
         f"  {found['frames'] / found['seconds']:.1f} frames/s"
     )

@@ -7,12 +7,15 @@ from typing import Any, BinaryIO
 from flowcodec.bitstream.header import LOSSLESS_PSNR, MODEL_NAMES, VERSION
 from flowcodec.bitstream.video_file import (
     FRAME_KINDS,
+    UNFINISHED,
+    Damage,
     Group,
     VideoHeader,
     describe_video_header,
     read_groups,
 )
 from flowcodec.bitstream.video_header import INTER_MODEL_NAMES
+from flowcodec.cli.streams import printable
 
 SHOWN = 12  # groups, at the most, in the text
 
@@ -50,9 +53,9 @@ def read(stream: BinaryIO) -> Contents:
         "framing": length - code.total(),
         "header and index": counted.total - length,
     }
-    unfinished = [wrong for wrong in damage if wrong.unfinished]
-    told = [str(wrong) for wrong in damage if wrong not in unfinished]
-    return Contents(header, listed, kinds, parts, counted.total, told, not unfinished)
+    told = [str(wrong) for wrong in damage if wrong.text != UNFINISHED]
+    whole = len(told) == len(damage)
+    return Contents(header, listed, kinds, parts, counted.total, told, whole)
 
 
 def _group(group: Group) -> dict[str, Any]:
@@ -98,6 +101,8 @@ def as_json(file: str, found: Contents) -> dict[str, Any]:
         "bytes": found.size,
         "bpp": _bpp(found),
         "parts": found.parts,
+        "whole": found.whole,
+        "damage": found.damage,
     }
 
 
@@ -110,7 +115,7 @@ def as_text(file: str, found: Contents) -> str:
         ("frames", f"{frames} in {len(found.groups)} groups: {kinds}"),
         ("file", f"{found.size} bytes, {_bpp(found):.4f} bits per pixel"),
     ]
-    lines = [file] + [f"  {name:<20}{value}" for name, value in rows]
+    lines = [printable(file)] + [f"  {name:<20}{value}" for name, value in rows]
     lines += [
         f"    {part:<18}{count:>10} bytes {count / found.size:>7.2%}"
         for part, count in found.parts.items()

@@ -5,7 +5,6 @@ A job that fails is reported and the others go on. Standard input and output are
 
 import contextlib
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,12 +15,12 @@ import click
 
 from flowcodec.cli.main import complain
 from flowcodec.cli.measuring import progress_bar
+from flowcodec.cli.streams import PIPE, named, standard_output
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.files import atomic_write
 from flowcodec.media.formats import SUFFIXES, VIDEO_SUFFIXES
 from flowcodec.media.outputs import check_output
 
-PIPE = "-"
 FCI = ".fci"
 
 Options = TypeVar("Options")
@@ -93,13 +92,7 @@ def _checked(targets: dict[Path, str]) -> list[Job]:
         other = taken.setdefault(target, path)
         if other != path and target != PIPE:
             raise UsageError(f"{other} and {path} would both become {target}; name them apart")
-    return [Job(str(path), target) for path, target in targets.items()]
-
-
-def check_terminal(jobs: Iterable[Job]) -> None:
-    """UsageError rather than a picture's bytes on a terminal."""
-    if sys.stdout.isatty() and any(job.target == PIPE for job in jobs):
-        raise UsageError("a picture is not written to a terminal; give -o FILE")
+    return [Job(named(str(path)), target) for path, target in targets.items()]
 
 
 def check_outputs(jobs: Iterable[Job]) -> None:
@@ -113,8 +106,9 @@ def check_outputs(jobs: Iterable[Job]) -> None:
 def output_file(target: str) -> Iterator[BinaryIO]:
     """A binary file that becomes `target`, whole or not at all, its folder made; or stdout."""
     if target == PIPE:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        stream = standard_output()
+        yield stream
+        stream.flush()
     else:
         path = Path(target)
         path.parent.mkdir(parents=True, exist_ok=True)

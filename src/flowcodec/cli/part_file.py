@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from flowcodec.bitstream.fields import START_BYTES, file_kind
 from flowcodec.bitstream.video_file import read_groups
-from flowcodec.cli.jobs import PIPE
+from flowcodec.cli.streams import PIPE, printable, standard_output
 from flowcodec.errors import FormatError, MediaError
 from flowcodec.media.files import atomic_write
 from flowcodec.media.outputs import check_output, pass_on, plain_file
@@ -72,8 +72,9 @@ def _written_through(path: Path | None) -> Iterator[BinaryIO]:
         with atomic_write(path) as stream:
             yield stream
         return
-    yield sys.stdout.buffer
-    sys.stdout.buffer.flush()
+    output = standard_output()
+    yield output
+    output.flush()
 
 
 @contextmanager
@@ -99,7 +100,7 @@ def _part_file(target: Path) -> Iterator[BufferedRandom]:
         except BaseException as error:
             written = stream.tell() > 0
             if written and _holds_group(stream):
-                print(f"What was coded so far is in {part}.", file=sys.stderr)
+                print(f"What was coded so far is in {printable(part)}.", file=sys.stderr)
             elif written or not left:
                 part.unlink(missing_ok=True)
             if isinstance(error, OSError) and error.errno and error.filename is None:

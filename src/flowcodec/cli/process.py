@@ -1,7 +1,5 @@
-"""The process that a command runs in: its standard streams, the signals that end it, and what
-libraries say in it."""
+"""The process that a command runs in: the signals that end it, and what libraries say in it."""
 
-import io
 import logging
 import os
 import signal
@@ -12,11 +10,9 @@ import time
 import warnings
 from types import FrameType
 
+from flowcodec.cli.streams import keep_standard_streams
+
 GRACE = 1.5  # seconds from a signal to the end, however long the call in hand takes
-
-
-class Closed(io.TextIOWrapper):
-    """Stands for a standard stream that was closed: leads nowhere."""
 
 
 def own_process() -> None:
@@ -24,27 +20,6 @@ def own_process() -> None:
     keep_standard_streams()
     quiet_libraries()
     end_on_signals(GRACE)
-
-
-def keep_standard_streams() -> None:
-    """Put something that leads nowhere where a standard stream is closed.
-
-    Otherwise the next file that is opened would take its number, and get what is meant for it.
-    What cannot be written in the terminal's encoding is written with backslashes.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free
-    if sys.stdin is None:
-        sys.stdin = Closed(io.BufferedReader(io.FileIO(os.devnull, "r")))
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, Closed(io.BufferedWriter(io.FileIO(os.devnull, "w"))))
-        else:
-            stream.reconfigure(errors="backslashreplace")
 
 
 def quiet_libraries() -> None:

@@ -6,13 +6,13 @@ A pipe can be opened once: what was looked at here stays open until it is read.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from flowcodec.bitstream.fields import MAGIC, file_kind
+from flowcodec.cli.streams import PIPE, standard_input
 from flowcodec.errors import FormatError, UsageError
 from flowcodec.media.outputs import descriptor, plain_file
 from flowcodec.media.peeking import peeked
@@ -20,7 +20,6 @@ from flowcodec.media.peeking import peeked
 if TYPE_CHECKING:
     from flowcodec.media.kinds import Kind
 
-PIPE = "-"
 HEAD_BYTES = 4096
 
 _waiting: dict[str, tuple[BinaryIO, BinaryIO]] = {}  # pipes, and how they are read after a look
@@ -79,7 +78,7 @@ def _opened_pipe(source: str) -> tuple[BinaryIO, BinaryIO]:
     """A pipe, and the stream to read it from, which begins with what was looked at."""
     waiting = _waiting.pop(source, None)
     if source == PIPE:
-        opened: BinaryIO = sys.stdin.buffer
+        opened = standard_input()
         return waiting if waiting and waiting[0] is opened else (opened, opened)
     if waiting:
         return waiting
