@@ -51,7 +51,7 @@ def video_output(target: str, *, again: bool) -> Iterator[Output]:
     path = None if target == PIPE else Path(target)
     plain = None if path is None else plain_file(path)
     if path is not None:
-        check_output(path, makes_folders=True)
+        check_output(target, makes_folders=True)
     if plain is not None:
         with _part_file(plain) as part:
             yield Output(part, ours=True)
