@@ -25,7 +25,7 @@ from flowcodec.cli.jobs import (
     plan,
     run_jobs,
 )
-from flowcodec.cli.measuring import device_options, refuse_given
+from flowcodec.cli.measuring import Number, device_options, refuse_given
 from flowcodec.cli.sources import check_name, check_not_input, open_source, standard
 from flowcodec.cli.streams import PIPE, check_standard_output, printable
 from flowcodec.errors import FlowcodecError, UsageError
@@ -98,7 +98,7 @@ class Report:
     " whole, is as near to ORIGINAL as its encoder measured.",
 )
 @click.option("--strip", is_flag=True, help="Leave out ICC profile and EXIF.")
-@click.option("--start", type=click.FloatRange(0), help="Videos: begin at this time, in seconds.")
+@click.option("--start", type=Number(0), help="Videos: begin at this time, in seconds.")
 @click.option("--frames", type=click.IntRange(1), help="Videos: decode so many frames at most.")
 @click.option(
     "--lossless", is_flag=True, help="Videos: write FFV1 to a .mkv file, instead of H.264."

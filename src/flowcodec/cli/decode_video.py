@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -88,7 +89,7 @@ def decode(source: str, output: str | None, options: Options) -> None:
                 header, groups = index.header, groups_from(index, options.start)
             else:
                 header, groups = read_groups(stream, done.damage.append)
-        first = round(options.start / header.time_base) if options.start else None
+        first = ticks(options.start, header) if options.start else None
         if first is not None and not stream.seekable():
             groups = groups_after(groups, first)
         opened: str | BinaryIO = standard_output() if target == PIPE else target
@@ -144,9 +145,14 @@ def beside(source: str) -> str:
     return str(path.with_suffix(FILE_SUFFIX))
 
 
+def ticks(seconds: float, header: VideoHeader) -> int:
+    """A time in the ticks of a video."""
+    return round(Fraction(seconds) / header.time_base)
+
+
 def groups_from(index: VideoIndex, seconds: float) -> Iterator[Group]:
     """The groups from the one that shows this time on."""
-    start = index.group_at_time(round(seconds / index.header.time_base))
+    start = index.group_at_time(ticks(seconds, index.header))
     for number in range(start, len(index.places)):
         yield index.read_group(number)
 

@@ -29,7 +29,7 @@ from flowcodec.cli.jobs import (
     plan,
     run_jobs,
 )
-from flowcodec.cli.measuring import device_options, refuse_given, weights_options
+from flowcodec.cli.measuring import Number, device_options, refuse_given, weights_options
 from flowcodec.cli.raw_planes import RawFormat
 from flowcodec.cli.sources import check_name, is_pipe, open_source, refuse_coded, standard
 from flowcodec.cli.streams import PIPE, check_standard_output, printable
@@ -124,7 +124,7 @@ class Report:
 @click.option(
     "-q",
     "--quality",
-    type=click.FloatRange(1, 8),
+    type=Number(1, 8),
     help="Any number from 1 (small) to 8 (good). [default: 4]",
 )
 @click.option("--target-bpp", type=float, help="At most so many bits a pixel, as near as it gets.")

@@ -143,11 +143,15 @@ class Work:
 
         with naming(self.source):
             aim = self.aim()
-            while True:
+            taken = False
+            while not taken:
                 pace = aim.pace()
-                done = self.once(pace)
-                if aim.takes(done.bytes, pace):
-                    break
+                try:
+                    done = self.once(pace)
+                    taken = aim.takes(done.bytes, pace)
+                except UsageError:
+                    self.output.start()  # nobody wants what is too large at any quality
+                    raise
         if pace.always(HIGHEST) and not self.options.quiet:
             told = f"quality 8, the highest, takes {done.bytes:,} of the {aim.limit:,} bytes"
             print(f"{printable(self.source)}: note: {told}", file=sys.stderr)

@@ -90,7 +90,6 @@ def _part_file(target: Path) -> Iterator[BufferedRandom]:
     part = target.with_name(target.name + PART)
     target.parent.mkdir(parents=True, exist_ok=True)
     with _claimed(part) as stream:
-        left = os.fstat(stream.fileno()).st_size > 0
         try:
             yield stream
             stream.flush()
@@ -101,7 +100,7 @@ def _part_file(target: Path) -> Iterator[BufferedRandom]:
             written = stream.tell() > 0
             if written and _holds_group(stream):
                 print(f"What was coded so far is in {printable(part)}.", file=sys.stderr)
-            elif written or not left:
+            elif written or not os.fstat(stream.fileno()).st_size:
                 part.unlink(missing_ok=True)
             if isinstance(error, OSError) and error.errno and error.filename is None:
                 raise MediaError(f"cannot write {part}: {error.strerror}") from error

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcodec.cli.encode import Size
+from flowcodec.cli.measuring import Number
 from flowcodec.cli.streams import printable
 from flowcodec.errors import UsageError
 
@@ -46,7 +47,7 @@ Examples:
 )
 @click.option("--device", help="cpu, cuda, cuda:1, ... Default: cuda where there is one, else cpu.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads. Default: torch's.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="End this run after that.")
+@click.option("--minutes", type=Number(0, min_open=True), help="End this run after that.")
 @click.option(
     "--export",
     "weights",
