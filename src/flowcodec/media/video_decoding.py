@@ -6,6 +6,7 @@ that stands alone. Frames are numbered as they are shown, from 0, the damaged on
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -20,6 +21,7 @@ from av.video.stream import VideoStream
 from flowcodec.media.video_format import Found
 from flowcodec.media.video_hearing import Complaints, hearing
 
+RAW_H264 = "h264"  # the one source that loses frames with nobody to miss them but the decoder
 TRIES = 16  # at reading on after an error
 MOST_DELAYED = 64  # packets after which the frame of one has come, or never comes
 
@@ -38,14 +40,22 @@ class Fed:
 class Decoding:
     """Walks over a stream once and tells `found` what of it is damaged or missing.
 
-    heard: what was complained of while the container was opened.
+    heard: what was complained of while the container was opened. cut: how much of the file is
+    there, in words, where it is not the whole.
     """
 
     def __init__(
-        self, container: InputContainer, stream: VideoStream, heard: Complaints, found: Found
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        heard: Complaints,
+        found: Found,
+        cut: str = "",
     ):
         self.container, self.stream, self.found = container, stream, found
-        self.heard = heard
+        self.heard, self.cut = heard, cut
+        if self._complained():
+            self._begin_again()
         self.last: Fed | None = None  # that was decoded
         self._fed = 0
         self._shown = 0  # frames that came out, and those that should have
@@ -53,6 +63,8 @@ class Decoding:
         self._tainted = False  # what is decoded now is made of damaged frames
         self._leading: int | None = None  # what is shown before may be so, too
         self._damaged: list[int] = []
+        self._gaps: list[tuple[int, str]] = []  # frames, and what was wrong before them
+        self._demuxed = container.demux(stream)
         context: Any = stream.codec_context
         context.thread_count = 1  # what a decoder logs is then about the packet it was just given
         context.copy_opaque = True
@@ -62,8 +74,8 @@ class Decoding:
 
     def frames(self) -> Iterator[tuple[int, VideoFrame]]:
         """Whole frames in the order in which they are shown, each with its number."""
-        for packet in self._packets():
-            fed = None if packet is None else self._feed(packet)
+        for packet, before, behind in self._packets():
+            fed = None if packet is None else self._feed(packet, before, behind)
             for frame in self._decoded(packet, fed):
                 of = frame.opaque if isinstance(frame.opaque, Fed) else fed
                 if of is not None:
@@ -75,37 +87,57 @@ class Decoding:
                 else:
                     self._damaged.append(self._shown)
                 self._shown += 1
-        self._count_lost(None)
-        self._tell()
+            if packet is None:
+                self._count_lost(None)
+                self._tell(before)
 
-    def _packets(self) -> Iterator[Packet | None]:
-        """Those of the stream, and None in the end."""
-        packets = self.container.demux(self.stream)
-        failed = 0
-        while failed < TRIES:
+    def _packets(self) -> Iterator[tuple[Packet | None, str, str]]:
+        """Those of the stream, and None in the end; with what the container complained of while
+        they were looked for, and while the next one was."""
+        packet, before = self._next()
+        while packet is not None:
+            following, behind = self._next()
+            # At the end of the file, what is there of the last one is known.
+            yield packet, before, behind if following is not None else ""
+            packet, before = following, behind
+        yield None, before, ""
+
+    def _next(self) -> tuple[Packet | None, str]:
+        for _ in range(TRIES):
             try:
                 with hearing(self.heard):
-                    packet = next(packets, None)
+                    packet = next(self._demuxed, None)
             except av.FFmpegError as error:
                 self.heard.errors.append((self.container.format.name, str(error.strerror)))
-                packets = self.container.demux(self.stream)
-                failed += 1
+                self._demuxed = self.container.demux(self.stream)
                 continue
-            if packet is None or (packet.size == 0 and packet.dts is None):
-                break
-            failed = 0
-            if packet.size:  # an empty one says that the frame before goes on
-                yield packet
-        yield None
+            if packet is None or packet.size or packet.dts is None:
+                break  # an empty one says that the frame before goes on
+        complaint = self._complained()
+        self.heard.errors.clear()
+        return (packet if packet and packet.size else None), complaint
 
-    def _feed(self, packet: Packet) -> Fed:
+    def _complained(self) -> str:
+        """The first thing that the container complained of."""
+        name = self.container.format.name
+        return next((text for who, text in self.heard.errors if who == name), "")
+
+    def _begin_again(self) -> None:
+        """Go back to the beginning: what was wrong while the container was opened is heard again
+        in its place."""
+        with suppress(av.FFmpegError):
+            self.container.seek(self.stream.start_time or 0, stream=self.stream)
+            self.heard.errors.clear()
+
+    def _feed(self, packet: Packet, before: str, behind: str) -> Fed:
         """Judge a packet by how it came."""
-        broken = self._broken()
         key = packet.is_keyframe or self.stream.codec_context.codec.intra_only
+        if before:
+            self._gaps.append((self._shown, before))
         if key:
-            self._leading = packet.pts if self._tainted or broken else None
+            self._leading = packet.pts if self._tainted or before else None
             self._tainted = False
-        if (broken and not key) or self._came_damaged(packet):
+        if (before and not key) or behind or self._came_damaged(packet):
             self._tainted = True
         leads = self._leading is not None and packet.pts is not None and packet.pts < self._leading
         whole = not (self._tainted or leads)
@@ -116,14 +148,6 @@ class Decoding:
             self.last = fed
             self._pending.append(fed)
         return fed
-
-    def _broken(self) -> bool:
-        """Whether the container complained before a packet; what it said is told."""
-        said = [text for who, text in self.heard.errors if who == self.container.format.name]
-        self.heard.errors.clear()
-        for text in said[:1]:
-            self.found.damage.append(f"the file is damaged near frame {self._shown}: {text}")
-        return bool(said)
 
     def _came_damaged(self, packet: Packet) -> bool:
         """Whether a packet is, or is made of, one that ffmpeg said to be corrupt.
@@ -141,7 +165,7 @@ class Decoding:
         context = self.stream.codec_context
         heard = Complaints()
         try:
-            with hearing(heard):
+            with hearing(heard, gaps=self.container.format.name == RAW_H264):
                 return self.stream.decode(packet)
         except av.EOFError:
             return []
@@ -179,15 +203,20 @@ class Decoding:
                 self._damaged.append(self._shown)
                 self._shown += 1
 
-    def _tell(self) -> None:
+    def _tell(self, at_the_end: str) -> None:
+        told = self.found.damage
         for first, last in _runs(self._damaged):
-            self.found.damage.append(f"{_numbers(first, last)} damaged")
+            told.append(f"{_numbers(first, last)} damaged and left out")
+        for number, complaint in self._gaps:
+            told.append(f"something is missing before frame {number}: {complaint}")
         missing = self._stated() - self._fed
         if missing > 0:
             numbers = _numbers(self._shown, self._shown + missing - 1)
-            self.found.damage.append(f"{numbers} missing, of {self._shown + missing}")
-        else:
-            self._broken()
+            told.append(f"{numbers} missing, of {self._shown + missing}")
+        if self.cut:
+            told.append(self.cut)
+        elif at_the_end and missing <= 0:
+            told.append(f"something is missing at the end: {at_the_end}")
 
     def _stated(self) -> int:
         """How many packets there should be, where the container has a list of them; or 0."""

@@ -9,6 +9,7 @@ from av import logging
 from av.container import InputContainer
 
 CORRUPT = re.compile(r"Packet corrupt \(stream = (\d+), dts = (-?\d+|NOPTS)\)")
+GAP = "Frame num gap"
 HARMLESS = (
     "Unknown entry",  # of a newer Matroska
     "mmco: ",  # an encoder that forgets frames it does not have
@@ -28,18 +29,21 @@ class Complaints:
 
 
 @contextmanager
-def hearing(heard: Complaints) -> Iterator[None]:
-    """Add what ffmpeg complains of in the block, in this thread."""
+def hearing(heard: Complaints, gaps: bool = False) -> Iterator[None]:
+    """Add what ffmpeg complains of in the block, in this thread. gaps: numbers that H.264 leaves
+    out count as errors."""
     lines: list[tuple[int, str, str]] = []
     try:
-        with _level(logging.WARNING), logging.Capture() as lines:
+        with _level(logging.DEBUG if gaps else logging.WARNING), logging.Capture() as lines:
             yield
     finally:
         for grade, who, text in lines:
             if match := CORRUPT.search(text):
                 stream, time = match.groups()
                 heard.corrupt.append((int(stream), None if time == "NOPTS" else int(time)))
-            elif grade <= logging.ERROR and not text.startswith(HARMLESS):
+            elif text.startswith(GAP) or (
+                grade <= logging.ERROR and not text.startswith(HARMLESS)
+            ):
                 heard.errors.append((who, " ".join(text.split())))
 
 

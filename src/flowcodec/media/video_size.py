@@ -1,4 +1,4 @@
-"""How long a video file says it is: Matroska, MP4 and RIFF state their sizes before what they hold.
+"""How long a video file says it is: most containers state sizes before what they hold.
 
 A file that was cut is shorter.
 """
@@ -6,6 +6,9 @@ A file that was cut is shorter.
 from typing import BinaryIO, Literal
 
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+ASF = bytes.fromhex("3026b2758e66cf11a6d900")  # the beginning of its name
+ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+PAGE, LONGEST_PAGE, LAST_PAGE = b"OggS", 65307, 4  # the last a flag
 RIFFS = (b"RIFF", b"RIFX")
 
 
@@ -18,6 +21,10 @@ def stated_size(file: BinaryIO, size: int) -> int | None:
         return _of_riff(file, size, "little" if head.startswith(b"RIFF") else "big")
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"):
         return _of_boxes(file, size)
+    if head.startswith(ASF):
+        return _of_asf(file)
+    if head.startswith(PAGE):
+        return _of_ogg(file, size)
     return None
 
 
@@ -78,3 +85,20 @@ def _of_boxes(file: BinaryIO, size: int) -> int | None:
             return None  # no box: something else was put behind
         offset += length
     return offset
+
+
+def _of_asf(file: BinaryIO) -> int | None:
+    head = _at(file, 0, 8192)
+    place = head.find(ASF_FILE)
+    length = int.from_bytes(head[place + 40 : place + 48], "little")
+    return length if place >= 0 and length else None
+
+
+def _of_ogg(file: BinaryIO, size: int) -> int:
+    """Ogg marks its last page; without it, there is a byte more at least."""
+    start = max(0, size - LONGEST_PAGE)
+    tail = _at(file, start, LONGEST_PAGE)
+    page = tail.rfind(PAGE)
+    lengths = tail[page + 27 : page + 27 + tail[page + 26]] if 0 <= page < len(tail) - 27 else b""
+    end = start + page + 27 + len(lengths) + sum(lengths)
+    return end if lengths and tail[page + 5] & LAST_PAGE else max(end, size + 1)

@@ -70,7 +70,10 @@ def read_container(
         raise UsageError(f"{name} has times of its own; --fps is for pictures and raw streams")
     _prepare(container, stream)
     found = Found(notes=_left_out(container, stream))
-    decoding = Decoding(container, stream, heard, found)
+    cut = ""
+    if size is not None and size[0] < size[1]:
+        cut = f"it is cut: {size[0]} of its {size[1]} bytes are there"
+    decoding = Decoding(container, stream, heard, found, cut)
     numbered = _decoded(decoding, name)
     first = next(numbered, None)
     if first is None:
@@ -82,7 +85,6 @@ def read_container(
     found.notes += _lost(first[1], stream, turned)
     frames = itertools.chain([first], numbered)
     ending = Ending(container, stream)
-    cut = size is not None and size[0] < size[1]
     longest = LONGEST_PAUSE / format.time_base if container.format.flags & WITH_SEAMS else None
     clock = Clock(format.ticks, longest)
 
@@ -94,8 +96,6 @@ def read_container(
         last = ending.ticks(decoding.last, whole=not cut)
         if fps is None and last and abs(last - format.ticks) > 1:
             found.ending = last
-        if cut and size is not None:
-            found.damage.append(f"it is cut: {size[0]} of its {size[1]} bytes are there")
 
     timed = _shown(name, progressive(clocked(), found), format, turned, found)
     return Video(name, format, _count(container, stream, format.fps), timed, found)
