@@ -37,6 +37,7 @@ USUAL_FPS = Fraction(25)  # where nothing says it; ffmpeg takes the same
 FRAME_LINE = len(b"FRAME\n")
 LINE_BYTES = 4096  # of a header at most
 
+_FRAME = re.compile(rb"FRAME( [ -~]*)?\n")
 _COLOURS = re.compile(r"(mono|4[1-4][0-4])(jpeg|mpeg2|paldv)?(alpha)?(?:p?(9|1[0-6]))?")
 FIELDS: dict[str, Fields] = {"t": "tt", "b": "bb"}  # y4m's words for interlacing
 _SITINGS: dict[str, Siting] = {"jpeg": "center", "mpeg2": "left", "paldv": "topleft"}
@@ -140,13 +141,15 @@ class Kind(NamedTuple):
 
 def _y4m_frames(stream: BinaryIO, kind: Kind, found: Found) -> Iterator[Numbered]:
     size = bytes_of(kind.pixels)
+    ahead = b""  # what was read as a line that has no end
     for number in itertools.count():
-        line = stream.readline(LINE_BYTES)
+        line = ahead if ahead.endswith(b"\n") else ahead + stream.readline(LINE_BYTES)
         if not line:
             return
-        whole = line.startswith(b"FRAME") and line.endswith(b"\n")
+        whole = _FRAME.fullmatch(line) is not None
         taken = b"" if whole else line[FRAME_LINE:]
-        data = taken + _exactly(stream, size - len(taken))
+        data, ahead = taken[:size], taken[size:]
+        data += _exactly(stream, size - len(data))
         if len(data) < size:
             found.damage.append(
                 f"it is cut inside frame {number}: the {number} frames before are whole"

@@ -6,27 +6,34 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import av
 from av.container import OutputContainer
-from av.video.reformatter import ColorRange, ColorTrc, VideoReformatter
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
 from flowcodec.errors import MediaError
+from flowcodec.media import matroska
 from flowcodec.media.files import atomic_write
+from flowcodec.media.matroska import ShapedFile
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.media.video_format import (
     LEFT,
     MATRIX_TAGS,
     PIXELS,
+    PRIMARIES,
     SHARED,
+    TRANSFERS,
     Frame,
-    Matrix,
     VideoFormat,
     from_rgb,
     planes_of,
+    usual_matrix,
 )
 from flowcodec.media.video_streams import ffmpeg_as_media_error
 
@@ -36,19 +43,23 @@ CONTAINERS = {".mp4": "mp4", ".mkv": "matroska"}
 H264 = {"crf": "16", "preset": "medium"}
 Y4M_TAGS = {"gray": "mono", "420": "420mpeg2", "422": "422", "444": "444", "rgb": "444"}
 PIXELS_OF_FFV1 = {**PIXELS, "rgb": "bgr0"}
-TRANSFERS: dict[Matrix, ColorTrc] = {
-    "bt601": ColorTrc.SMPTE170M,
-    "bt709": ColorTrc.BT709,
-    "bt2020": ColorTrc.BT2020_10,
-}
+SILENT = 2  # the code of primaries and transfers that are not stated
+FRAME_DURATION = 1 << 8  # a flag of an encoder: packets take the durations of frames
 
 
 class VideoWriter(Protocol):
-    """What `create_video` gives."""
+    """What `create_video` gives.
 
-    def write(self, frame: Frame, tick: int | None = None) -> None:
+    notes: what the kind of file does not hold of this video, in words; complete after the block.
+    """
+
+    notes: list[str]
+
+    def write(self, frame: Frame, tick: int | None = None, duration: int | None = None) -> None:
         """Append one frame, uint8 (height, width, 3) RGB, shown from `tick` of the format's time
-        base on; without it, a frame after the one before. MediaError where its shape differs."""
+        base on; without it, a frame after the one before. The first is at 0, wherever it was, and
+        the others move with it. The last is shown for `duration` ticks, or for the time of a frame.
+        MediaError where its shape differs."""
 
 
 @contextmanager
@@ -60,9 +71,9 @@ def create_video(
     By the end of a path's name: .mp4 or .mkv, H.264 (4:2:0, quality "crf" 16; odd sizes grow by one
     repeated column or row, since 4:2:0 needs even ones), or, lossless, FFV1 in .mkv in the format's
     own sampling; .y4m and .yuv, planes in the format's own sampling; no suffix, a folder of PNG
-    files. An open file gets y4m, frame by frame. Rate, times, aspect, matrix and range are kept
-    where the kind of file can say them (FFV1 cannot say the aspect); y4m of RGB becomes 4:4:4 of
-    limited range. A first time below 0 becomes 0, the others move with it.
+    files. An open file gets y4m, frame by frame. Rate, times, aspect and what colours mean are kept
+    where the kind of file can say them, and the writer's notes tell where it cannot; y4m of RGB
+    becomes 4:4:4 of limited range.
 
     Raises MediaError where the suffix is another one, and where the file cannot be written; then
     nothing is left behind. A folder must not be there yet, or be empty.
@@ -83,7 +94,7 @@ def create_video(
             yield _FolderWriter(folder, format)
     elif suffix in CONTAINERS:
         with ffmpeg_as_media_error(f"cannot write {path}"), atomic_write(path) as stream:
-            container = av.open(stream, "w", format=CONTAINERS[suffix])
+            container = _container(stream, suffix, format)
             try:
                 encoder = _Encoder(container, format, lossless)
                 yield encoder
@@ -99,6 +110,15 @@ def create_video(
             f"cannot tell a video format from the name {path};"
             " end it in .mp4, .mkv, .y4m or .yuv, or name a folder"
         )
+
+
+def _container(stream: BinaryIO, suffix: str, format: VideoFormat) -> OutputContainer:
+    kind = CONTAINERS[suffix]
+    if kind != "matroska" or format.aspect == 1:
+        return av.open(stream, "w", format=kind)
+    shown = format.aspect * format.width / format.height
+    file: Any = ShapedFile(stream, shown)
+    return av.open(file, "w", format=kind, options=dict(matroska.OPTIONS))
 
 
 @contextmanager
@@ -119,24 +139,66 @@ def _new_folder(path: Path) -> Iterator[Path]:
         raise
 
 
-class _FolderWriter:
-    def __init__(self, folder: Path, format: VideoFormat):
-        self.folder, self.format = folder, format
-        self.count = 0
+class _Steady:
+    """What holds a rate and no times; it notes what else there would be to hold."""
 
-    def write(self, frame: Frame, tick: int | None = None) -> None:
+    def __init__(self, format: VideoFormat, kind: str, holds: tuple[str, ...]):
+        self.format, self.kind = format, kind
+        self.notes: list[str] = []
+        self.count = self.start = 0
+        usual = format.matrix == usual_matrix(format.width, format.height)
+        yuv = format.sampling not in ("rgb", "gray")
+        there = {
+            "aspect": (f"the shape of its pixels ({format.aspect})", format.aspect != 1),
+            "matrix": (f"its matrix ({format.matrix})", yuv and not usual),
+            "range": ("that its samples have the full range", yuv and format.full_range),
+            "primaries": (f"its primaries ({format.primaries})", format.primaries is not None),
+            "transfer": (f"its transfer ({format.transfer})", format.transfer is not None),
+        }
+        for what, (words, is_there) in there.items():
+            if is_there and what not in holds:
+                self._note(words)
+
+    def see(self, tick: int | None, duration: int | None) -> None:
+        """One frame after the other."""
+        step = self.format.ticks
+        self.start = self.start if self.count else tick or 0
+        if tick is not None and _differ(tick - self.start, self.count * step, step):
+            self._note("the times of its frames, which have no steady rate")
+        if duration is not None and _differ(duration, step, step):
+            self._note("how long its last frame is shown")
+        self.count += 1
+
+    def _note(self, words: str) -> None:
+        note = f"{self.kind} cannot say {words}"
+        if note not in self.notes:
+            self.notes.append(note)
+
+
+def _differ(ticks: int, others: Fraction, step: Fraction) -> bool:
+    return abs(ticks - others) > max(1, step / 2)
+
+
+class _FolderWriter(_Steady):
+    def __init__(self, folder: Path, format: VideoFormat):
+        super().__init__(replace(format, sampling="rgb"), "a folder of pictures", ())
+        self.folder = folder
+
+    def write(self, frame: Frame, tick: int | None = None, duration: int | None = None) -> None:
         if frame.shape != (self.format.height, self.format.width, 3):
             raise MediaError(f"a frame of this video has another size: {tuple(frame.shape)}")
         with (self.folder / f"{self.count:06d}.png").open("wb") as stream:
             write_picture(Picture(frame), stream, "PNG")
-        self.count += 1
+        self.see(tick, duration)
 
 
-class _PlaneWriter:
+class _PlaneWriter(_Steady):
     def __init__(self, target: BinaryIO, format: VideoFormat, *, header: bool):
         if header and format.sampling == "rgb":
             format = replace(format, sampling="444", full_range=False)
-        self.target, self.format, self.header = target, format, header
+        kind = "y4m" if header else "a file of raw planes"
+        super().__init__(format, kind, ("aspect", "range") if header else ())
+        self.target, self.header = target, header
         self.converter = VideoReformatter()
         if header:
             rate, aspect = format.fps, format.aspect
@@ -147,11 +209,12 @@ class _PlaneWriter:
                 f" XCOLORRANGE={kind}\n".encode()
             )
 
-    def write(self, frame: Frame, tick: int | None = None) -> None:
+    def write(self, frame: Frame, tick: int | None = None, duration: int | None = None) -> None:
         planes = planes_of(from_rgb(frame, self.format, self.converter))
         if self.header:
             self.target.write(b"FRAME\n")
         self.target.write(planes)
+        self.see(tick, duration)
 
 
 class _Encoder:
@@ -159,6 +222,7 @@ class _Encoder:
         self.container = container
         self.format = format if lossless else replace(format, sampling="420")
         self.lossless = lossless
+        self.notes: list[str] = []
         self.converter = VideoReformatter()
         stream: VideoStream = (
             container.add_stream("ffv1", rate=format.fps, options=dict(LEFT))
@@ -172,26 +236,64 @@ class _Encoder:
         context = stream.codec_context
         context.time_base = format.time_base
         context.sample_aspect_ratio = format.aspect
+        context.flags |= FRAME_DURATION
         if self.format.sampling != "rgb":
-            # The primaries that go with a matrix have its number.
-            context.colorspace = context.color_primaries = MATRIX_TAGS[format.matrix]
-            context.color_trc = TRANSFERS[format.matrix]
+            context.colorspace = MATRIX_TAGS[format.matrix]
+            context.color_primaries = format.primaries or PRIMARIES[format.matrix]
+            context.color_trc = format.transfer or TRANSFERS[format.matrix]
             context.color_range = self.format.range
+        elif format.primaries or format.transfer:
+            context.color_primaries = format.primaries or SILENT
+            context.color_trc = format.transfer or SILENT
+        if "matroska" in container.format.name and format.aspect != 1:
+            stream.metadata["title"] = matroska.PLACEHOLDER
         self.stream = stream
-        self.next = 0
+        self.step = max(1, round(format.ticks))
         self.start: int | None = None
-        self.step = max(1, round(1 / (format.fps * format.time_base)))
+        self.first_decoded: int | None = None
+        self.held: tuple[VideoFrame, int, int] | None = None  # its time, how long it is shown
+        self.packet: Packet | None = None  # the last one, not yet written
 
-    def write(self, frame: Frame, tick: int | None = None) -> None:
+    def write(self, frame: Frame, tick: int | None = None, duration: int | None = None) -> None:
         given = from_rgb(frame, self.format, self.converter, whole=not self.lossless)
         if self.lossless and self.format.sampling == "rgb":
             given = self.converter.reformat(given, format="bgr0")
+        before = None if self.held is None else self.held[1]
         if self.start is None:
-            self.start = min(0, tick or 0)  # a player skips what comes before 0
-        time = self.next if tick is None else max(tick - self.start, self.next)
-        given.pts, given.time_base = time, self.format.time_base
-        self.next = time + (self.step if tick is None else 1)
-        self.container.mux(self.stream.encode(given))
+            self.start = tick or 0
+        if tick is not None:
+            time = tick - self.start
+            time = time if before is None else max(time, before + 1)
+        else:
+            time = 0 if before is None else before + self.step
+        self._release(time)
+        self.held = given, time, self.step if duration is None else duration
 
     def finish(self) -> None:
-        self.container.mux(self.stream.encode(None))
+        """What is still held, and what the encoder still has."""
+        if self.held is None:
+            return
+        end = self.held[1] + self.held[2]
+        self._release(end)
+        self._mux(self.stream.encode(None))
+        if self.packet is not None and self.packet.dts is not None:
+            # A file counts the durations of packets in the order of decoding.
+            decoded = self.packet.dts - (self.first_decoded or 0)
+            self.packet.duration = max(self.packet.duration or 0, end - decoded)
+            self.container.mux(self.packet)
+
+    def _release(self, following: int) -> None:
+        """Encode the frame that is held: now it is known how long it is shown."""
+        if self.held is not None:
+            frame, time, _ = self.held
+            frame.pts, frame.time_base = time, self.format.time_base
+            frame.duration = following - time
+            self._mux(self.stream.encode(frame))
+
+    def _mux(self, packets: list[Packet]) -> None:
+        for packet in packets:
+            if self.packet is not None:
+                self.container.mux(self.packet)
+            elif packet.dts is not None:
+                self.first_decoded = packet.dts
+            self.packet = packet
