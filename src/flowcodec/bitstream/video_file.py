@@ -50,8 +50,12 @@ from flowcodec.bitstream.video_walk import Walk
 from flowcodec.bitstream.window import Window
 from flowcodec.errors import FormatError, UsageError
 
+UNFINISHED = "the file ends here, without its index"
+"""What is told of a file whose encoder was ended: all else may be whole."""
+
 __all__ = [
     "FRAME_KINDS",
+    "UNFINISHED",
     "CodedFrame",
     "Colour",
     "Damage",
@@ -256,7 +260,7 @@ def _groups(window: Window, header: VideoHeader, seed: int, report: Report) -> I
         group = read_frames(window, head, header, report)
         listing.add(group.header, group.length)
         yield group
-    report(Damage(window.offset, INDEX_UNIT, "the file ends here, without its index"))
+    report(Damage(window.offset, INDEX_UNIT, UNFINISHED))
 
 
 def _check_index(window: Window, head: Head, listing: Listing, report: Report) -> None:

@@ -17,16 +17,17 @@ import click
 from flowcodec.cli import decode_video
 from flowcodec.cli.jobs import (
     FCI,
-    PIPE,
     Job,
     Task,
-    check_terminal,
+    check_outputs,
     naming,
     output_file,
     plan,
     run_jobs,
 )
-from flowcodec.cli.measuring import device_options
+from flowcodec.cli.measuring import device_options, refuse_given
+from flowcodec.cli.sources import check_name, check_not_input, open_source, standard
+from flowcodec.cli.streams import PIPE, check_standard_output, printable
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.formats import format_named, format_of
 
@@ -92,8 +93,9 @@ class Report:
 @click.option(
     "--verify",
     metavar="ORIGINAL",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Fail unless the picture is as near to ORIGINAL as its encoder measured.",
+    type=click.Path(path_type=Path),
+    help="Fail, and write nothing, unless the picture, or each group of the video that was decoded"
+    " whole, is as near to ORIGINAL as its encoder measured.",
 )
 @click.option("--strip", is_flag=True, help="Leave out ICC profile and EXIF.")
 @click.option("--start", type=click.FloatRange(0), help="Videos: begin at this time, in seconds.")
@@ -131,9 +133,11 @@ def command(
     A .fcv file becomes a video (.mp4, .mkv, .y4m, .yuv), a folder of PNG frames, or y4m on
     standard output. Damage costs the frames of its group, and is told.
     """
+    inputs, output = tuple(standard(name, 0) for name in inputs), output and standard(output, 1)
     if any(decode_video.is_video(name) for name in inputs):
         if len(inputs) > 1:
             raise UsageError("a video is decoded alone; give one input")
+        refuse_given("is for pictures, not for videos", "format_", "strip", "jobs")
         wanted = decode_video.Options(
             weights=weights,
             device=device,
@@ -147,22 +151,27 @@ def command(
         )
         decode_video.decode(inputs[0], output, wanted)
         return
-    if start is not None or frames is not None or lossless:
-        raise UsageError("--start, --frames and --lossless are for videos (.fcv)")
+    refuse_given("is for videos, not for pictures", "start", "frames", "lossless")
     suffix = format_named(format_).suffixes[0] if format_ else ".png"
     todo = plan(inputs, output, suffix, _fci_files)
-    check_terminal(todo)
+    check_outputs(todo)
     if verify is not None and len(todo) > 1:
         raise UsageError("--verify compares one file with its original; decode one at a time")
     for job in todo:
-        if format_ is None and job.target != PIPE:
+        if job.target != PIPE and format_ is None:
             format_of(Path(job.target))
+        elif job.target != PIPE and format_ is not None:
+            check_name(job.target, *format_named(format_).suffixes)
         elif format_ is None:
             raise UsageError("name the format for standard output, such as --format png")
         # What lies beside the input under its name may well be the original.
         if output is None and job.target != PIPE and Path(job.target).exists():
             raise UsageError(f"{job.target} is there already; name the output with -o")
+        if verify is not None:
+            check_not_input(job.target, [str(verify)])
     to_pipe = any(job.target == PIPE for job in todo)
+    if to_pipe:
+        check_standard_output("a picture")
     if to_pipe and as_json:
         raise UsageError("--json and the picture cannot both go to standard output; give -o FILE")
     options = Options(
@@ -222,8 +231,8 @@ def _decode(options: Options, job: Job) -> Report:
 
     started = time.perf_counter()
     with naming(job.source):
-        pipe = job.source == PIPE
-        data = sys.stdin.buffer.read() if pipe else Path(job.source).read_bytes()
+        with open_source(job.source) as stream:
+            data = stream.read()
         file = parse_picture(data)
         picture = _codecs(options).codec_for(file).decode_parsed(file)
         verified = _verified(options.verify, file, picture) if options.verify else None
@@ -279,6 +288,6 @@ def _as_object(report: Report) -> dict[str, Any]:
 def _as_line(report: Report) -> str:
     verified = "" if report.verified is None else f"  verified: {report.verified:.2f} dB"
     return (
-        f"{report.input} -> {report.output}  {report.width}x{report.height}"
+        f"{printable(report.input)} -> {printable(report.output)}  {report.width}x{report.height}"
         f"  {report.bytes:,} bytes  q {report.quality:g}{verified}"
     )

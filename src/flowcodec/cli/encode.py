@@ -17,20 +17,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flowcodec.bitstream.video_groups import MAX_GROUP_FRAMES
 from flowcodec.cli import encode_video
 from flowcodec.cli.jobs import (
     FCI,
-    PIPE,
     Job,
     Task,
-    check_terminal,
+    check_outputs,
     naming,
     output_file,
     plan,
     run_jobs,
 )
-from flowcodec.cli.measuring import device_options, weights_options
+from flowcodec.cli.measuring import device_options, refuse_given, weights_options
 from flowcodec.cli.raw_planes import RawFormat
+from flowcodec.cli.sources import check_name, is_pipe, open_source, refuse_coded, standard
+from flowcodec.cli.streams import PIPE, check_standard_output, printable
 from flowcodec.errors import UsageError
 from flowcodec.media.files import picture_files
 
@@ -139,7 +141,7 @@ class Report:
 )
 @click.option(
     "--gop",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MAX_GROUP_FRAMES),
     help="Videos: at most so many frames from one that stands alone to the next. [default: 32]",
 )
 @click.option(
@@ -179,9 +181,9 @@ def command(
     mirrored in OUT, or - for standard input. Outputs that exist are replaced. A target is met by
     coding the picture several times.
 
-    A video is a file that ffmpeg knows or, where OUT ends in .fcv, a folder of frames or y4m on
-    standard input; one at a time. It comes within 5 % of a target, by a sample that is coded first,
-    and by the groups before.
+    A video is a file that ffmpeg knows, told by its first bytes, or, where OUT ends in .fcv, a
+    folder of frames; one at a time. For a target a sample is coded first, and the whole again where
+    it came out too large, or more than 5 % below.
     """
     goals = {
         "--quality": quality,
@@ -195,11 +197,11 @@ def command(
     for name in given:
         if not 0 < goals[name] < math.inf:  # type: ignore[operator]
             raise UsageError(f"{name} is a number above 0, not {goals[name]}")
+    inputs, output = tuple(standard(name, 0) for name in inputs), output and standard(output, 1)
     if raw is not None or any(encode_video.is_video(name, output) for name in inputs):
         if len(inputs) > 1:
             raise UsageError("a video is encoded alone; give one input")
-        if target_psnr is not None:
-            raise UsageError("--target-psnr is for pictures; give a video a --quality or a size")
+        refuse_given("is for pictures, not for videos", "target_psnr", "strip", "tile", "jobs")
         wanted = encode_video.Options(
             metric=metric,
             weights=weights,
@@ -215,11 +217,14 @@ def command(
         )
         encode_video.encode(inputs[0], output, wanted)
         return
-    if gop is not None:
-        raise UsageError("--gop is for videos")
+    refuse_given("is for videos, not for pictures", "gop")
     todo = plan(inputs, output, FCI, picture_files)
-    check_terminal(todo)
+    check_outputs(todo)
+    if output is not None and output != PIPE and len(todo) == 1:
+        check_name(todo[0].target, FCI)
     to_pipe = any(job.target == PIPE for job in todo)
+    if to_pipe:
+        check_standard_output("a picture")
     if to_pipe and as_json:
         raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
     options = Options(
@@ -240,7 +245,7 @@ def command(
         if quiet:
             return
         for note in report.notes:
-            print(f"{report.input}: note: {note}", file=sys.stderr)
+            print(f"{printable(report.input)}: note: {note}", file=sys.stderr)
         text = json.dumps(_as_object(report)) if as_json else _as_line(report)
         print(text, file=sys.stderr if to_pipe else sys.stdout, flush=True)
 
@@ -268,7 +273,12 @@ def _encode(options: Options, job: Job) -> Report:
 
     started = time.perf_counter()
     with naming(job.source):
-        picture = read_picture(sys.stdin.buffer if job.source == PIPE else Path(job.source))
+        refuse_coded(job.source)
+        if is_pipe(job.source):
+            with open_source(job.source) as stream:
+                picture = read_picture(stream)
+        else:
+            picture = read_picture(Path(job.source))
         if options.strip:
             picture = dataclasses.replace(picture, icc=None, exif=None)
         found = _reach(options, picture, job.source)
@@ -298,7 +308,8 @@ def _reach(options: Options, picture: Picture, name: str) -> Found[EncodedPictur
     def tell(trial: Trial) -> None:
         if not options.quiet:
             print(
-                f"{name}: tried q {trial.quality:g}: {trial.size:,} bytes, {trial.psnr:.2f} dB",
+                f"{printable(name)}: tried q {trial.quality:g}: {trial.size:,} bytes,"
+                f" {trial.psnr:.2f} dB",
                 file=sys.stderr,
                 flush=True,
             )
@@ -338,7 +349,7 @@ def _as_object(report: Report) -> dict[str, Any]:
 
 def _as_line(report: Report) -> str:
     return (
-        f"{report.input} -> {report.output}  {report.width}x{report.height}"
+        f"{printable(report.input)} -> {printable(report.output)}  {report.width}x{report.height}"
         f"  {report.bytes:,} bytes  {report.bpp:.3f} bpp  {report.psnr:.2f} dB"
         f"  q {report.quality:g}"
     )

@@ -26,8 +26,8 @@ from flowcodec.cli.flow_files import (
     target_of,
     two_pictures,
 )
-from flowcodec.cli.jobs import PIPE
 from flowcodec.cli.measuring import device_options, progress_bar
+from flowcodec.cli.streams import PIPE, printable
 from flowcodec.errors import UsageError
 from flowcodec.models.flow_deeppynet.config import SMALLEST
 
@@ -277,5 +277,5 @@ def _summary(total: Total, target: Target, layers: list[str]) -> str:
     if target.kind != "file" and total.seconds > 0:
         facts.append(f"{total.pairs / total.seconds:.2f} pairs/s")
     hint = "; for a picture of it add --view colors" if target.what == FORMATS[".png"] else ""
-    name = "standard output" if target.output == PIPE else target.output
+    name = "standard output" if target.output == PIPE else printable(target.output)
     return f"{name}: {', '.join(facts)}{hint}"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from flowcodec.cli.jobs import PIPE
+from flowcodec.cli.streams import PIPE, check_standard_output, standard_input, standard_output
 from flowcodec.errors import UsageError
 from flowcodec.media.formats import SUFFIXES
 
@@ -88,7 +87,7 @@ def frames_of_video(name: str, stride: int) -> Iterator[Source]:
                 yield Pair((number - stride, number), first, frame)
                 first = frame
 
-    with open_video(sys.stdin.buffer if name == PIPE else name) as video:
+    with open_video(standard_input() if name == PIPE else name) as video:
         count = None if video.count is None else max(0, (video.count - 1) // stride)
         fps = video.fps / stride
         yield Source(video.name, video.width, video.height, fps, count, pairs(video.frames))
@@ -127,8 +126,7 @@ class Target:
     def check(self, inputs: Sequence[str], layers: Sequence[str]) -> None:
         """UsageError where a layer would overwrite an input or finds no room in a pipe."""
         if self.output == PIPE:
-            if sys.stdout.isatty():
-                raise UsageError("a video is not written to a terminal; give -o FILE or pipe it on")
+            check_standard_output("a video")
             if len(layers) > 1:
                 raise UsageError(
                     "standard output takes one video; for --backward and --consistency give a file"
@@ -160,7 +158,7 @@ class Target:
                 path = self.path(layer)
                 if layer not in writers:
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    file = sys.stdout.buffer if self.output == PIPE else path
+                    file = standard_output() if self.output == PIPE else path
                     look = usual_format(source.width, source.height, source.fps, "444")
                     video = create_video(file, look)
                     writers[layer] = stack.enter_context(video)

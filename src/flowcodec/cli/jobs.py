@@ -5,24 +5,22 @@ A job that fails is reported and the others go on. Standard input and output are
 
 import contextlib
 import os
-import signal
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
 import click
 
-from flowcodec.cli.main import one_line
+from flowcodec.cli.main import complain
 from flowcodec.cli.measuring import progress_bar
+from flowcodec.cli.streams import PIPE, named, standard_output
 from flowcodec.errors import FlowcodecError, UsageError
-from flowcodec.media.files import SUFFIXES, atomic_write
+from flowcodec.media.files import atomic_write
+from flowcodec.media.formats import SUFFIXES, VIDEO_SUFFIXES
+from flowcodec.media.outputs import check_output
 
-PIPE = "-"
 FCI = ".fci"
 
 Options = TypeVar("Options")
@@ -76,8 +74,10 @@ def plan(
         return _checked(dict.fromkeys(found, output))
     else:
         folder = Path(output)
-        files_name = folder.suffix.lower() in (FCI, *SUFFIXES) and not folder.exists()
-        if folder.is_file() or files_name:
+        files_name = (
+            folder.suffix.lower() in (FCI, *SUFFIXES, *VIDEO_SUFFIXES) and not folder.exists()
+        )
+        if (folder.exists() and not folder.is_dir()) or files_name:
             raise UsageError(f"several files need a folder, {output} is a file's name")
         targets = {path: folder / below.with_suffix(suffix) for path, below in found.items()}
     return _checked({path: str(target) for path, target in targets.items()})
@@ -92,21 +92,23 @@ def _checked(targets: dict[Path, str]) -> list[Job]:
         other = taken.setdefault(target, path)
         if other != path and target != PIPE:
             raise UsageError(f"{other} and {path} would both become {target}; name them apart")
-    return [Job(str(path), target) for path, target in targets.items()]
+    return [Job(named(str(path)), target) for path, target in targets.items()]
 
 
-def check_terminal(jobs: Iterable[Job]) -> None:
-    """UsageError rather than a picture's bytes on a terminal."""
-    if sys.stdout.isatty() and any(job.target == PIPE for job in jobs):
-        raise UsageError("a picture is not written to a terminal; give -o FILE")
+def check_outputs(jobs: Iterable[Job]) -> None:
+    """MediaError where a file cannot be written, told before work begins."""
+    for job in jobs:
+        if job.target != PIPE:
+            check_output(job.target, makes_folders=True)
 
 
 @contextlib.contextmanager
 def output_file(target: str) -> Iterator[BinaryIO]:
     """A binary file that becomes `target`, whole or not at all, its folder made; or stdout."""
     if target == PIPE:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        stream = standard_output()
+        yield stream
+        stream.flush()
     else:
         path = Path(target)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -153,51 +155,34 @@ def run_jobs(
         show(task.work(task.options, jobs[0]))
         return
     failed = False
-    with _attempts(task, jobs, workers) as attempts, progress_bar(len(jobs), what) as advance:
-        for attempt in attempts:
+    with _outcomes(task, jobs, workers) as outcomes, progress_bar(len(jobs), what) as advance:
+        for job, outcome in zip(jobs, outcomes, strict=True):
             try:
-                show(attempt())
+                with naming(job.source):
+                    report = outcome()
             except BrokenPipeError:
                 raise
             except (FlowcodecError, OSError) as error:
                 failed = True
-                print(f"flowcodec: error: {one_line(error)}", file=sys.stderr)
+                complain(error)
+            else:
+                show(report)
             advance()
     if failed:
         click.get_current_context().exit(2)
 
 
 @contextlib.contextmanager
-def _attempts(
-    task: Task[Options, Report], jobs: Sequence[Job], workers: int
+def _outcomes(
+    task: Task[Options, Report], jobs: Sequence[Job], count: int
 ) -> Iterator[Iterable[Callable[[], Report]]]:
     """For each job a function that returns its report or raises its error."""
-    if workers == 1:
-        task.prepare(task.options)
-        yield (lambda job=job: task.work(task.options, job) for job in jobs)  # type: ignore[misc]
+    prepare, work = partial(task.prepare, task.options), partial(task.work, task.options)
+    if count == 1:
+        prepare()
+        yield (partial(work, job) for job in jobs)
         return
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), _start_worker)
-    try:
-        pool.submit(task.prepare, task.options).result()
-        futures = [pool.submit(task.work, task.options, job) for job in jobs]
-        yield [_result_of(future, job) for future, job in zip(futures, jobs, strict=True)]
-    except BrokenProcessPool as error:
-        raise FlowcodecError("a worker ended before it was ready; try without -j") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    from flowcodec.cli.workers import workers
 
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interruption is for the first process
-
-
-def _result_of(future: Future[Report], job: Job) -> Callable[[], Report]:
-    def result() -> Report:
-        try:
-            return future.result()
-        except BrokenProcessPool as error:
-            raise FlowcodecError(
-                f"{job.source}: a worker was ended, most likely for want of memory; lower -j"
-            ) from error
-
-    return result
+    with workers(count, prepare, work) as crew:
+        yield crew.do(jobs)

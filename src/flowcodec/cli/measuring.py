@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from flowcodec.cli.streams import printable
 from flowcodec.errors import UsageError
 from flowcodec.media.files import picture_files
 
@@ -56,6 +57,16 @@ def weights_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def refuse_given(why: str, *names: str) -> None:
+    """UsageError where the command in hand was given one of these parameters, told by its option's
+    name and `why`: "is for pictures"."""
+    ctx = click.get_current_context()
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(f"{max(parameter.opts, key=len)} {why}")
 
 
 def codec_options(command: Command) -> Command:
@@ -175,16 +186,22 @@ def print_bd_rates(console: "Console", name: str, rates: Mapping[str, "Rates"]) 
 def print_table(console: "Console", title: str, table: "Table") -> None:
     """A table with its notes below. Names stand left, numbers right."""
     from rich import table as rich_table
+    from rich.text import Text
 
-    printed = rich_table.Table(title=title)
+    printed = rich_table.Table(title=Text(printable(title)))
     for heading in table.headings:
         side: JustifyMethod = "left" if heading in _NAMES else "right"
-        printed.add_column(heading, justify=side, overflow="fold")
+        printed.add_column(Text(heading), justify=side, overflow="fold")
     for row in table.rows:
-        printed.add_row(*row)
+        printed.add_row(*(Text(printable(cell)) for cell in row))
     console.print(printed)
     for note in table.notes:
-        console.print(note, highlight=False)
+        say(console, note)
+
+
+def say(console: "Console", text: str) -> None:
+    """A line of text as it stands, with names that a terminal can show."""
+    console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
 
 def names_in(text: str) -> Sequence[str]:

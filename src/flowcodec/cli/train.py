@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcodec.cli.encode import Size
+from flowcodec.cli.streams import printable
 from flowcodec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ def command(
         _train(training, data, math.inf if minutes is None else 60 * minutes)
     finished = training.step == loaded.total_steps
     if not finished:
-        print(f"Stopped at step {training.step} of {loaded.total_steps}; {folder} is saved.")
+        steps = f"{training.step} of {loaded.total_steps}"
+        print(f"Stopped at step {steps}; {printable(folder)} is saved.")
         print("The same command goes on from there.")
     if finished or weights is not None:
         _export(training, weights or folder / "weights.safetensors")
@@ -123,10 +125,10 @@ def _bundle(recipe: Path, data: Path | None, target: Path, limit: int) -> None:
 
     made = pack_bundle(recipe, data, target, limit)
     print(
-        f"{target}: {made.size:,} bytes with {made.packed} of {made.pictures} pictures"
+        f"{printable(target)}: {made.size:,} bytes with {made.packed} of {made.pictures} pictures"
         f" (limit {limit:,} bytes)"
     )
-    print(f"On the other machine: tar xf {target.name} && sh {FOLDER}/train.sh")
+    print(f"On the other machine: tar xf {printable(target.name)} && sh {FOLDER}/train.sh")
 
 
 def _resumed(recipe: AnyRecipe, folder: Path) -> AnyTraining:
@@ -150,13 +152,13 @@ def _export(training: AnyTraining, target: Path) -> None:
     card = card_of(target, training.recipe.preset, getattr(training.recipe, "quality", None))
     with atomic_write(target.with_suffix(".json")) as file:
         file.write(json.dumps(card, indent=2).encode() + b"\n")
-    print(f"{target}: weights {digest[:4].hex()}, after step {training.step}")
+    print(f"{printable(target)}: weights {digest[:4].hex()}, after step {training.step}")
     example = {
         "image-cnn": "encode photo.png --weights",
         "flow-deeppynet": "flow first.png second.png -o motion.flo --weights",
         "video-mofnet": "encode clip.mp4 --weights",
     }[card["model"]]
-    print(f"Use them: flowcodec {example} {target}")
+    print(f"Use them: flowcodec {example} {printable(target)}")
 
 
 def _train(training: AnyTraining, data: Path, seconds: float) -> None:

@@ -53,6 +53,11 @@ def open_image(stream: BinaryIO, name: str) -> tuple[ImageFile.ImageFile, bytes]
     return image, head
 
 
+def is_picture(head: bytes) -> bool:
+    """Whether a file that begins so is a picture that we read."""
+    return _reader_for(head) is not None
+
+
 def _reader_for(head: bytes) -> Callable[[BinaryIO, str], ImageFile.ImageFile] | None:
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return PngImagePlugin.PngImageFile

@@ -7,7 +7,9 @@ RGB, upright.
 import itertools
 import os
 import re
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -21,6 +23,7 @@ import numpy as np
 from flowcodec.errors import MediaError, UsageError
 from flowcodec.media.files import picture_files
 from flowcodec.media.formats import SUFFIXES
+from flowcodec.media.peeking import peeked
 from flowcodec.media.picture import read_picture
 from flowcodec.media.video_format import (
     TRANSPARENT,
@@ -40,13 +43,14 @@ __all__ = ["Frame", "Video", "VideoFormat", "open_raw", "open_video"]
 
 PIPE_NAME = "standard input"
 RAW_SUFFIX = ".yuv"
+HEAD_BYTES = 16  # that tell y4m and MP4
 
 
 @contextmanager
 def open_video(
     source: Path | str | BinaryIO, *, stream: int | None = None, fps: Fraction | None = None
 ) -> Iterator[Video]:
-    """Open a video file that ffmpeg knows, a folder of pictures, or an open pipe of y4m.
+    """Open a video file that ffmpeg knows, a folder of pictures, or an open file or pipe.
 
     stream: which one of a file, as ffprobe counts them; else the one that ffmpeg would take. fps:
     frames a second of a folder or of a stream without times, 25 or what it says itself otherwise.
@@ -69,8 +73,8 @@ def open_video(
     UsageError where `stream` or `fps` do not go with it.
     """
     if not isinstance(source, str | Path):
-        _refuse(PIPE_NAME, stream, fps)
-        yield read_y4m(source, PIPE_NAME, None)
+        with _of_stream(source, stream, fps) as video:
+            yield video
         return
     if Path(source).is_dir():
         _refuse(str(source), stream, None)
@@ -87,15 +91,48 @@ def open_video(
             _refuse(name, stream, fps)
             yield read_y4m(opened, name, size)
             return
-        heard = Complaints()
-        with ffmpeg_as_media_error(f"cannot read {name}"), hearing(heard):
-            # Named so, "take 1: sea.mp4" is a file and not a protocol.
-            file: Any = opened if size is None else f"file:{source}"
-            container = av.open(file)
+        # Named so, "take 1: sea.mp4" is a file and not a protocol.
+        file = opened if size is None else f"file:{source}"
         stated = None if size is None else stated_size(opened, size)
         sizes = None if size is None or stated is None else (size, stated)
-        with container:
-            yield read_container(container, name, heard, number=stream, fps=fps, size=sizes)
+        with _of_ffmpeg(file, name, stream, fps, sizes) as video:
+            yield video
+
+
+@contextmanager
+def _of_ffmpeg(
+    file: BinaryIO | str,
+    name: str,
+    stream: int | None,
+    fps: Fraction | None,
+    sizes: tuple[int, int] | None = None,
+) -> Iterator[Video]:
+    """sizes: bytes that are there, and that there should be."""
+    heard = Complaints()
+    opened: Any = file
+    with ffmpeg_as_media_error(f"cannot read {name}"), hearing(heard):
+        container = av.open(opened)
+    with container:
+        yield read_container(container, name, heard, number=stream, fps=fps, size=sizes)
+
+
+@contextmanager
+def _of_stream(opened: BinaryIO, number: int | None, fps: Fraction | None) -> Iterator[Video]:
+    head, stream = peeked(opened, HEAD_BYTES)
+    if stream.seekable() is False and head[4:8] == b"ftyp":
+        # What says where the frames of an MP4 file are may stand at its end.
+        with tempfile.TemporaryFile() as held:
+            shutil.copyfileobj(stream, held)
+            held.seek(0)
+            with _of_stream(held, number, fps) as video:
+                yield video
+        return
+    if head.startswith(Y4M) or not head:
+        _refuse(PIPE_NAME, number, fps)
+        yield read_y4m(stream, PIPE_NAME, None)
+        return
+    with _of_ffmpeg(stream, PIPE_NAME, number, fps) as video:
+        yield video
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from typing import cast
 
 import av
 from av.filter import Graph
@@ -73,7 +74,7 @@ class _Filter:
     def _ready(self) -> Iterator[Numbered]:
         while self.waiting:
             try:
-                made = self.graph.pull()
+                made = cast("VideoFrame", self.graph.pull())
             except (av.BlockingIOError, av.EOFError):
                 return
             number, tick, made.colorspace, made.color_range = self.waiting.popleft()

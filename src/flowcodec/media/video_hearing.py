@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from av import logging
 from av.container import InputContainer
@@ -41,9 +42,7 @@ def hearing(heard: Complaints, gaps: bool = False) -> Iterator[None]:
             if match := CORRUPT.search(text):
                 stream, time = match.groups()
                 heard.corrupt.append((int(stream), None if time == "NOPTS" else int(time)))
-            elif text.startswith(GAP) or (
-                grade <= logging.ERROR and not text.startswith(HARMLESS)
-            ):
+            elif text.startswith(GAP) or (grade <= logging.ERROR and not text.startswith(HARMLESS)):
                 heard.errors.append((who, " ".join(text.split())))
 
 
@@ -52,7 +51,8 @@ def described(container: InputContainer) -> str:
     with _level(logging.INFO):
         logging.set_libav_level(logging.VERBOSE)
         try:
-            return container.dumps_format()
+            opened: Any = container  # its types leave this out
+            return str(opened.dumps_format())
         finally:
             logging.set_libav_level(logging.INFO)
 

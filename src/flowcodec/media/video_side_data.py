@@ -1,7 +1,7 @@
 """What lies beside the samples of a frame: how it is to be turned."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from av.sidedata.sidedata import Type
@@ -15,9 +15,9 @@ UPRIGHT: DisplayMatrix = (1, 0, 0, 1)
 
 def _unnamed(kinds: type[Type], value: object) -> Type:
     """A member for a kind of side data that PyAV has no name for, such as EXIF."""
-    member = object.__new__(kinds)
+    member: Any = object.__new__(kinds)
     member._name_, member._value_ = f"UNNAMED_{value}", value
-    return member
+    return cast("Type", member)
 
 
 # A frame that has such data beside it would have none at all: PyAV names every kind, or raises.

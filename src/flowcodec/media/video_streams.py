@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+
 import av
 from av.container import InputContainer
 from av.stream import Disposition
@@ -14,6 +15,7 @@ from av.video.stream import VideoStream
 
 from flowcodec.errors import MediaError, UsageError
 from flowcodec.media.video_decoding import Decoding
+from flowcodec.media.video_ending import Ending
 from flowcodec.media.video_fields import Numbered, progressive
 from flowcodec.media.video_format import (
     MATRICES,
@@ -30,7 +32,6 @@ from flowcodec.media.video_format import (
     to_rgb,
     usual_matrix,
 )
-from flowcodec.media.video_ending import Ending
 from flowcodec.media.video_hearing import Complaints, described
 from flowcodec.media.video_planes import USUAL_FPS
 from flowcodec.media.video_side_data import DisplayMatrix, display_matrix, is_turned, upright
@@ -38,7 +39,13 @@ from flowcodec.media.video_times import LONGEST_PAUSE, Clock
 
 HIGH_RANGES: dict[int, str] = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
 CONSTANT_LUMINANCE = 10  # BT.2020
-FOREIGN_MATRICES = {8: "YCgCo", 11: "YDzDx", 12: "chroma-derived", 13: "chroma-derived", 14: "ICtCp"}
+FOREIGN_MATRICES = {
+    8: "YCgCo",
+    11: "YDzDx",
+    12: "chroma-derived",
+    13: "chroma-derived",
+    14: "ICtCp",
+}
 SILENT = (0, 2, 3)  # codes of primaries and transfers that say nothing
 SITINGS = re.compile(r"[(, ](left|center|topleft|top|bottomleft|bottom)[,)]")
 CODECS_SITINGS = {"flv": "center"}  # of those that do not say it, where it is not the left
@@ -244,9 +251,7 @@ def _shown(
                 f"from frame {number} on it is {frame.width}x{frame.height}, which is scaled to"
                 f" {width}x{height}"
             )
-            frame = converter.reformat(
-                frame, width=width, height=height, interpolation=PRECISE
-            )
+            frame = converter.reformat(frame, width=width, height=height, interpolation=PRECISE)
         rotation = frame.rotation if rotation is None else rotation
         if frame.rotation != rotation:
             found.note(f"from frame {number} on it is turned otherwise, which is passed over")

@@ -21,6 +21,7 @@ from flowcodec.errors import MediaError
 from flowcodec.media import matroska
 from flowcodec.media.files import atomic_write
 from flowcodec.media.matroska import ShapedFile
+from flowcodec.media.outputs import check_folder, hidden_name, plain_file
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.media.video_format import (
     LEFT,
@@ -35,11 +36,13 @@ from flowcodec.media.video_format import (
     planes_of,
     usual_matrix,
 )
+from flowcodec.media.video_planes import USUAL_FPS
 from flowcodec.media.video_streams import ffmpeg_as_media_error
 
 CONTAINERS = {".mp4": "mp4", ".mkv": "matroska"}
 """Suffixes of the video files that are written, and what ffmpeg calls them."""
 
+FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}  # of mp4 in a pipe
 H264 = {"crf": "16", "preset": "medium"}
 Y4M_TAGS = {"gray": "mono", "420": "420mpeg2", "422": "422", "444": "444", "rgb": "444"}
 PIXELS_OF_FFV1 = {**PIXELS, "rgb": "bgr0"}
@@ -70,22 +73,28 @@ def create_video(
 
     By the end of a path's name: .mp4 or .mkv, H.264 (4:2:0, quality "crf" 16; odd sizes grow by one
     repeated column or row, since 4:2:0 needs even ones), or, lossless, FFV1 in .mkv in the format's
-    own sampling; .y4m and .yuv, planes in the format's own sampling; no suffix, a folder of PNG
-    files. An open file gets y4m, frame by frame. Rate, times, aspect and what colours mean are kept
-    where the kind of file can say them, and the writer's notes tell where it cannot; y4m of RGB
-    becomes 4:4:4 of limited range.
+    own sampling; .y4m and .yuv, planes in the format's own sampling; no suffix, or a separator, a
+    folder of PNG files. An open file gets y4m, frame by frame, and so does what is written through
+    (`outputs`) and has no suffix. Where .mp4 cannot be wound back, it comes in fragments.
+
+    Rate, times, aspect and what colours mean are kept where the kind of file can say them, and the
+    writer's notes tell where it cannot; y4m of RGB becomes 4:4:4 of limited range.
 
     Raises MediaError where the suffix is another one, and where the file cannot be written; then
     nothing is left behind. A folder must not be there yet, or be empty.
     """
     if not isinstance(target, str | Path):
+        if lossless:
+            raise MediaError("lossless video goes into a .mkv file, not into a pipe")
         yield _PlaneWriter(target, format, header=True)
         target.flush()
         return
     path = Path(target)
-    suffix = path.suffix.lower()
+    suffix = "" if str(target).endswith(os.sep) else path.suffix.lower()
     if lossless and suffix != ".mkv":
         raise MediaError(f"lossless video goes into a .mkv file, not {path}")
+    if not suffix and plain_file(path) is None:
+        suffix = ".y4m"
     if suffix in (".y4m", ".yuv"):
         with atomic_write(path) as stream:
             yield _PlaneWriter(stream, format, header=suffix == ".y4m")
@@ -94,7 +103,7 @@ def create_video(
             yield _FolderWriter(folder, format)
     elif suffix in CONTAINERS:
         with ffmpeg_as_media_error(f"cannot write {path}"), atomic_write(path) as stream:
-            container = _container(stream, suffix, format)
+            container = _container(stream, suffix, format, lossless)
             try:
                 encoder = _Encoder(container, format, lossless)
                 yield encoder
@@ -112,26 +121,45 @@ def create_video(
         )
 
 
-def _container(stream: BinaryIO, suffix: str, format: VideoFormat) -> OutputContainer:
-    kind = CONTAINERS[suffix]
-    if kind != "matroska" or format.aspect == 1:
-        return av.open(stream, "w", format=kind)
-    shown = format.aspect * format.width / format.height
-    file: Any = ShapedFile(stream, shown)
-    return av.open(file, "w", format=kind, options=dict(matroska.OPTIONS))
+def _container(
+    stream: BinaryIO, suffix: str, format: VideoFormat, lossless: bool
+) -> OutputContainer:
+    options: dict[str, str] = {}
+    file: Any = stream
+    if suffix == ".mp4" and not stream.seekable():
+        options = FRAGMENTS
+    elif suffix == ".mkv" and format.aspect != 1:
+        options = matroska.OPTIONS
+        width, height = _coded_size(format, lossless)
+        file = ShapedFile(stream, format.aspect * width / height)
+    return av.open(file, "w", format=CONTAINERS[suffix], options=dict(options))
+
+
+def _coded_size(format: VideoFormat, lossless: bool) -> tuple[int, int]:
+    """Width and height of what is coded: H.264 takes whole squares of colour."""
+    rows, columns = (1, 1) if lossless else SHARED["420"]
+    return -(-format.width // columns) * columns, -(-format.height // rows) * rows
 
 
 @contextmanager
 def _new_folder(path: Path) -> Iterator[Path]:
-    """A folder that takes the place of `path`, which must be free or empty, in the end."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise MediaError(f"{path} is there already; name a new folder")
-    scratch = path.with_name(f".{os.urandom(8).hex()}.part")
+    """A folder whose files come to `path`, which must be free or empty, in the end."""
+    check_folder(path)
+    target = plain_file(path) or path
+    there = target.exists()
+    if there and any(target.iterdir()):
+        raise MediaError(f"{path} is there already; name a new folder, or an empty one")
+    # One that is there may be somebody's working folder or a mounted disk: it stays.
+    scratch = hidden_name(target if there else target.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.mkdir()
+        scratch.mkdir(parents=True)
         yield scratch
-        os.replace(scratch, path)
+        if there:
+            for file in scratch.iterdir():
+                os.replace(file, target / file.name)
+            scratch.rmdir()
+        else:
+            os.replace(scratch, target)
     except BaseException as error:
         shutil.rmtree(scratch, ignore_errors=True)
         if isinstance(error, OSError) and error.filename is not None:
@@ -149,6 +177,7 @@ class _Steady:
         usual = format.matrix == usual_matrix(format.width, format.height)
         yuv = format.sampling not in ("rgb", "gray")
         there = {
+            "rate": (f"its rate ({format.fps} frames a second)", format.fps != USUAL_FPS),
             "aspect": (f"the shape of its pixels ({format.aspect})", format.aspect != 1),
             "matrix": (f"its matrix ({format.matrix})", yuv and not usual),
             "range": ("that its samples have the full range", yuv and format.full_range),
@@ -176,7 +205,7 @@ class _Steady:
 
 
 def _differ(ticks: int, others: Fraction, step: Fraction) -> bool:
-    return abs(ticks - others) > max(1, step / 2)
+    return abs(ticks - others) > max(Fraction(1), step / 2)
 
 
 class _FolderWriter(_Steady):
@@ -197,7 +226,7 @@ class _PlaneWriter(_Steady):
         if header and format.sampling == "rgb":
             format = replace(format, sampling="444", full_range=False)
         kind = "y4m" if header else "a file of raw planes"
-        super().__init__(format, kind, ("aspect", "range") if header else ())
+        super().__init__(format, kind, ("rate", "aspect", "range") if header else ())
         self.target, self.header = target, header
         self.converter = VideoReformatter()
         if header:
@@ -229,9 +258,7 @@ class _Encoder:
             if lossless
             else container.add_stream("libx264", rate=format.fps, options=H264 | LEFT)
         )
-        rows, columns = (1, 1) if lossless else SHARED["420"]
-        stream.width = -(-format.width // columns) * columns
-        stream.height = -(-format.height // rows) * rows
+        stream.width, stream.height = _coded_size(format, lossless)
         stream.pix_fmt = PIXELS_OF_FFV1[self.format.sampling]
         context = stream.codec_context
         context.time_base = format.time_base
@@ -252,7 +279,7 @@ class _Encoder:
         self.start: int | None = None
         self.first_decoded: int | None = None
         self.held: tuple[VideoFrame, int, int] | None = None  # its time, how long it is shown
-        self.packet: Packet | None = None  # the last one, not yet written
+        self.packet: Packet[VideoStream] | None = None  # the last one, not yet written
 
     def write(self, frame: Frame, tick: int | None = None, duration: int | None = None) -> None:
         given = from_rgb(frame, self.format, self.converter, whole=not self.lossless)
@@ -290,7 +317,7 @@ class _Encoder:
             frame.duration = following - time
             self._mux(self.stream.encode(frame))
 
-    def _mux(self, packets: list[Packet]) -> None:
+    def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:
             if self.packet is not None:
                 self.container.mux(self.packet)

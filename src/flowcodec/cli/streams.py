@@ -1,0 +1,80 @@
+"""Standard input, output and error, and names as they are shown there."""
+
+import io
+import os
+import re
+import sys
+from typing import BinaryIO
+
+from flowcodec.errors import UsageError
+
+PIPE = "-"  # as a name: standard input or output
+
+# Control characters, what turns the direction of writing, and bytes of names that are not UTF-8.
+_UNSHOWN = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class Closed(io.TextIOWrapper):
+    """Stands for a standard stream that was closed: leads nowhere."""
+
+
+def keep_standard_streams() -> None:
+    """Put something that leads nowhere where a standard stream is closed.
+
+    Otherwise the next file that is opened would take its number, and get what is meant for it.
+    What the terminal's encoding does not know is written with backslashes.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free
+    if sys.stdin is None:
+        sys.stdin = Closed(io.BufferedReader(io.FileIO(os.devnull, "r")))
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Closed(io.BufferedWriter(io.FileIO(os.devnull, "w"))))
+        else:
+            stream.reconfigure(errors="backslashreplace")
+
+
+def standard_input() -> BinaryIO:
+    """Standard input as bytes; UsageError where it is closed."""
+    if isinstance(sys.stdin, Closed):
+        raise UsageError("standard input is closed, there is nothing to read")
+    return sys.stdin.buffer
+
+
+def standard_output() -> BinaryIO:
+    """Standard output as bytes; UsageError where it is closed."""
+    if isinstance(sys.stdout, Closed):
+        raise UsageError("standard output is closed; give -o FILE")
+    return sys.stdout.buffer
+
+
+def check_standard_output(what: str) -> None:
+    """UsageError where standard output takes no data, or would show them on a terminal."""
+    standard_output()
+    if sys.stdout.isatty():
+        raise UsageError(f"{what} is not written to a terminal; give -o FILE or pipe it on")
+
+
+def named(path: str) -> str:
+    """A path by a name that is not taken for standard input or output."""
+    return os.path.join(os.curdir, path) if path == PIPE else path
+
+
+def printable(name: object) -> str:
+    """A file's name, or a text with names in it, as one line that a terminal can show.
+
+    Control characters and bytes that are not UTF-8 are written as in Python: \\n, \\x1b, \\xff.
+    """
+    return _UNSHOWN.sub(_escaped, str(name))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    character = match.group()
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape", "surrogatepass").decode()
