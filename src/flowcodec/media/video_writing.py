@@ -53,10 +53,11 @@ FRAME_DURATION = 1 << 8  # a flag of an encoder: packets take the durations of f
 class VideoWriter(Protocol):
     """What `create_video` gives.
 
-    notes: what the kind of file does not hold of this video, in words; complete after the block.
+    notes: what the kind of file does not hold of this video, in words; complete in the end.
     """
 
-    notes: list[str]
+    @property
+    def notes(self) -> list[str]: ...
 
     def write(self, frame: Frame, tick: int | None = None, duration: int | None = None) -> None:
         """Append one frame, uint8 (height, width, 3) RGB, shown from `tick` of the format's time
@@ -168,40 +169,45 @@ def _new_folder(path: Path) -> Iterator[Path]:
 
 
 class _Steady:
-    """What holds a rate and no times; it notes what else there would be to hold."""
+    """What holds frames at a steady rate; it notes what else there would be to hold."""
 
     def __init__(self, format: VideoFormat, kind: str, holds: tuple[str, ...]):
-        self.format, self.kind = format, kind
-        self.notes: list[str] = []
+        self.format, self.kind, self.holds = format, kind, holds
         self.count = self.start = 0
+        self.wavers = False
+        self.duration: int | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """What cannot be said of the frames so far."""
+        format, step = self.format, self.format.ticks
         usual = format.matrix == usual_matrix(format.width, format.height)
         yuv = format.sampling not in ("rgb", "gray")
+        lasts = self.duration is not None and _differ(self.duration, step, step)
         there = {
             "rate": (f"its rate ({format.fps} frames a second)", format.fps != USUAL_FPS),
+            "times": ("the times of its frames, which have no steady rate", self.wavers),
+            "ending": ("how long its last frame is shown", lasts),
             "aspect": (f"the shape of its pixels ({format.aspect})", format.aspect != 1),
             "matrix": (f"its matrix ({format.matrix})", yuv and not usual),
             "range": ("that its samples have the full range", yuv and format.full_range),
             "primaries": (f"its primaries ({format.primaries})", format.primaries is not None),
             "transfer": (f"its transfer ({format.transfer})", format.transfer is not None),
         }
-        for what, (words, is_there) in there.items():
-            if is_there and what not in holds:
-                self._note(words)
+        return [
+            f"{self.kind} cannot say {words}"
+            for what, (words, is_there) in there.items()
+            if is_there and what not in self.holds
+        ]
 
     def see(self, tick: int | None, duration: int | None) -> None:
         """One frame after the other."""
         step = self.format.ticks
         self.start = self.start if self.count else tick or 0
         if tick is not None and _differ(tick - self.start, self.count * step, step):
-            self._note("the times of its frames, which have no steady rate")
-        if duration is not None and _differ(duration, step, step):
-            self._note("how long its last frame is shown")
+            self.wavers = True
+        self.duration = duration
         self.count += 1
-
-    def _note(self, words: str) -> None:
-        note = f"{self.kind} cannot say {words}"
-        if note not in self.notes:
-            self.notes.append(note)
 
 
 def _differ(ticks: int, others: Fraction, step: Fraction) -> bool:
