@@ -5,6 +5,8 @@ frame's flags, or in ffmpeg's log. What is decoded after it may be made of it, u
 that stands alone. Frames are numbered as they are shown, from 0, the damaged ones counted.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +24,6 @@ from flowcodec.media.video_format import Found
 from flowcodec.media.video_hearing import Complaints, hearing
 
 RAW_H264 = "h264"  # the one source that loses frames with nobody to miss them but the decoder
-Coded = Packet[VideoStream]
 TRIES = 16  # at reading on after an error
 MOST_DELAYED = 64  # packets after which the frame of one has come, or never comes
 
@@ -92,7 +93,7 @@ class Decoding:
                 self._count_lost(None)
                 self._tell(before)
 
-    def _packets(self) -> Iterator[tuple[Coded | None, str, str]]:
+    def _packets(self) -> Iterator[tuple[Packet[VideoStream] | None, str, str]]:
         """Those of the stream, and None in the end; with what the container complained of while
         they were looked for, and while the next one was."""
         packet, before = self._next()
@@ -103,7 +104,7 @@ class Decoding:
             packet, before = following, behind
         yield None, before, ""
 
-    def _next(self) -> tuple[Coded | None, str]:
+    def _next(self) -> tuple[Packet[VideoStream] | None, str]:
         for _ in range(TRIES):
             try:
                 with hearing(self.heard):
@@ -130,7 +131,7 @@ class Decoding:
             self.container.seek(self.stream.start_time or 0, stream=self.stream)
             self.heard.errors.clear()
 
-    def _feed(self, packet: Coded, before: str, behind: str) -> Fed:
+    def _feed(self, packet: Packet[VideoStream], before: str, behind: str) -> Fed:
         """Judge a packet by how it came."""
         key = packet.is_keyframe or self.stream.codec_context.codec.intra_only
         if before:
@@ -150,7 +151,7 @@ class Decoding:
             self._pending.append(fed)
         return fed
 
-    def _came_damaged(self, packet: Coded) -> bool:
+    def _came_damaged(self, packet: Packet[VideoStream]) -> bool:
         """Whether a packet is, or is made of, one that ffmpeg said to be corrupt.
 
         The flag of a packet that was put together may be that of the next one; times are not.
@@ -162,7 +163,7 @@ class Decoding:
         self.heard.corrupt = [(self.stream.index, dts) for dts in corrupt if dts not in due]
         return bool(due)
 
-    def _decoded(self, packet: Coded | None, fed: Fed | None) -> list[VideoFrame]:
+    def _decoded(self, packet: Packet[VideoStream] | None, fed: Fed | None) -> list[VideoFrame]:
         context = self.stream.codec_context
         heard = Complaints()
         try:

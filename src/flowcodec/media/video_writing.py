@@ -1,5 +1,7 @@
 """`create_video`: frames to a video file, raw planes, a folder of pictures, or a pipe of y4m."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import shutil
