@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from flowcodec.cli.streams import printable
+from flowcodec.cli.streams import printable, tell
 from flowcodec.errors import UsageError
-from flowcodec.media.files import picture_files
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
@@ -123,10 +122,18 @@ class Qualities(click.ParamType[list[float]]):
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures under a folder, sorted. Raises UsageError when there are none."""
-    paths = picture_files(folder)
+    """The pictures under a folder, sorted; says what else is left out.
+
+    Raises UsageError when there are none, MediaError when something cannot be read.
+    """
+    from flowcodec.media.folders import pictures_of
+
+    contents = pictures_of(folder)
+    paths = contents.readable()
     if not paths:
         raise UsageError(f"no pictures in {folder}: give a folder of PNG, JPEG, WebP, ... files")
+    if contents.left_out:
+        tell(f"{printable(folder)}: note: left out: {printable(contents.summary)}")
     return paths
 
 

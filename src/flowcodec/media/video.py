@@ -20,7 +20,7 @@ import av
 import numpy as np
 
 from flowcodec.errors import MediaError
-from flowcodec.media.files import picture_files
+from flowcodec.media.folders import picture_files
 from flowcodec.media.formats import SUFFIXES
 from flowcodec.media.peeking import peeked
 from flowcodec.media.picture import read_picture
@@ -122,7 +122,7 @@ def _opened(path: Path) -> Iterator[tuple[BufferedReader, int | None]]:
 
 
 def _folder(folder: Path) -> Video:
-    paths = [path for path in picture_files(folder) if path.parent == folder]
+    paths = picture_files(folder, deep=False)
     if not paths:
         raise MediaError(f"{folder} holds no picture ({' '.join(SUFFIXES)})")
     paths.sort(key=_counting)
