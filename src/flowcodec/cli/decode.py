@@ -16,7 +16,7 @@ import click
 from flowcodec.bitstream.fields import MAGIC, file_kind
 from flowcodec.cli import decode_video
 from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
-from flowcodec.cli.measuring import device_options, refuse_given
+from flowcodec.cli.measuring import Number, device_options, refuse_given
 from flowcodec.cli.part_file import PART
 from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
 from flowcodec.cli.sources import check_name, check_not_input, open_source, standard
@@ -93,7 +93,7 @@ class Report:
     " whole, is as near to ORIGINAL as its encoder measured.",
 )
 @click.option("--strip", is_flag=True, help="Leave out ICC profile and EXIF.")
-@click.option("--start", type=click.FloatRange(0), help="Videos: begin at this time, in seconds.")
+@click.option("--start", type=Number(0), help="Videos: begin at this time, in seconds.")
 @click.option("--frames", type=click.IntRange(1), help="Videos: decode so many frames at most.")
 @click.option(
     "--lossless", is_flag=True, help="Videos: write FFV1 to a .mkv file, instead of H.264."
@@ -191,7 +191,7 @@ def _contents(folder: Path) -> Contents:
                 video = file_kind(head) == "video"
         elif not video:
             return None
-        return "a video, which is decoded alone" if video else WANTED
+        return "videos are decoded alone" if video else WANTED
 
     return contents_of(folder, (FCI,), judge)
 

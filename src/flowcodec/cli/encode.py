@@ -19,7 +19,7 @@ from flowcodec.bitstream.header import MAGIC
 from flowcodec.bitstream.video_groups import MAX_GROUP_FRAMES
 from flowcodec.cli import encode_video
 from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
-from flowcodec.cli.measuring import device_options, refuse_given, weights_options
+from flowcodec.cli.measuring import Number, device_options, refuse_given, weights_options
 from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
 from flowcodec.cli.raw_planes import RawFormat
 from flowcodec.cli.sources import check_name, is_pipe, open_source, refuse_coded, standard
@@ -115,12 +115,20 @@ class Report:
 @click.option(
     "-q",
     "--quality",
-    type=click.FloatRange(1, 8),
+    type=Number(1, 8),
     help="Any number from 1 (small) to 8 (good). [default: 4]",
 )
-@click.option("--target-bpp", type=float, help="At most so many bits a pixel, as near as it gets.")
+@click.option(
+    "--target-bpp",
+    type=Number(0, min_open=True),
+    help="At most so many bits a pixel, as near as it gets.",
+)
 @click.option("--target-size", type=Size(), help="At most so many bytes: 40000, 40k, 1.5M.")
-@click.option("--target-psnr", type=float, help="At least so many dB, in as few bytes as it gets.")
+@click.option(
+    "--target-psnr",
+    type=Number(0, min_open=True),
+    help="At least so many dB, in as few bytes as it gets.",
+)
 @weights_options
 @click.option("--strip", is_flag=True, help="Leave out ICC profile and EXIF.")
 @click.option(
@@ -185,9 +193,6 @@ def command(
     given = [name for name, value in goals.items() if value is not None]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
-    for name in given:
-        if not 0 < goals[name] < math.inf:  # type: ignore[operator]
-            raise UsageError(f"{name} is a number above 0, not {goals[name]}")
     inputs, output = tuple(standard(name, 0) for name in inputs), output and standard(output, 1)
     refuse_outputs(inputs, (FCI, FCV), "encode")
     if raw is not None or any(encode_video.is_video(name, output) for name in inputs):

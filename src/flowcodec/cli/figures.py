@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from flowcodec.cli.measuring import codec_options, describe_codec, open_codec, progress_bar
+from flowcodec.cli.measuring import Number, codec_options, describe_codec, open_codec, progress_bar
 from flowcodec.cli.streams import printable
 from flowcodec.errors import UsageError
 
@@ -36,7 +36,7 @@ Examples:
 @click.option(
     "-q",
     "--quality",
-    type=click.FloatRange(1, 8),
+    type=Number(1, 8),
     default=4,
     show_default=True,
     help="Any number from 1 (small) to 8 (good).",

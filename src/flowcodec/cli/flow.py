@@ -26,7 +26,7 @@ from flowcodec.cli.flow_files import (
     target_of,
     two_pictures,
 )
-from flowcodec.cli.measuring import device_options, progress_bar
+from flowcodec.cli.measuring import Number, device_options, progress_bar
 from flowcodec.cli.streams import PIPE, printable
 from flowcodec.errors import UsageError
 from flowcodec.models.flow_deeppynet.config import SMALLEST
@@ -99,7 +99,7 @@ class Total:
 )
 @click.option(
     "--largest",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     metavar="PX",
     help="Length that --view draws in full colour. Default: what all but the fastest 0.5 % of"
     " some frame so far stay below, at least 1.",

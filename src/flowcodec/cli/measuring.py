@@ -1,5 +1,6 @@
 """What commands share: options, the list of pictures, progress and tables."""
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -98,6 +99,21 @@ def describe_codec(
     own = f"weights {weights.name}" if weights else bundled
     count = "default threads" if threads is None else f"{threads} threads"
     return f"flowcodec {flowcodec.__version__}, {own}, {device}, {count}"
+
+
+class Number(click.FloatRange):
+    """A number of a range, which "nan" and "inf" are not."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number."""
+        found = float(super().convert(value, param, ctx))
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return found
 
 
 class Qualities(click.ParamType[list[float]]):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcodec.cli.encode import Size
+from flowcodec.cli.measuring import Number
 from flowcodec.cli.streams import printable
 from flowcodec.errors import UsageError
 
@@ -46,7 +47,7 @@ Examples:
 )
 @click.option("--device", help="cpu, cuda, cuda:1, ... Default: cuda where there is one, else cpu.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads. Default: torch's.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="End this run after that.")
+@click.option("--minutes", type=Number(0, min_open=True), help="End this run after that.")
 @click.option(
     "--export",
     "weights",
@@ -91,10 +92,11 @@ def command(
 
     import torch
 
+    from flowcodec.codecs.running import device_called
+
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError("no CUDA device is available; use --device cpu")
+    device_called(device)
     if threads is not None:
         torch.set_num_threads(threads)
     if data is None:

@@ -19,7 +19,7 @@ Judge = Callable[[Path, bytes], str | None]
 """Says of a file and its first HEAD_BYTES that it is WANTED, or why it is left out. None: it is
 passed over, since nobody would expect it to be read."""
 
-VIDEO = "a video, which is coded alone"
+VIDEO = "videos are coded alone"
 
 # Their first bytes are those of a TIFF file, in which a small preview comes first.
 _CAMERA_RAW = frozenset(
@@ -87,8 +87,8 @@ def in_words(left_out: Sequence[LeftOut]) -> str:
         reasons.setdefault(why, []).append(path.name)
     parts = []
     for why, names in reasons.items():
-        more = ", ..." if len(names) > NAMES_SHOWN else ""
-        parts.append(f"{len(names)} {why} ({', '.join(names[:NAMES_SHOWN])}{more})")
+        more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+        parts.append(f"{why} ({', '.join(names[:NAMES_SHOWN])}{more})")
     return "; ".join(parts)
 
 
@@ -125,12 +125,12 @@ def contents_of(
         named = path.suffix.lower() in suffixes
         if entry.is_symlink() and entry.is_dir():
             if deep:
-                found.left_out.append((path, "a link to a folder"))
+                found.left_out.append((path, "links to folders are not followed"))
         elif not entry.is_file():
             if named and entry.is_symlink():
                 found.unread.append(MediaError(f"cannot read {path}: its link leads nowhere"))
             elif named and not entry.is_dir():
-                found.left_out.append((path, "not a plain file"))
+                found.left_out.append((path, "pipes and devices are not read"))
         elif named:
             found.files.append(path)
         elif judge is not None:
@@ -174,7 +174,7 @@ def judge_picture(path: Path, head: bytes) -> str | None:
     """Whether a file without a picture's suffix is one, or another thing that may be missed."""
     suffix = path.suffix.lower()
     if suffix in _CAMERA_RAW:
-        return "camera raw, which is not read"
+        return "camera raw is not read"
     other = next((name for mark, name in _OTHERS if mark.match(head)), None)
     if other == "HEIC" and b"avif" in head[8:64]:
         other = None
@@ -183,5 +183,5 @@ def judge_picture(path: Path, head: bytes) -> str | None:
     if other is None and suffix in _OTHER_PICTURES:
         other = suffix[1:].upper()
     if other is not None:
-        return f"{other}, which is not read"
+        return f"{other} is not read"
     return VIDEO if kind_of(head, suffix) == "video" else None
