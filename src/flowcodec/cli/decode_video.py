@@ -13,10 +13,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from flowcodec.cli.encode_video import FCV
 from flowcodec.cli.jobs import naming
 from flowcodec.cli.measuring import progress_bar
 from flowcodec.cli.part_file import PART
+from flowcodec.cli.planning import FCV
 from flowcodec.cli.sources import check_not_input, coded_kind, open_source
 from flowcodec.cli.streams import PIPE, check_standard_output, printable, standard_output
 from flowcodec.cli.verify_video import verification_by

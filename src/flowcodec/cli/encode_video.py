@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from flowcodec.cli.jobs import naming
 from flowcodec.cli.measuring import progress_bar, refuse_given
 from flowcodec.cli.part_file import Output, video_output
+from flowcodec.cli.planning import FCV
 from flowcodec.cli.sources import (
     check_name,
     check_not_input,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from flowcodec.codecs.video import EncodedVideo, VideoCodec
     from flowcodec.media.video_format import Frame, Video, VideoFormat
 
-FCV = ".fcv"
 RAW = ".yuv"
 DEFAULT_GOP = 32  # frames
 SAMPLES, SAMPLED = 3, 6  # stretches of a video, and frames of each, that tell how size goes

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from flowcodec.cli.streams import printable
+from flowcodec.cli.streams import printable, tell
 from flowcodec.errors import UsageError
-from flowcodec.media.files import picture_files
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
@@ -103,7 +102,9 @@ def describe_codec(
 
 
 class Number(click.FloatRange):
-    """A number of a range, which neither nan nor inf is."""
+    """A number of a range, which "nan" and "inf" are not."""
+
+    name = "number"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -111,7 +112,7 @@ class Number(click.FloatRange):
         """The number."""
         found = float(super().convert(value, param, ctx))
         if not math.isfinite(found):
-            self.fail(f"{value!r} is not a number here", param, ctx)
+            self.fail(f"{value!r} is not a number", param, ctx)
         return found
 
 
@@ -137,10 +138,18 @@ class Qualities(click.ParamType[list[float]]):
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures under a folder, sorted. Raises UsageError when there are none."""
-    paths = picture_files(folder)
+    """The pictures under a folder, sorted; says what else is left out.
+
+    Raises UsageError when there are none, MediaError when something cannot be read.
+    """
+    from flowcodec.media.folders import pictures_of
+
+    contents = pictures_of(folder)
+    paths = contents.readable()
     if not paths:
         raise UsageError(f"no pictures in {folder}: give a folder of PNG, JPEG, WebP, ... files")
+    if contents.left_out:
+        tell(f"{printable(folder)}: note: left out: {printable(contents.summary)}")
     return paths
 
 

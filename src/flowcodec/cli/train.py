@@ -92,10 +92,11 @@ def command(
 
     import torch
 
+    from flowcodec.codecs.running import device_called
+
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError("no CUDA device is available; use --device cpu")
+    device_called(device)
     if threads is not None:
         torch.set_num_threads(threads)
     if data is None:
