@@ -22,7 +22,7 @@ from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
 from flowcodec.cli.measuring import Number, device_options, refuse_given, weights_options
 from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
 from flowcodec.cli.raw_planes import FrameRate, RawFormat
-from flowcodec.cli.sources import check_name, is_pipe, open_source, refuse_coded, standard
+from flowcodec.cli.sources import check_name, readable, refuse_coded, standard
 from flowcodec.cli.streams import PIPE, check_standard_output, printable, tell
 from flowcodec.errors import UsageError
 
@@ -291,11 +291,8 @@ def _encode(options: Options, job: Job) -> Report:
     started = time.perf_counter()
     with naming(job.source):
         refuse_coded(job.source)
-        if is_pipe(job.source):
-            with open_source(job.source) as stream:
-                picture = read_picture(stream)
-        else:
-            picture = read_picture(Path(job.source))
+        with readable(job.source) as source:
+            picture = read_picture(source)
         if options.strip:
             picture = dataclasses.replace(picture, icc=None, exif=None)
         found = _reach(options, picture, job.source)

@@ -21,7 +21,7 @@ from flowcodec.cli.sources import (
     check_not_input,
     input_kind,
     is_pipe,
-    open_source,
+    readable,
     refuse_coded,
 )
 from flowcodec.cli.streams import PIPE, check_standard_output, printable
@@ -204,8 +204,7 @@ def opened_video(source: str, options: Options) -> Iterator[Video]:
     from flowcodec.media.video import open_raw, open_video
 
     with ExitStack() as stack:
-        pipe = is_pipe(source)
-        opened = stack.enter_context(open_source(source)) if pipe else Path(source)
+        opened = stack.enter_context(readable(source))
         if options.raw is None:
             video = open_video(opened, stream=options.stream, fps=options.fps)
         else:

@@ -74,6 +74,16 @@ def open_source(source: str) -> Iterator[BinaryIO]:
         yield stream
 
 
+@contextmanager
+def readable(source: str) -> Iterator[Path | BinaryIO]:
+    """The path of a file or folder; what can be read once only, open."""
+    if not is_pipe(source):
+        yield Path(source)
+        return
+    with open_source(source) as stream:
+        yield stream
+
+
 def _opened_pipe(source: str) -> tuple[BinaryIO, BinaryIO]:
     """A pipe, and the stream to read it from, which begins with what was looked at."""
     waiting = _waiting.pop(source, None)
@@ -120,7 +130,9 @@ def input_kind(source: str) -> Kind | None:
 
 
 def refuse_coded(source: str) -> None:
-    """UsageError where a file that is to be coded is one of ours already."""
+    """UsageError where a file that is to be read as a picture or video is one of ours, coded."""
     kind = coded_kind(source)
     if kind is not None:
-        raise UsageError(f"{source} is a coded {kind} already: `flowcodec decode` turns it back")
+        raise UsageError(
+            f"{source} is a coded {kind} already: turn it back with `flowcodec decode` first"
+        )

@@ -16,6 +16,7 @@ from flowcodec.cli.encode import Size
 from flowcodec.cli.measuring import Number
 from flowcodec.cli.streams import printable
 from flowcodec.errors import UsageError
+from flowcodec.media.outputs import check_folder, check_output
 
 if TYPE_CHECKING:
     from flowcodec.training.engine import AnyTraining
@@ -87,6 +88,9 @@ def command(
         _bundle(path, data, bundle, limit)
         return
     folder = folder or Path("runs", path.stem)
+    check_folder(folder)
+    if weights is not None:
+        check_output(weights, makes_folders=True)
     if data is None and not (folder / "checkpoint.pt").exists():
         raise UsageError("give the folder to learn from: --data DIR")
 
@@ -124,6 +128,8 @@ def _bundle(recipe: Path, data: Path | None, target: Path, limit: int) -> None:
     if data is None:
         raise UsageError("a bundle needs the folder to learn from: --data DIR")
     from flowcodec.training.bundle import FOLDER, pack_bundle
+
+    check_output(target, makes_folders=True)
 
     made = pack_bundle(recipe, data, target, limit)
     print(
