@@ -18,6 +18,7 @@ from flowcodec.cli.measuring import (
     print_bd_rates,
     print_evaluation,
     progress_bar,
+    refuse_given,
     say,
 )
 from flowcodec.errors import UsageError

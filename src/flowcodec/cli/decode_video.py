@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -55,7 +56,7 @@ class Done:
 
 def is_video(source: str) -> bool:
     """Whether a file is a video of ours: by its first bytes, or where they do not tell, by name."""
-    if Path(source).is_dir():
+    if os.path.isdir(source):
         return False
     try:
         kind = coded_kind(source)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from flowcodec.cli.measuring import progress_bar, say
+from flowcodec.media.outputs import check_folder
 
 
 @click.command()

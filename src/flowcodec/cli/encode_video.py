@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -69,7 +70,7 @@ def is_video(source: str, output: str | None) -> bool:
     if output is not None and output.lower().endswith(FCV):
         return True
     suffix = Path(source).suffix.lower()
-    if Path(source).is_dir() or suffix == RAW:
+    if os.path.isdir(source) or suffix == RAW:
         return suffix == RAW
     try:
         return input_kind(source) == "video"
@@ -87,7 +88,7 @@ def encode(source: str, output: str | None, options: Options) -> None:
     if target == PIPE and options.as_json:
         raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
     check_not_input(target, [source])
-    if not Path(source).is_dir():
+    if not os.path.isdir(source):
         refuse_coded(source)
     if target != PIPE:
         check_name(target, FCV)

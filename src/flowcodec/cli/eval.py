@@ -17,6 +17,7 @@ from flowcodec.cli.measuring import (
     print_bd_rates,
     print_evaluation,
     progress_bar,
+    refuse_given,
     say,
     weights_options,
 )

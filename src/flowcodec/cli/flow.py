@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -193,7 +194,7 @@ def command(
         raise UsageError("--json and the video cannot both go to standard output; give -o FILE")
 
     for name in inputs:
-        if not Path(name).is_dir():
+        if not os.path.isdir(name):
             refuse_coded(name)
     with ExitStack() as stack:
         if two:

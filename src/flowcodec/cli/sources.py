@@ -48,7 +48,8 @@ def _same(one: str, other: str) -> bool:
 
 def is_pipe(source: str) -> bool:
     """Whether an input can be read once only."""
-    return source == PIPE or not (Path(source).is_file() or Path(source).is_dir())
+    plain = os.path.isfile(source) or os.path.isdir(source)
+    return source == PIPE or (not plain and os.path.exists(source))
 
 
 def head_of(source: str) -> bytes:
@@ -131,7 +132,10 @@ def input_kind(source: str) -> Kind | None:
 
 def refuse_coded(source: str) -> None:
     """UsageError where a file that is to be read as a picture or video is one of ours, coded."""
-    kind = coded_kind(source)
+    try:
+        kind = coded_kind(source)
+    except OSError:  # whoever reads it will tell
+        return
     if kind is not None:
         raise UsageError(
             f"{source} is a coded {kind} already: turn it back with `flowcodec decode` first"
