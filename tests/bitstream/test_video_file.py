@@ -268,7 +268,7 @@ def test_an_ending_that_is_no_time_is_not_written(ending):
         VideoWriter(BytesIO(), VIDEO).write_group(GROUPS[0], 0, ending)
 
 
-@pytest.mark.parametrize("payload", [b"", b"\x09", b"\xff" * 10])
+@pytest.mark.parametrize("payload", [b"", b"\x89", b"\xff" * 10])
 @pytest.mark.parametrize("kind", [COLOUR, ENDING])
 def test_colour_or_ending_that_is_no_such_thing_costs_nothing(kind, payload):
     unit = (INTRA_KIND, b"\0" + b"\xa0\x0f" + b"\1\4hashcode")

@@ -99,14 +99,16 @@ def read_container(
     def clocked() -> Iterator[Numbered]:
         for place, frame in frames:
             ending.see(frame)
-            time, duration = (frame.pts, frame.duration) if fps is None else (None, 0)
-            yield place, clock.tick(time, duration), frame
+            # Times of a raw stream are ffmpeg's own, and wrong where frames change places.
+            time = None if untimed else frame.pts
+            yield place, clock.tick(time, frame.duration if fps is None else 0), frame
         last = ending.ticks(decoding.last, whole=not cut)
         if fps is None and last and abs(last - format.ticks) > 1:
             found.ending = last
 
     timed = _shown(name, progressive(clocked(), found), format, turned, found)
-    return Video(name, format, _count(container, stream, format.fps), timed, found)
+    count = None if untimed else _count(container, stream, format.fps)
+    return Video(name, format, count, timed, found)
 
 
 def chosen(container: InputContainer, name: str, number: int | None) -> VideoStream:
@@ -291,5 +293,7 @@ def _count(container: InputContainer, stream: VideoStream, fps: Fraction) -> int
     if stream.duration and stream.time_base:
         return round(stream.duration * stream.time_base * fps)
     if container.duration:
-        return round(Fraction(container.duration, av.time_base) * fps)
+        # That of Matroska counts from 0, whenever the first frame comes.
+        start = container.start_time if container.format.name.startswith("matroska") else 0
+        return round(Fraction(container.duration - (start or 0), av.time_base) * fps)
     return None
