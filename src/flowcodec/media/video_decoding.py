@@ -23,6 +23,7 @@ from av.video.stream import VideoStream
 from flowcodec.media.video_format import Found
 from flowcodec.media.video_hearing import Complaints, hearing
 
+WITH_SEAMS = 0x200  # a flag of a container: transport streams
 RAW_H264 = "h264"  # the one source that loses frames with nobody to miss them but the decoder
 TRIES = 16  # at reading on after an error
 MOST_DELAYED = 64  # packets after which the frame of one has come, or never comes
@@ -64,6 +65,7 @@ class Decoding:
         self._pending: list[Fed] = []
         self._tainted = False  # what is decoded now is made of damaged frames
         self._leading: int | None = None  # what is shown before may be so, too
+        self._suspect: Packet[VideoStream] | None = None  # the one before, where it came damaged
         self._damaged: list[int] = []
         self._gaps: list[tuple[int, str]] = []  # frames, and what was wrong before them
         self._demuxed = container.demux(stream)
@@ -136,13 +138,21 @@ class Decoding:
         key = packet.is_keyframe or self.stream.codec_context.codec.intra_only
         if before:
             self._gaps.append((self._shown, before))
+        elif key and self._suspect is not None and self._is_late(packet, self._suspect):
+            self._gaps.append((self._shown, "bytes of the transport stream are lost"))
+        self._suspect = None
         if key:
             self._leading = packet.pts if self._tainted or before else None
             self._tainted = False
-        if (before and not key) or behind or self._came_damaged(packet):
+        if before and not key:
             self._tainted = True
         leads = self._leading is not None and packet.pts is not None and packet.pts < self._leading
         whole = not (self._tainted or leads)
+        if behind or self._came_damaged(packet):
+            self._tainted = True
+            self._suspect = packet
+            # A seam between transport streams looks like a loss: their decoder knows better.
+            whole = whole and bool(self.container.format.flags & WITH_SEAMS) and not behind
         fed = Fed(self._fed, packet.pts, packet.duration or 0, key, whole)
         packet.opaque = fed
         self._fed += 1
@@ -150,6 +160,12 @@ class Decoding:
             self.last = fed
             self._pending.append(fed)
         return fed
+
+    def _is_late(self, packet: Packet[VideoStream], before: Packet[VideoStream]) -> bool:
+        """Whether there is room for a frame between two packets."""
+        if packet.dts is None or before.dts is None or not before.duration:
+            return False
+        return 2 * (packet.dts - before.dts) > 3 * before.duration
 
     def _came_damaged(self, packet: Packet[VideoStream]) -> bool:
         """Whether a packet is, or is made of, one that ffmpeg said to be corrupt.

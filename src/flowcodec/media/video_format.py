@@ -210,9 +210,21 @@ def losses(pixels: PixelFormat) -> list[str]:
     bits = max(component.bits for component in pixels.components)
     if bits > 8:
         notes.append(f"its {bits} bits a sample are rounded to 8")
-    if any(component.is_alpha for component in pixels.components):
+    if has_alpha(pixels):
         notes.append(TRANSPARENT)
     return notes
+
+
+def has_alpha(pixels: PixelFormat) -> bool:
+    """Whether a pixel format can say that something is transparent."""
+    return any(component.is_alpha for component in pixels.components)
+
+
+def is_transparent(frame: VideoFrame) -> bool:
+    """Whether anything of a frame is."""
+    if not has_alpha(frame.format):
+        return False
+    return bool(frame.reformat(format="rgba").to_ndarray()[..., 3].min() < 255)
 
 
 def to_rgb(frame: VideoFrame, matrix: Matrix, converter: VideoReformatter) -> Frame:

@@ -14,7 +14,7 @@ from av.video.reformatter import ColorRange, ColorTrc, VideoReformatter
 from av.video.stream import VideoStream
 
 from flowcodec.errors import MediaError, UsageError
-from flowcodec.media.video_decoding import Decoding
+from flowcodec.media.video_decoding import WITH_SEAMS, Decoding
 from flowcodec.media.video_ending import Ending
 from flowcodec.media.video_fields import Numbered, progressive
 from flowcodec.media.video_format import (
@@ -27,6 +27,7 @@ from flowcodec.media.video_format import (
     Timed,
     Video,
     VideoFormat,
+    is_transparent,
     losses,
     sampling_of,
     to_rgb,
@@ -49,7 +50,7 @@ FOREIGN_MATRICES = {
 SILENT = (0, 2, 3)  # codes of primaries and transfers that say nothing
 SITINGS = re.compile(r"[(, ](left|center|topleft|top|bottomleft|bottom)[,)]")
 CODECS_SITINGS = {"flv": "center"}  # of those that do not say it, where it is not the left
-WITHOUT_TIMES, WITH_SEAMS = 0x80, 0x200  # flags of a container: raw streams, transport streams
+WITHOUT_TIMES = 0x80  # a flag of a container: raw streams
 DEFAULT_BONUS = 5_000_000  # pixels; ffmpeg's choice among streams
 
 
@@ -98,14 +99,16 @@ def read_container(
     def clocked() -> Iterator[Numbered]:
         for place, frame in frames:
             ending.see(frame)
-            time, duration = (frame.pts, frame.duration) if fps is None else (None, 0)
-            yield place, clock.tick(time, duration), frame
+            # Times of a raw stream are ffmpeg's own, and wrong where frames change places.
+            time = None if untimed else frame.pts
+            yield place, clock.tick(time, frame.duration if fps is None else 0), frame
         last = ending.ticks(decoding.last, whole=not cut)
         if fps is None and last and abs(last - format.ticks) > 1:
             found.ending = last
 
     timed = _shown(name, progressive(clocked(), found), format, turned, found)
-    return Video(name, format, _count(container, stream, format.fps), timed, found)
+    count = None if untimed else _count(container, stream, format.fps)
+    return Video(name, format, count, timed, found)
 
 
 def chosen(container: InputContainer, name: str, number: int | None) -> VideoStream:
@@ -219,7 +222,7 @@ def _left_out(container: InputContainer, stream: VideoStream) -> list[str]:
 
 def _lost(first: VideoFrame, stream: VideoStream, turned: DisplayMatrix) -> list[str]:
     """What of a video RGB of 8 bits and right angles do not hold."""
-    notes = losses(first.format)
+    notes = [loss for loss in losses(first.format) if loss != TRANSPARENT]  # `_shown` looks
     if stream.metadata.get("alpha_mode") == "1":
         notes.append(TRANSPARENT)
     high = HIGH_RANGES.get(int(first.color_trc))
@@ -244,20 +247,44 @@ def _shown(
     width, height = format.width, format.height
     if is_turned(turned):
         width, height = height, width
-    rotation: int | None = None
+    changes = Changes(found)
     for number, tick, frame in frames:
+        changes.see(number, frame)
         if (frame.width, frame.height) != (width, height):
-            found.note(
-                f"from frame {number} on it is {frame.width}x{frame.height}, which is scaled to"
-                f" {width}x{height}"
-            )
             frame = converter.reformat(frame, width=width, height=height, interpolation=PRECISE)
-        rotation = frame.rotation if rotation is None else rotation
-        if frame.rotation != rotation:
-            found.note(f"from frame {number} on it is turned otherwise, which is passed over")
         with ffmpeg_as_media_error(f"cannot read frame {number} of {name}"):
+            if TRANSPARENT not in found.notes and is_transparent(frame):
+                found.note(TRANSPARENT)
             pixels = to_rgb(frame, format.matrix, converter)
         yield tick, upright(pixels, turned)
+
+
+class Changes:
+    """Notes what changes in the midst of a video, the first time that it does."""
+
+    def __init__(self, found: Found):
+        self.found = found
+        self.begin: tuple[tuple[int, int], str, int] | None = None
+        self.told: set[str] = set()
+
+    def see(self, number: int, frame: VideoFrame) -> None:
+        """One frame after the other."""
+        sampling = sampling_of(frame.format)
+        now = (frame.width, frame.height), sampling, frame.rotation
+        self.begin = self.begin or now
+        (width, height), was, turned = self.begin
+        if now[0] != (width, height):
+            size = f"{frame.width}x{frame.height}"
+            self._tell("size", number, f"it is {size}, which is scaled to {width}x{height}")
+        if sampling != was:
+            self._tell("sampling", number, f"its sampling is {sampling}, which becomes {was}")
+        if frame.rotation != turned:
+            self._tell("rotation", number, "it is turned otherwise, which is passed over")
+
+    def _tell(self, what: str, number: int, words: str) -> None:
+        if what not in self.told:
+            self.told.add(what)
+            self.found.note(f"from frame {number} on {words}")
 
 
 def _count(container: InputContainer, stream: VideoStream, fps: Fraction) -> int | None:
@@ -266,5 +293,7 @@ def _count(container: InputContainer, stream: VideoStream, fps: Fraction) -> int
     if stream.duration and stream.time_base:
         return round(stream.duration * stream.time_base * fps)
     if container.duration:
-        return round(Fraction(container.duration, av.time_base) * fps)
+        # That of Matroska counts from 0, whenever the first frame comes.
+        start = container.start_time if container.format.name.startswith("matroska") else 0
+        return round(Fraction(container.duration - (start or 0), av.time_base) * fps)
     return None
