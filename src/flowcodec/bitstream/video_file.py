@@ -17,6 +17,7 @@ from flowcodec.bitstream.numbers import CRC_BYTES, TICKS, unpack_unsigned
 from flowcodec.bitstream.video_frames import FRAME_KINDS, CodedFrame, Inter, Intra, Repeat
 from flowcodec.bitstream.video_groups import (
     INDEX,
+    Colour,
     Damage,
     Group,
     GroupHeader,
@@ -56,6 +57,7 @@ __all__ = [
     "FRAME_KINDS",
     "UNFINISHED",
     "CodedFrame",
+    "Colour",
     "Damage",
     "Group",
     "GroupHeader",
@@ -81,10 +83,14 @@ class VideoWriter:
     that is whole up to its last group.
     """
 
-    def __init__(self, stream: BinaryIO, header: VideoHeader):
-        """Write the header; UsageError names a field outside its range."""
+    def __init__(self, stream: BinaryIO, header: VideoHeader, colour: Colour | None = None):
+        """Write the header; UsageError names a field outside its range.
+
+        colour: of the source, where it is to be in the file; it stands in each group.
+        """
         self._stream = stream
         self._header = header
+        self._colour = colour
         self._listing = Listing()
         self._time = TICKS[0]
         self._size = 0
@@ -92,20 +98,30 @@ class VideoWriter:
         self._seed = unpack_unsigned(data[-CRC_BYTES:])
         self._append(data)
 
-    def write_group(self, frames: Sequence[CodedFrame], psnr: int) -> int:
+    def write_group(
+        self, frames: Sequence[CodedFrame], psnr: int, ending: int | None = None
+    ) -> int:
         """Append a group and return how many bytes it took.
 
         The first frame is intra, and times never fall, from group to group neither. `psnr` is that
         of the encoder's own reconstruction over all frames of the group, in hundredths of a dB
-        (65535: exact). UsageError where that is not so or a value is outside its range; then
-        nothing is written.
+        (65535: exact). `ending` is for how many ticks the last frame is shown, where that is to be
+        in the file. UsageError where that is not so or a value is outside its range; then nothing
+        is written.
         """
         if frames and frames[0].time < self._time:
             raise UsageError(
                 f"a group begins at the time {frames[0].time}, the frame before it has {self._time}"
             )
         group, data = pack_group(
-            self._header, self._seed, self._listing.groups, self._listing.frames, frames, psnr
+            self._header,
+            self._seed,
+            self._listing.groups,
+            self._listing.frames,
+            frames,
+            psnr,
+            self._colour,
+            ending,
         )
         self._append(data)
         self._listing.add(group, len(data))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -88,16 +90,22 @@ def decode(source: str, output: str | None, options: Options) -> None:
                 header, groups = index.header, groups_from(index, options.start)
             else:
                 header, groups = read_groups(stream, done.damage.append)
-        first = round(options.start / header.time_base) if options.start else None
-        if first is not None and not stream.seekable():
-            groups = groups_after(groups, first)
+            begin = next(groups, None)
+        first = None
+        if begin is not None:
+            groups = itertools.chain([begin], groups)
+        if begin is not None and options.start:
+            # Times count from the first frame of the file, wherever that was.
+            origin = index.places[0].start if stream.seekable() else begin.header.start
+            first = origin + ticks(options.start, header)
+            if not stream.seekable():
+                groups = groups_after(groups, first)
+        source_format = source_of(header, begin.colour if begin else None)
         opened: str | BinaryIO = standard_output() if target == PIPE else target
-        writer = stack.enter_context(
-            create_video(opened, source_of(header), lossless=options.lossless)
-        )
+        writer = stack.enter_context(create_video(opened, source_format, lossless=options.lossless))
         verification = None
         if options.verify is not None:
-            verification = stack.enter_context(verification_by(options.verify, source_of(header)))
+            verification = stack.enter_context(verification_by(options.verify, source_format))
         codec = load_for_video(
             header, weights=options.weights, device=options.device, threads=options.threads
         )
@@ -108,10 +116,12 @@ def decode(source: str, output: str | None, options: Options) -> None:
         for group in groups:
             decoded = codec.decode(header, group, done.damage.append)
             # Whole groups can be compared: one that is shown in part is decoded to its end.
-            for tick, frame in verification.of(group, decoded) if verification else decoded:
+            shown = verification.of(group, decoded) if verification else decoded
+            for place, (tick, frame) in enumerate(shown, 1):
                 late = first is None or tick >= first
                 if late and done.frames != options.frames:
-                    writer.write(frame, tick)
+                    is_last = place == group.header.count
+                    writer.write(frame, tick, group.ending if is_last else None)
                     done.frames += 1
                     advance()
                 elif late and verification is None:
@@ -127,6 +137,8 @@ def decode(source: str, output: str | None, options: Options) -> None:
             raise FormatError(f"{source}: nothing could be decoded: {what}")
     for damage in done.damage:
         print(f"flowcodec: warning: {printable(source)}: {damage}", file=sys.stderr)
+    for note in () if options.quiet else writer.notes:
+        print(f"{printable(target)}: note: {note}", file=sys.stderr)
     if verification is not None:
         done.verified = verification.groups
     if not options.quiet:
@@ -144,9 +156,15 @@ def beside(source: str) -> str:
     return str(path.with_suffix(FILE_SUFFIX))
 
 
+def ticks(seconds: float, header: VideoHeader) -> int:
+    """A time in the ticks of a video."""
+    return round(Fraction(seconds) / header.time_base)
+
+
 def groups_from(index: VideoIndex, seconds: float) -> Iterator[Group]:
-    """The groups from the one that shows this time on."""
-    start = index.group_at_time(round(seconds / index.header.time_base))
+    """The groups from the one that is shown so many seconds after the beginning."""
+    origin = index.places[0].start if len(index.places) else 0
+    start = index.group_at_time(origin + ticks(seconds, index.header))
     for number in range(start, len(index.places)):
         yield index.read_group(number)
 

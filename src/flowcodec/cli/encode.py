@@ -21,12 +21,14 @@ from flowcodec.cli import encode_video
 from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
 from flowcodec.cli.measuring import Number, device_options, refuse_given, weights_options
 from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
-from flowcodec.cli.raw_planes import RawFormat
+from flowcodec.cli.raw_planes import FrameRate, RawFormat
 from flowcodec.cli.sources import check_name, is_pipe, open_source, refuse_coded, standard
 from flowcodec.cli.streams import PIPE, check_standard_output, printable, tell
 from flowcodec.errors import UsageError
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from flowcodec.codecs.picture import EncodedPicture, PictureCodec
     from flowcodec.codecs.rate_control import Found, Trial
     from flowcodec.media.folders import Contents
@@ -150,6 +152,19 @@ class Report:
     "bt709 or bt2020, and full, may follow.",
 )
 @click.option(
+    "--fps",
+    type=FrameRate(),
+    help="Videos: frames a second of a folder, or of a raw stream such as .h264, which have no"
+    " times. [default: 25]",
+)
+@click.option(
+    "--stream",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Videos: which stream of the file, as ffprobe counts them. [default: as ffmpeg, the"
+    " largest, one that is marked as default before others]",
+)
+@click.option(
     "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."
 )
 @device_options
@@ -168,6 +183,8 @@ def command(
     tile: int,
     gop: int | None,
     raw: VideoFormat | None,
+    fps: Fraction | None,
+    stream: int | None,
     jobs: int,
     device: str,
     threads: int | None,
@@ -209,12 +226,14 @@ def command(
             size=target_size,
             gop=encode_video.DEFAULT_GOP if gop is None else gop,
             raw=raw,
+            fps=fps,
+            stream=stream,
             as_json=as_json,
             quiet=quiet,
         )
         encode_video.encode(inputs[0], output, wanted)
         return
-    refuse_given("is for videos, not for pictures", "gop")
+    refuse_given("is for videos, not for pictures", "gop", "fps", "stream")
     todo = plan(inputs, output, FCI, _contents)
     todo.check_outputs()
     if output is not None and output != PIPE and len(todo.jobs) == 1:

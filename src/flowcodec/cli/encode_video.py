@@ -8,12 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowcodec.cli.jobs import naming
-from flowcodec.cli.measuring import progress_bar
+from flowcodec.cli.measuring import progress_bar, refuse_given
 from flowcodec.cli.part_file import Output, video_output
 from flowcodec.cli.planning import FCV
 from flowcodec.cli.sources import (
@@ -25,10 +25,12 @@ from flowcodec.cli.sources import (
     refuse_coded,
 )
 from flowcodec.cli.streams import PIPE, check_standard_output, printable
-from flowcodec.errors import UsageError
+from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.formats import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from flowcodec.codecs.pace import Aim, Pace
     from flowcodec.codecs.video import EncodedVideo, VideoCodec
     from flowcodec.media.video_format import Frame, Video, VideoFormat
@@ -51,6 +53,8 @@ class Options:
     size: int | None
     gop: int
     raw: VideoFormat | None
+    fps: Fraction | None
+    stream: int | None
     as_json: bool
     quiet: bool
 
@@ -100,42 +104,53 @@ def encode(source: str, output: str | None, options: Options) -> None:
         )
         work = Work(codec, source, opened, options)
         done = work.to_size() if options.aims else work.once(options.quality)
-    if options.quiet:
-        return
-    found = _as_object(source, target, done, work.pixels)
-    found["seconds"] = round(time.perf_counter() - started, 3)
-    text = json.dumps(found) if options.as_json else _as_line(found)
-    print(text, file=sys.stderr if target == PIPE else sys.stdout, flush=True)
+    for wrong in work.damage:
+        print(f"flowcodec: warning: {printable(source)}: {wrong}", file=sys.stderr)
+    if not options.quiet:
+        found = _as_object(source, target, done, work.pixels) | {"damage": work.damage}
+        found["seconds"] = round(time.perf_counter() - started, 3)
+        text = json.dumps(found) if options.as_json else _as_line(found)
+        print(text, file=sys.stderr if target == PIPE else sys.stdout, flush=True)
+    if work.damage:
+        raise FlowcodecError(f"{source} is damaged; {done.frames} frames were encoded")
 
 
 @dataclass
 class Work:
-    """Coding one video to one output, as often as it takes; `pixels` of a frame, once known."""
+    """Coding one video to one output, as often as it takes.
+
+    pixels: of a frame, once known. damage: what of the source is missing or damaged, in words.
+    """
 
     codec: VideoCodec
     source: str
     output: Output
     options: Options
     pixels: int = 0
+    damage: list[str] = field(default_factory=list)
 
     def once(self, quality: float | Pace) -> EncodedVideo:
         """Code it; what was coded before is forgotten."""
         options = self.options
-        with opened_video(self.source, options.raw) as video:
-            if not (options.quiet or self.output.begun):
-                for note in video.notes:
-                    print(f"{printable(video.name)}: note: {note}", file=sys.stderr)
+        with opened_video(self.source, options) as video:
+            silent = options.quiet or self.output.begun
+            told = 0 if silent else tell_notes(video)
             self.pixels = video.width * video.height
             bar = progress_bar(video.count, "encoding")
             with nullcontext(lambda: None) if options.quiet else bar as advance:
-                return self.codec.write(
+                done = self.codec.write(
                     video.timed,
                     video.format,
                     self.output.start(),
                     quality,
                     gop=options.gop,
                     on_frame=advance,
+                    ending=lambda: video.ending,
                 )
+            if not silent:
+                tell_notes(video, told)
+            self.damage = video.damage
+        return done
 
     def to_size(self) -> EncodedVideo:
         """Code it until the file has at most the bytes that were asked for, and is near them."""
@@ -143,11 +158,15 @@ class Work:
 
         with naming(self.source):
             aim = self.aim()
-            while True:
+            taken = False
+            while not taken:
                 pace = aim.pace()
-                done = self.once(pace)
-                if aim.takes(done.bytes, pace):
-                    break
+                try:
+                    done = self.once(pace)
+                    taken = aim.takes(done.bytes, pace)
+                except UsageError:
+                    self.output.start()  # nobody wants what is too large at any quality
+                    raise
         if pace.always(HIGHEST) and not self.options.quiet:
             told = f"quality 8, the highest, takes {done.bytes:,} of the {aim.limit:,} bytes"
             print(f"{printable(self.source)}: note: {told}", file=sys.stderr)
@@ -158,13 +177,13 @@ class Work:
         from flowcodec.codecs.pace import Aim
 
         options = self.options
-        with opened_video(self.source, options.raw) as video:
+        with opened_video(self.source, options) as video:
             count = sum(1 for _ in video.timed)
             pixels = video.width * video.height
         limit = options.size or max(1, math.floor((options.bpp or 0) * pixels * count / 8))
         starts = sorted({count * part // SAMPLES for part in range(SAMPLES)})
         stretches: list[list[Frame]] = [[] for _ in starts]
-        with opened_video(self.source, options.raw) as video:
+        with opened_video(self.source, options) as video:
             for number, frame in enumerate(video.frames):
                 for start, stretch in zip(starts, stretches, strict=True):
                     if start <= number < start + min(SAMPLED, options.gop):
@@ -172,15 +191,26 @@ class Work:
         return Aim.of(self.codec.sizes, stretches, limit, count, options.gop)
 
 
+def tell_notes(video: Video, told: int = 0) -> int:
+    """Print what of a video does not come along, but for what was told; how many that is now."""
+    for note in video.notes[told:]:
+        print(f"{printable(video.name)}: note: {note}", file=sys.stderr)
+    return len(video.notes)
+
+
 @contextmanager
-def opened_video(source: str, raw: VideoFormat | None) -> Iterator[Video]:
+def opened_video(source: str, options: Options) -> Iterator[Video]:
     """A video that says what it is, or planes of the format that was given."""
     from flowcodec.media.video import open_raw, open_video
 
     with ExitStack() as stack:
         pipe = is_pipe(source)
         opened = stack.enter_context(open_source(source)) if pipe else Path(source)
-        video = open_video(opened) if raw is None else open_raw(opened, raw)
+        if options.raw is None:
+            video = open_video(opened, stream=options.stream, fps=options.fps)
+        else:
+            refuse_given("is said by --raw itself", "stream", "fps")
+            video = open_raw(opened, options.raw)
         yield stack.enter_context(video)
 
 

@@ -115,6 +115,8 @@ def as_text(file: str, found: Contents) -> str:
         ("frames", f"{frames} in {len(found.groups)} groups: {kinds}"),
         ("file", f"{found.size} bytes, {_bpp(found):.4f} bits per pixel"),
     ]
+    if not found.whole:
+        rows.append(("state", "unfinished: its encoder ended before it wrote the index"))
     lines = [printable(file)] + [f"  {name:<20}{value}" for name, value in rows]
     lines += [
         f"    {part:<18}{count:>10} bytes {count / found.size:>7.2%}"
