@@ -79,7 +79,9 @@ class PictureFile:
     def notes(self) -> tuple[str, ...]:
         """What was passed over, in words."""
         after = self.parts.get("after the end", 0)
-        return (f"{after:,} bytes after its end were passed over",) if after else ()
+        if not after:
+            return ()
+        return (f"what follows the picture was passed over ({after:,} bytes)",)
 
 
 def pack_picture(

@@ -173,8 +173,7 @@ def open_index(stream: BinaryIO, report: Report = refuse) -> "VideoIndex":
         found: list[Damage] = []
         window.move(begin)
         places, index = _scan(window, seed, found.append)
-        whole = index is not None and not found and _pass_index(window, index, found.append)
-        if not whole:
+        if index is None or found or not _is_followed(window, index, begin, found.append):
             found.insert(0, Damage.of(error, "; its groups are looked for one by one"))
         for damage in found:
             report(damage)
@@ -289,6 +288,20 @@ def _pass_index(window: Window, head: Head, report: Report) -> bytes | None:
     if window.peek(1):
         report(Damage(window.offset, INDEX_UNIT, "what follows the index is passed over", True))
     return entries
+
+
+def _is_followed(window: Window, head: Head, begin: int, report: Report) -> bool:
+    """Whether an index is whole and true, and more bytes follow it, which is told."""
+    found: list[Damage] = []
+    entries = _pass_index(window, head, found.append)
+    if entries is None or not found:
+        return False
+    try:
+        parse_entries(head, entries, begin)
+    except FormatError:
+        return False
+    report(found[0])
+    return True
 
 
 def _read_index(window: Window, seed: int, begin: int) -> Places:
