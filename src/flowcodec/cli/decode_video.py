@@ -19,7 +19,13 @@ from flowcodec.cli.measuring import progress_bar
 from flowcodec.cli.part_file import PART
 from flowcodec.cli.planning import FCV
 from flowcodec.cli.sources import check_not_input, coded_kind, open_source
-from flowcodec.cli.streams import PIPE, check_standard_output, printable, standard_output
+from flowcodec.cli.streams import (
+    PIPE,
+    check_standard_output,
+    printable,
+    standard_output,
+    tell,
+)
 from flowcodec.cli.verify_video import verification_by
 from flowcodec.errors import FlowcodecError, FormatError, UsageError
 
@@ -137,7 +143,7 @@ def decode(source: str, output: str | None, options: Options) -> None:
             what = "; ".join(map(str, done.damage)) or "there are no frames in that range"
             raise FormatError(f"{source}: nothing could be decoded: {what}")
     for damage in done.damage:
-        print(f"flowcodec: warning: {printable(source)}: {damage}", file=sys.stderr)
+        tell(f"flowcodec: warning: {printable(source)}: {damage}")
     for note in () if options.quiet else writer.notes:
         print(f"{printable(target)}: note: {note}", file=sys.stderr)
     if verification is not None:
@@ -145,7 +151,7 @@ def decode(source: str, output: str | None, options: Options) -> None:
     if not options.quiet:
         _tell(source, target, done, header, time.perf_counter() - started, options.as_json)
     unverified = ", and nothing could be verified" if done.verified == 0 else ""
-    if done.damage:
+    if any(not damage.harmless for damage in done.damage):
         raise FlowcodecError(f"{source} is damaged; {done.frames} frames were decoded{unverified}")
 
 

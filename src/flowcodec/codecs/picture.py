@@ -194,7 +194,7 @@ class PictureCodec:
                 else:
                     part(pixels, box)[:] = open_tile(tile, box, header.quality, pixels.shape[2])
         self._complete(latents, header, file.tiles, pixels)
-        return Picture(pixels, alpha, file.icc, file.exif)
+        return Picture(pixels, alpha, file.icc, file.exif, file.notes)
 
     def _room(self, header: PictureHeader) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Empty latents (M, h, w) and pixels (H, W, 3 or 1) of a whole picture."""
