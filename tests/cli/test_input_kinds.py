@@ -1,4 +1,4 @@
-"""Inputs are what their first bytes say, under any name and from pipes; names that lie are refused."""
+"""Inputs are what their first bytes say, also from pipes; names that lie are refused."""
 
 import io
 import os

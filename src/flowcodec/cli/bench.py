@@ -31,7 +31,7 @@ from flowcodec.evaluation.anchors import (
     curves_named,
     is_kodak,
 )
-from flowcodec.media.outputs import check_folder, check_output
+from flowcodec.media.outputs import check_output
 
 if TYPE_CHECKING:
     from flowcodec.evaluation.comparison import Comparison
@@ -169,12 +169,12 @@ def command(
         bench_video.run(wanted)
         return
     refuse_given("is for videos: --model video-mofnet", "gop", "frames", "apart")
+    outputs = _outputs(json_path, plot_paths, report_path)
     paths = pictures_in(data)
     anchors = [
         anchor_named(name) for name in names_in("jpeg,webp,avif" if against is None else against)
     ]
     curves = _published(published, paths, data)
-    outputs = _outputs(json_path, plot_paths, report_path)
 
     from flowcodec.evaluation.comparison import Comparison
     from flowcodec.evaluation.metrics import has_ssimulacra2
@@ -214,13 +214,12 @@ def _outputs(json: Path | None, plots: Sequence[Path], report: Path | None) -> O
     from flowcodec.evaluation.plot import check_plot_path
     from flowcodec.evaluation.report import check_can_report
 
-    if not (json or plots or report):
+    usual = not (json or plots or report)
+    if usual:
         json, report = FOLDER / "figures.json", FOLDER / "report.html"
         plots = [FOLDER / "curves.png", FOLDER / "curves.svg"]
-        check_folder(FOLDER)
-        FOLDER.mkdir(exist_ok=True)
     for path in filter(None, (json, *plots, report)):
-        check_output(path)
+        check_output(path, makes_folders=usual)
     for plot in plots:
         check_plot_path(plot)
     if report is not None:
@@ -234,6 +233,7 @@ def _write_figures(outputs: Outputs, comparison: "Comparison") -> None:
     from flowcodec.evaluation.results import write_json
 
     if outputs.json is not None:
+        outputs.json.parent.mkdir(exist_ok=True)
         write_json(outputs.json, comparison.as_json())
     title = f"Mean of {comparison.pictures}"
     for path in outputs.plots:
