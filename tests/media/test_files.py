@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from flowcodec.errors import MediaError
-from flowcodec.media.files import SUFFIXES, atomic_write, picture_files
+from flowcodec.media.files import atomic_write
+from flowcodec.media.folders import picture_files
+from flowcodec.media.formats import SUFFIXES
 
 
 def test_pictures_are_found_by_suffix_at_any_depth(tmp_path: Path):

@@ -143,7 +143,7 @@ def test_what_cannot_be_written_is_told_at_once(tmp_path: Path):
         (folder, "it is a folder"),
         (f"{tmp_path / 'new'}{os.sep}", "it is a folder"),
         (file / "below", "Not a directory"),
-        (tmp_path / "missing" / "out", "No such file or directory"),
+        (tmp_path / "missing" / "out", "No such file or directory: there is no folder"),
         ("/proc/out", "No such file or directory"),
     ):
         with pytest.raises(MediaError, match=f"cannot write {bad}: {why}"):

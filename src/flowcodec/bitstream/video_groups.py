@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from flowcodec.bitstream.fields import PSNR, SIGNED, VARINT, Field, pack_fields, read_fields
 from flowcodec.bitstream.numbers import (
@@ -71,11 +71,15 @@ MARKERS = re.compile(b"|".join(re.escape(marker) for marker in TABLES))
 
 @dataclass(frozen=True)
 class Damage:
-    """Something that is wrong with a file: where, in which part, and what it costs."""
+    """Something that is wrong with a file: where, in which part, and what it costs.
+
+    harmless: nothing that belongs to the file.
+    """
 
     offset: int
     unit: str
     text: str
+    harmless: bool = False
 
     def __str__(self) -> str:
         return f"{self.text} (in {self.unit}, at byte {self.offset})"
@@ -98,9 +102,10 @@ class Colour(NamedTuple):
 Report = Callable[[Damage], None]
 
 
-def refuse(damage: Damage) -> NoReturn:
-    """The strict way to be told of damage: a FormatError at the first."""
-    raise FormatError(damage.text, offset=damage.offset, unit=damage.unit)
+def refuse(damage: Damage) -> None:
+    """The strict way to be told of damage: a FormatError at the first that does harm."""
+    if not damage.harmless:
+        raise FormatError(damage.text, offset=damage.offset, unit=damage.unit)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,26 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flowcodec.bitstream.fields import MAGIC, file_kind
 from flowcodec.cli import decode_video
-from flowcodec.cli.jobs import (
-    FCI,
-    Job,
-    Task,
-    check_outputs,
-    naming,
-    output_file,
-    plan,
-    run_jobs,
-)
-from flowcodec.cli.measuring import device_options, refuse_given
+from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
+from flowcodec.cli.measuring import Number, device_options, refuse_given
+from flowcodec.cli.part_file import PART
+from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
 from flowcodec.cli.sources import check_name, check_not_input, open_source, standard
 from flowcodec.cli.streams import PIPE, check_standard_output, printable
-from flowcodec.errors import FlowcodecError, UsageError
-from flowcodec.media.formats import format_named, format_of
+from flowcodec.errors import FlowcodecError, FormatError, UsageError
+from flowcodec.media.formats import SUFFIXES, VIDEO_SUFFIXES, format_named, format_of
 
 if TYPE_CHECKING:
     from flowcodec.bitstream.picture_file import PictureFile
     from flowcodec.codecs.picture import PictureCodec
+    from flowcodec.media.folders import Contents
     from flowcodec.media.picture import Picture
 
 EXAMPLES = """\b
@@ -73,6 +67,7 @@ class Report:
     quality: float
     seconds: float
     verified: float | None
+    notes: tuple[str, ...]
 
 
 @click.command(epilog=EXAMPLES)
@@ -98,7 +93,7 @@ class Report:
     " whole, is as near to ORIGINAL as its encoder measured.",
 )
 @click.option("--strip", is_flag=True, help="Leave out ICC profile and EXIF.")
-@click.option("--start", type=click.FloatRange(0), help="Videos: begin at this time, in seconds.")
+@click.option("--start", type=Number(0), help="Videos: begin at this time, in seconds.")
 @click.option("--frames", type=click.IntRange(1), help="Videos: decode so many frames at most.")
 @click.option(
     "--lossless", is_flag=True, help="Videos: write FFV1 to a .mkv file, instead of H.264."
@@ -134,6 +129,7 @@ def command(
     standard output. Damage costs the frames of its group, and is told.
     """
     inputs, output = tuple(standard(name, 0) for name in inputs), output and standard(output, 1)
+    refuse_outputs(inputs, (*SUFFIXES, *VIDEO_SUFFIXES), "decode")
     if any(decode_video.is_video(name) for name in inputs):
         if len(inputs) > 1:
             raise UsageError("a video is decoded alone; give one input")
@@ -153,11 +149,11 @@ def command(
         return
     refuse_given("is for videos, not for pictures", "start", "frames", "lossless")
     suffix = format_named(format_).suffixes[0] if format_ else ".png"
-    todo = plan(inputs, output, suffix, _fci_files)
-    check_outputs(todo)
-    if verify is not None and len(todo) > 1:
+    todo = plan(inputs, output, suffix, _contents)
+    todo.check_outputs()
+    if verify is not None and len(todo.jobs) > 1:
         raise UsageError("--verify compares one file with its original; decode one at a time")
-    for job in todo:
+    for job in todo.jobs:
         if job.target != PIPE and format_ is None:
             format_of(Path(job.target))
         elif job.target != PIPE and format_ is not None:
@@ -169,10 +165,9 @@ def command(
             raise UsageError(f"{job.target} is there already; name the output with -o")
         if verify is not None:
             check_not_input(job.target, [str(verify)])
-    to_pipe = any(job.target == PIPE for job in todo)
-    if to_pipe:
+    if todo.to_pipe:
         check_standard_output("a picture")
-    if to_pipe and as_json:
+    if todo.to_pipe and as_json:
         raise UsageError("--json and the picture cannot both go to standard output; give -o FILE")
     options = Options(
         weights=weights,
@@ -182,21 +177,23 @@ def command(
         strip=strip,
         verify=verify,
     )
-
-    def show(report: Report) -> None:
-        if not quiet:
-            text = json.dumps(_as_object(report)) if as_json else _as_line(report)
-            print(text, file=sys.stderr if to_pipe else sys.stdout, flush=True)
-
-    run_jobs(Task(options, _prepare, _decode), todo, jobs, show, "decoding")
+    teller = Teller(_as_line, _as_object, as_json, quiet, todo.to_pipe)
+    run_jobs(Task(options, _prepare, _decode), todo, jobs, teller, "decoding", "decoded")
 
 
-def _fci_files(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() == FCI and not path.name.startswith(".") and path.is_file()
-    )
+def _contents(folder: Path) -> Contents:
+    from flowcodec.media.folders import WANTED, contents_of
+
+    def judge(path: Path, head: bytes) -> str | None:
+        video = path.name.lower().endswith((FCV, FCV + PART))
+        if head.startswith(MAGIC):
+            with suppress(FormatError):  # reading it will tell
+                video = file_kind(head) == "video"
+        elif not video:
+            return None
+        return "videos are decoded alone" if video else WANTED
+
+    return contents_of(folder, (FCI,), judge)
 
 
 def _prepare(options: Options) -> None:
@@ -250,6 +247,7 @@ def _decode(options: Options, job: Job) -> Report:
         quality=file.header.quality / 1000,
         seconds=time.perf_counter() - started,
         verified=verified,
+        notes=picture.notes,
     )
 
 
@@ -279,6 +277,7 @@ def _as_object(report: Report) -> dict[str, Any]:
         "bytes": report.bytes,
         "quality": report.quality,
         "seconds": round(report.seconds, 3),
+        "notes": list(report.notes),
     }
     if report.verified is not None:
         found["psnr"] = round(report.verified, 4) if math.isfinite(report.verified) else None

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from flowcodec.cli.encode_video import FCV
 from flowcodec.cli.jobs import naming
 from flowcodec.cli.measuring import progress_bar
 from flowcodec.cli.part_file import PART
+from flowcodec.cli.planning import FCV
 from flowcodec.cli.sources import check_not_input, coded_kind, open_source
-from flowcodec.cli.streams import PIPE, check_standard_output, printable, standard_output
+from flowcodec.cli.streams import (
+    PIPE,
+    check_standard_output,
+    printable,
+    standard_output,
+    tell,
+)
 from flowcodec.cli.verify_video import verification_by
 from flowcodec.errors import FlowcodecError, FormatError, UsageError
 
@@ -54,7 +62,7 @@ class Done:
 
 def is_video(source: str) -> bool:
     """Whether a file is a video of ours: by its first bytes, or where they do not tell, by name."""
-    if Path(source).is_dir():
+    if os.path.isdir(source):
         return False
     try:
         kind = coded_kind(source)
@@ -96,7 +104,7 @@ def decode(source: str, output: str | None, options: Options) -> None:
         if begin is not None and options.start:
             # Times count from the first frame of the file, wherever that was.
             origin = index.places[0].start if stream.seekable() else begin.header.start
-            first = origin + round(options.start / header.time_base)
+            first = origin + ticks(options.start, header)
             if not stream.seekable():
                 groups = groups_after(groups, first)
         source_format = source_of(header, begin.colour if begin else None)
@@ -135,7 +143,7 @@ def decode(source: str, output: str | None, options: Options) -> None:
             what = "; ".join(map(str, done.damage)) or "there are no frames in that range"
             raise FormatError(f"{source}: nothing could be decoded: {what}")
     for damage in done.damage:
-        print(f"flowcodec: warning: {printable(source)}: {damage}", file=sys.stderr)
+        tell(f"flowcodec: warning: {printable(source)}: {damage}")
     for note in () if options.quiet else writer.notes:
         print(f"{printable(target)}: note: {note}", file=sys.stderr)
     if verification is not None:
@@ -143,7 +151,7 @@ def decode(source: str, output: str | None, options: Options) -> None:
     if not options.quiet:
         _tell(source, target, done, header, time.perf_counter() - started, options.as_json)
     unverified = ", and nothing could be verified" if done.verified == 0 else ""
-    if done.damage:
+    if any(not damage.harmless for damage in done.damage):
         raise FlowcodecError(f"{source} is damaged; {done.frames} frames were decoded{unverified}")
 
 
@@ -155,10 +163,15 @@ def beside(source: str) -> str:
     return str(path.with_suffix(FILE_SUFFIX))
 
 
+def ticks(seconds: float, header: VideoHeader) -> int:
+    """A time in the ticks of a video."""
+    return round(Fraction(seconds) / header.time_base)
+
+
 def groups_from(index: VideoIndex, seconds: float) -> Iterator[Group]:
     """The groups from the one that is shown so many seconds after the beginning."""
     origin = index.places[0].start if len(index.places) else 0
-    start = index.group_at_time(origin + round(seconds / index.header.time_base))
+    start = index.group_at_time(origin + ticks(seconds, index.header))
     for number in range(start, len(index.places)):
         yield index.read_group(number)
 

@@ -6,9 +6,7 @@ Videos go their own way: `encode_video`.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import sys
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,30 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flowcodec.bitstream.header import MAGIC
 from flowcodec.bitstream.video_groups import MAX_GROUP_FRAMES
 from flowcodec.cli import encode_video
-from flowcodec.cli.jobs import (
-    FCI,
-    Job,
-    Task,
-    check_outputs,
-    naming,
-    output_file,
-    plan,
-    run_jobs,
-)
-from flowcodec.cli.measuring import device_options, refuse_given, weights_options
+from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
+from flowcodec.cli.measuring import Number, device_options, refuse_given, weights_options
+from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
 from flowcodec.cli.raw_planes import FrameRate, RawFormat
-from flowcodec.cli.sources import check_name, is_pipe, open_source, refuse_coded, standard
-from flowcodec.cli.streams import PIPE, check_standard_output, printable
+from flowcodec.cli.sources import check_name, readable, refuse_coded, standard
+from flowcodec.cli.streams import PIPE, check_standard_output, printable, tell
 from flowcodec.errors import UsageError
-from flowcodec.media.files import picture_files
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from flowcodec.codecs.picture import EncodedPicture, PictureCodec
     from flowcodec.codecs.rate_control import Found, Trial
+    from flowcodec.media.folders import Contents
     from flowcodec.media.picture import Picture
     from flowcodec.media.video_format import VideoFormat
 
@@ -126,12 +117,20 @@ class Report:
 @click.option(
     "-q",
     "--quality",
-    type=click.FloatRange(1, 8),
+    type=Number(1, 8),
     help="Any number from 1 (small) to 8 (good). [default: 4]",
 )
-@click.option("--target-bpp", type=float, help="At most so many bits a pixel, as near as it gets.")
+@click.option(
+    "--target-bpp",
+    type=Number(0, min_open=True),
+    help="At most so many bits a pixel, as near as it gets.",
+)
 @click.option("--target-size", type=Size(), help="At most so many bytes: 40000, 40k, 1.5M.")
-@click.option("--target-psnr", type=float, help="At least so many dB, in as few bytes as it gets.")
+@click.option(
+    "--target-psnr",
+    type=Number(0, min_open=True),
+    help="At least so many dB, in as few bytes as it gets.",
+)
 @weights_options
 @click.option("--strip", is_flag=True, help="Leave out ICC profile and EXIF.")
 @click.option(
@@ -211,10 +210,8 @@ def command(
     given = [name for name, value in goals.items() if value is not None]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
-    for name in given:
-        if not 0 < goals[name] < math.inf:  # type: ignore[operator]
-            raise UsageError(f"{name} is a number above 0, not {goals[name]}")
     inputs, output = tuple(standard(name, 0) for name in inputs), output and standard(output, 1)
+    refuse_outputs(inputs, (FCI, FCV), "encode")
     if raw is not None or any(encode_video.is_video(name, output) for name in inputs):
         if len(inputs) > 1:
             raise UsageError("a video is encoded alone; give one input")
@@ -237,14 +234,13 @@ def command(
         encode_video.encode(inputs[0], output, wanted)
         return
     refuse_given("is for videos, not for pictures", "gop", "fps", "stream")
-    todo = plan(inputs, output, FCI, picture_files)
-    check_outputs(todo)
-    if output is not None and output != PIPE and len(todo) == 1:
-        check_name(todo[0].target, FCI)
-    to_pipe = any(job.target == PIPE for job in todo)
-    if to_pipe:
+    todo = plan(inputs, output, FCI, _contents)
+    todo.check_outputs()
+    if output is not None and output != PIPE and len(todo.jobs) == 1:
+        check_name(todo.jobs[0].target, FCI)
+    if todo.to_pipe:
         check_standard_output("a picture")
-    if to_pipe and as_json:
+    if todo.to_pipe and as_json:
         raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
     options = Options(
         metric=metric,
@@ -259,16 +255,18 @@ def command(
         tile=tile,
         quiet=quiet,
     )
+    teller = Teller(_as_line, _as_object, as_json, quiet, todo.to_pipe)
+    run_jobs(Task(options, _prepare, _encode), todo, jobs, teller, "encoding", "coded")
 
-    def show(report: Report) -> None:
-        if quiet:
-            return
-        for note in report.notes:
-            print(f"{printable(report.input)}: note: {note}", file=sys.stderr)
-        text = json.dumps(_as_object(report)) if as_json else _as_line(report)
-        print(text, file=sys.stderr if to_pipe else sys.stdout, flush=True)
 
-    run_jobs(Task(options, _prepare, _encode), todo, jobs, show, "encoding")
+def _contents(folder: Path) -> Contents:
+    from flowcodec.media.folders import contents_of, judge_picture
+    from flowcodec.media.formats import READ_SUFFIXES
+
+    def judge(path: Path, head: bytes) -> str | None:
+        return "coded already" if head.startswith(MAGIC) else judge_picture(path, head)
+
+    return contents_of(folder, READ_SUFFIXES, judge)
 
 
 @lru_cache(maxsize=1)
@@ -293,11 +291,8 @@ def _encode(options: Options, job: Job) -> Report:
     started = time.perf_counter()
     with naming(job.source):
         refuse_coded(job.source)
-        if is_pipe(job.source):
-            with open_source(job.source) as stream:
-                picture = read_picture(stream)
-        else:
-            picture = read_picture(Path(job.source))
+        with readable(job.source) as source:
+            picture = read_picture(source)
         if options.strip:
             picture = dataclasses.replace(picture, icc=None, exif=None)
         found = _reach(options, picture, job.source)
@@ -324,21 +319,19 @@ def _reach(options: Options, picture: Picture, name: str) -> Found[EncodedPictur
     def encode(quality: float) -> EncodedPicture:
         return _codec(options).encode(picture, quality, tile=options.tile)
 
-    def tell(trial: Trial) -> None:
+    def tell_trial(trial: Trial) -> None:
         if not options.quiet:
-            print(
+            tell(
                 f"{printable(name)}: tried q {trial.quality:g}: {trial.size:,} bytes,"
-                f" {trial.psnr:.2f} dB",
-                file=sys.stderr,
-                flush=True,
+                f" {trial.psnr:.2f} dB"
             )
 
     pixels = picture.width * picture.height
     limit = math.floor(options.bpp * pixels / 8) if options.bpp else options.size
     if limit is not None:
-        return reach_size(encode, limit, tell)
+        return reach_size(encode, limit, tell_trial)
     if options.psnr is not None:
-        return reach_psnr(encode, options.psnr, tell)
+        return reach_psnr(encode, options.psnr, tell_trial)
     coded = encode(options.quality)
     quality = round(options.quality, 3)
     return Found(coded, quality, (Trial(quality, len(coded.data), coded.psnr),))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -15,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from flowcodec.cli.jobs import naming
 from flowcodec.cli.measuring import progress_bar, refuse_given
 from flowcodec.cli.part_file import Output, video_output
+from flowcodec.cli.planning import FCV
 from flowcodec.cli.sources import (
     check_name,
     check_not_input,
     input_kind,
     is_pipe,
-    open_source,
+    readable,
     refuse_coded,
 )
 from flowcodec.cli.streams import PIPE, check_standard_output, printable
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from flowcodec.codecs.video import EncodedVideo, VideoCodec
     from flowcodec.media.video_format import Frame, Video, VideoFormat
 
-FCV = ".fcv"
 RAW = ".yuv"
 DEFAULT_GOP = 32  # frames
 SAMPLES, SAMPLED = 3, 6  # stretches of a video, and frames of each, that tell how size goes
@@ -69,7 +70,7 @@ def is_video(source: str, output: str | None) -> bool:
     if output is not None and output.lower().endswith(FCV):
         return True
     suffix = Path(source).suffix.lower()
-    if Path(source).is_dir() or suffix == RAW:
+    if os.path.isdir(source) or suffix == RAW:
         return suffix == RAW
     try:
         return input_kind(source) == "video"
@@ -87,7 +88,7 @@ def encode(source: str, output: str | None, options: Options) -> None:
     if target == PIPE and options.as_json:
         raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
     check_not_input(target, [source])
-    if not Path(source).is_dir():
+    if not os.path.isdir(source):
         refuse_coded(source)
     if target != PIPE:
         check_name(target, FCV)
@@ -158,11 +159,15 @@ class Work:
 
         with naming(self.source):
             aim = self.aim()
-            while True:
+            taken = False
+            while not taken:
                 pace = aim.pace()
-                done = self.once(pace)
-                if aim.takes(done.bytes, pace):
-                    break
+                try:
+                    done = self.once(pace)
+                    taken = aim.takes(done.bytes, pace)
+                except UsageError:
+                    self.output.start()  # nobody wants what is too large at any quality
+                    raise
         if pace.always(HIGHEST) and not self.options.quiet:
             told = f"quality 8, the highest, takes {done.bytes:,} of the {aim.limit:,} bytes"
             print(f"{printable(self.source)}: note: {told}", file=sys.stderr)
@@ -200,8 +205,7 @@ def opened_video(source: str, options: Options) -> Iterator[Video]:
     from flowcodec.media.video import open_raw, open_video
 
     with ExitStack() as stack:
-        pipe = is_pipe(source)
-        opened = stack.enter_context(open_source(source)) if pipe else Path(source)
+        opened = stack.enter_context(readable(source))
         if options.raw is None:
             video = open_video(opened, stream=options.stream, fps=options.fps)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -26,8 +27,9 @@ from flowcodec.cli.flow_files import (
     target_of,
     two_pictures,
 )
-from flowcodec.cli.measuring import device_options, progress_bar, refuse_given
+from flowcodec.cli.measuring import Number, device_options, progress_bar, refuse_given
 from flowcodec.cli.raw_planes import FrameRate
+from flowcodec.cli.sources import refuse_coded, standard
 from flowcodec.cli.streams import PIPE, printable
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.models.flow_deeppynet.config import SMALLEST
@@ -102,7 +104,7 @@ class Total:
 )
 @click.option(
     "--largest",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     metavar="PX",
     help="Length that --view draws in full colour. Default: what all but the fastest 0.5 % of"
     " some frame so far stay below, at least 1.",
@@ -176,11 +178,10 @@ def command(
     """
     if len(inputs) > 2:
         raise UsageError(f"give two pictures or one video, not {len(inputs)} inputs")
+    inputs, output = tuple(standard(name, 0) for name in inputs), standard(output, 1)
     two = len(inputs) == 2
-    if two and stride is not None:
-        raise UsageError("--stride is for videos; two pictures are one pair")
     if two:
-        refuse_given("is for videos, not for two pictures", "fps", "stream")
+        refuse_given("is for videos, not for two pictures", "stride", "fps", "stream")
     target = target_of(output, two, view, format_)
     if target.view in (None, "arrows"):
         for asked, told in ((largest is not None, "--largest sets"), (key, "--key tells")):
@@ -192,6 +193,9 @@ def command(
     if output == PIPE and as_json:
         raise UsageError("--json and the video cannot both go to standard output; give -o FILE")
 
+    for name in inputs:
+        if not os.path.isdir(name):
+            refuse_coded(name)
     with ExitStack() as stack:
         if two:
             source = two_pictures(*inputs)

@@ -1,7 +1,6 @@
 """`flowcodec info`: what a file's header says and where its bytes went, without decoding it."""
 
 import json
-import sys
 from collections import Counter
 from typing import Any
 
@@ -19,7 +18,7 @@ from flowcodec.bitstream.picture_file import PictureFile, parse_picture
 from flowcodec.cli import info_video
 from flowcodec.cli.main import USER_ERROR, complain, one_line
 from flowcodec.cli.sources import head_of, open_source
-from flowcodec.cli.streams import printable, standard_output
+from flowcodec.cli.streams import printable, standard_output, tell
 from flowcodec.errors import FlowcodecError, FormatError
 
 
@@ -43,7 +42,7 @@ def command(files: tuple[str, ...], as_json: bool) -> None:
         else:
             failed = failed or bool(damage)
             for wrong in damage:
-                print(f"flowcodec: warning: {printable(file)}: {wrong}", file=sys.stderr)
+                tell(f"flowcodec: warning: {printable(file)}: {wrong}")
     if as_json:
         click.echo(json.dumps(described, indent=2))
     elif described:

@@ -17,6 +17,7 @@ from flowcodec.bitstream.video_file import (
 from flowcodec.bitstream.video_header import INTER_MODEL_NAMES
 from flowcodec.cli.streams import printable
 
+CHUNK = 2**20  # bytes
 SHOWN = 12  # groups, at the most, in the text
 
 
@@ -47,14 +48,18 @@ def read(stream: BinaryIO) -> Contents:
             code[FRAME_KINDS[frame.type]] += frame.code_bytes
         length += group.length
         listed.append(_group(group))
+    while counted.read(CHUNK):
+        pass
+    after = sum(counted.total - wrong.offset for wrong in damage if wrong.harmless)
     parts = {
         "intra frames": code["intra"],
         "inter frames": code["inter"],
         "framing": length - code.total(),
-        "header and index": counted.total - length,
+        "header and index": counted.total - length - after,
+        "after the end": after,
     }
-    told = [str(wrong) for wrong in damage if wrong.text != UNFINISHED]
-    whole = len(told) == len(damage)
+    told = [str(wrong) for wrong in damage if wrong.text != UNFINISHED and not wrong.harmless]
+    whole = all(wrong.text != UNFINISHED for wrong in damage)
     return Contents(header, listed, kinds, parts, counted.total, told, whole)
 
 
@@ -115,10 +120,13 @@ def as_text(file: str, found: Contents) -> str:
         ("frames", f"{frames} in {len(found.groups)} groups: {kinds}"),
         ("file", f"{found.size} bytes, {_bpp(found):.4f} bits per pixel"),
     ]
+    if not found.whole:
+        rows.append(("state", "unfinished: its encoder ended before it wrote the index"))
     lines = [printable(file)] + [f"  {name:<20}{value}" for name, value in rows]
     lines += [
         f"    {part:<18}{count:>10} bytes {count / found.size:>7.2%}"
         for part, count in found.parts.items()
+        if count or part != "after the end"
     ]
     lines.append("  group   from frame   frames      bytes   quality       psnr")
     for group in found.groups[:SHOWN]:

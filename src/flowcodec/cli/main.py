@@ -133,7 +133,7 @@ def one_line(error: Exception) -> str:
     """What an error says, in one line for people."""
     if isinstance(error, click.UsageError) and error.ctx:
         text = error.format_message()
-        stop = "" if text.endswith((".", "?", "!")) else "."
+        stop = "" if text.rstrip(")").endswith((".", "?", "!")) else "."
         text = f"{text}{stop} See '{error.ctx.command_path} --help'."
     elif isinstance(error, click.ClickException):
         text = error.format_message()

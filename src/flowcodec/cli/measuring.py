@@ -1,16 +1,17 @@
 """What commands share: options, the list of pictures, progress and tables."""
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from flowcodec.cli.streams import printable
-from flowcodec.errors import UsageError
-from flowcodec.media.files import picture_files
+from flowcodec.cli.streams import printable, tell
+from flowcodec.errors import FlowcodecError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
@@ -40,7 +41,17 @@ def device_options(command: Command) -> Command:
 
 
 def weights_options(command: Command) -> Command:
-    """Which weights: the keyword arguments `metric` and `weights` of `flowcodec.load`."""
+    """Which weights: the keyword arguments `metric` and `weights` of `flowcodec.load`, which must
+    not contradict each other."""
+
+    @wraps(command)
+    def checked(**given: Any) -> Any:
+        own = given["weights"] and _metric_of(given["weights"])
+        if own not in (None, given["metric"]):
+            refuse_given(f"chooses among the bundled weights; these are for {own}", "metric")
+        return command(**given)
+
+    found: Any = checked
     for option in (
         click.option(
             "--weights",
@@ -55,8 +66,18 @@ def weights_options(command: Command) -> Command:
             help="What the bundled weights were trained for.",
         ),
     ):
-        command = option(command)
-    return command
+        found = option(found)
+    return cast(Command, found)
+
+
+def _metric_of(weights: Path) -> str | None:
+    """What weights were trained for; None where they cannot be read: their loader will tell."""
+    from flowcodec.codecs.weights import load_weights
+
+    try:
+        return load_weights(weights).metric
+    except (FlowcodecError, OSError):
+        return None
 
 
 def refuse_given(why: str, *names: str) -> None:
@@ -101,6 +122,21 @@ def describe_codec(
     return f"flowcodec {flowcodec.__version__}, {own}, {device}, {count}"
 
 
+class Number(click.FloatRange):
+    """A number of a range, which "nan" and "inf" are not."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number."""
+        found = float(super().convert(value, param, ctx))
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return found
+
+
 class Qualities(click.ParamType[list[float]]):
     """`1-8`, `1,2.5,4` or both mixed: numbers from 1 to 8, ranges in steps of one."""
 
@@ -123,10 +159,18 @@ class Qualities(click.ParamType[list[float]]):
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures under a folder, sorted. Raises UsageError when there are none."""
-    paths = picture_files(folder)
+    """The pictures under a folder, sorted; says what else is left out.
+
+    Raises UsageError when there are none, MediaError when something cannot be read.
+    """
+    from flowcodec.media.folders import pictures_of
+
+    contents = pictures_of(folder)
+    paths = contents.readable()
     if not paths:
         raise UsageError(f"no pictures in {folder}: give a folder of PNG, JPEG, WebP, ... files")
+    if contents.left_out:
+        tell(f"{printable(folder)}: note: left out: {printable(contents.summary)}")
     return paths
 
 

@@ -51,7 +51,7 @@ def video_output(target: str, *, again: bool) -> Iterator[Output]:
     path = None if target == PIPE else Path(target)
     plain = None if path is None else plain_file(path)
     if path is not None:
-        check_output(path, makes_folders=True)
+        check_output(target, makes_folders=True)
     if plain is not None:
         with _part_file(plain) as part:
             yield Output(part, ours=True)
@@ -90,7 +90,6 @@ def _part_file(target: Path) -> Iterator[BufferedRandom]:
     part = target.with_name(target.name + PART)
     target.parent.mkdir(parents=True, exist_ok=True)
     with _claimed(part) as stream:
-        left = os.fstat(stream.fileno()).st_size > 0
         try:
             yield stream
             stream.flush()
@@ -101,7 +100,7 @@ def _part_file(target: Path) -> Iterator[BufferedRandom]:
             written = stream.tell() > 0
             if written and _holds_group(stream):
                 print(f"What was coded so far is in {printable(part)}.", file=sys.stderr)
-            elif written or not left:
+            elif written or not os.fstat(stream.fileno()).st_size:
                 part.unlink(missing_ok=True)
             if isinstance(error, OSError) and error.errno and error.filename is None:
                 raise MediaError(f"cannot write {part}: {error.strerror}") from error

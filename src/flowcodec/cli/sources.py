@@ -48,7 +48,8 @@ def _same(one: str, other: str) -> bool:
 
 def is_pipe(source: str) -> bool:
     """Whether an input can be read once only."""
-    return source == PIPE or not (Path(source).is_file() or Path(source).is_dir())
+    plain = os.path.isfile(source) or os.path.isdir(source)
+    return source == PIPE or (not plain and os.path.exists(source))
 
 
 def head_of(source: str) -> bytes:
@@ -71,6 +72,16 @@ def open_source(source: str) -> Iterator[BinaryIO]:
         return
     pipe, stream = _opened_pipe(source)
     with nullcontext() if source == PIPE else pipe:
+        yield stream
+
+
+@contextmanager
+def readable(source: str) -> Iterator[Path | BinaryIO]:
+    """The path of a file or folder; what can be read once only, open."""
+    if not is_pipe(source):
+        yield Path(source)
+        return
+    with open_source(source) as stream:
         yield stream
 
 
@@ -120,7 +131,12 @@ def input_kind(source: str) -> Kind | None:
 
 
 def refuse_coded(source: str) -> None:
-    """UsageError where a file that is to be coded is one of ours already."""
-    kind = coded_kind(source)
+    """UsageError where a file that is to be read as a picture or video is one of ours, coded."""
+    try:
+        kind = coded_kind(source)
+    except OSError:  # whoever reads it will tell
+        return
     if kind is not None:
-        raise UsageError(f"{source} is a coded {kind} already: `flowcodec decode` turns it back")
+        raise UsageError(
+            f"{source} is a coded {kind} already: turn it back with `flowcodec decode` first"
+        )

@@ -4,6 +4,7 @@ import io
 import os
 import re
 import sys
+from contextlib import suppress
 from typing import BinaryIO
 
 from flowcodec.errors import UsageError
@@ -58,6 +59,12 @@ def check_standard_output(what: str) -> None:
     standard_output()
     if sys.stdout.isatty():
         raise UsageError(f"{what} is not written to a terminal; give -o FILE or pipe it on")
+
+
+def tell(line: str) -> None:
+    """A line on standard error, if it takes any."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def named(path: str) -> str:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcodec.cli.encode import Size
+from flowcodec.cli.measuring import Number
 from flowcodec.cli.streams import printable
 from flowcodec.errors import UsageError
+from flowcodec.media.outputs import check_folder, check_output
 
 if TYPE_CHECKING:
     from flowcodec.training.engine import AnyTraining
@@ -46,7 +48,7 @@ Examples:
 )
 @click.option("--device", help="cpu, cuda, cuda:1, ... Default: cuda where there is one, else cpu.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads. Default: torch's.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="End this run after that.")
+@click.option("--minutes", type=Number(0, min_open=True), help="End this run after that.")
 @click.option(
     "--export",
     "weights",
@@ -86,15 +88,19 @@ def command(
         _bundle(path, data, bundle, limit)
         return
     folder = folder or Path("runs", path.stem)
+    check_folder(folder)
+    if weights is not None:
+        check_output(weights, makes_folders=True)
     if data is None and not (folder / "checkpoint.pt").exists():
         raise UsageError("give the folder to learn from: --data DIR")
 
     import torch
 
+    from flowcodec.codecs.running import device_called
+
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError("no CUDA device is available; use --device cpu")
+    device_called(device)
     if threads is not None:
         torch.set_num_threads(threads)
     if data is None:
@@ -122,6 +128,8 @@ def _bundle(recipe: Path, data: Path | None, target: Path, limit: int) -> None:
     if data is None:
         raise UsageError("a bundle needs the folder to learn from: --data DIR")
     from flowcodec.training.bundle import FOLDER, pack_bundle
+
+    check_output(target, makes_folders=True)
 
     made = pack_bundle(recipe, data, target, limit)
     print(

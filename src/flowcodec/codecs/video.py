@@ -39,6 +39,7 @@ from flowcodec.codecs.inter import InterCodec
 from flowcodec.codecs.pace import Pace
 from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.running import give_back
+from flowcodec.codecs.settings import at_least_one, thousandths
 from flowcodec.codecs.tiles import error_weight
 from flowcodec.codecs.weights import Weights, bundled_weights, find_weights
 from flowcodec.errors import FormatError, UsageError, WeightsError
@@ -124,8 +125,7 @@ class VideoCodec:
         for how many ticks that is shown (`Video.ending`). UsageError for frames that do not fit, or
         none.
         """
-        if gop < 1:
-            raise UsageError(f"gop is at least 1 frame, not {gop}")
+        gop = at_least_one(gop, "gop")
         pace = quality if isinstance(quality, Pace) else None
         constant = 0 if isinstance(quality, Pace) else thousandths(quality)
         writer = VideoWriter(stream, self.header(format), colour_of(format))
@@ -321,14 +321,6 @@ def load_for_video(
     )
     codec.check(header)
     return codec
-
-
-def thousandths(quality: float) -> int:
-    """A quality as files have it; UsageError unless it is one."""
-    found = round(quality * 1000) if math.isfinite(quality) else 0
-    if not COARSEST <= found <= FINEST:
-        raise UsageError(f"quality is a number from 1 to 8, not {quality:g}")
-    return found
 
 
 def risen(quality: int, place: int) -> int:

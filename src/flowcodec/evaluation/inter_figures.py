@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from flowcodec.codecs.accounting import InterAccount, Plane, account_of_inter
 from flowcodec.codecs.inter import InterCodec
-from flowcodec.codecs.video import VideoCodec, thousandths
+from flowcodec.codecs.settings import thousandths
+from flowcodec.codecs.video import VideoCodec
 from flowcodec.errors import UsageError
 from flowcodec.evaluation.metrics import Pixels, psnr
 from flowcodec.evaluation.plot import check_matplotlib

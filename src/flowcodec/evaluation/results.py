@@ -10,13 +10,13 @@ Where SSIMULACRA2 was measured, "ssimulacra2" is one more list.
 
 Each list has one entry a quality. bpp counts the whole file; times are seconds a picture.
 `results` are means over the pictures, except that ms-ssim-db-rgb is dB of the mean ms-ssim-rgb.
-An entry is null where there is no finite value: PSNR of equal pictures, MS-SSIM of pictures with
-a side under 161 pixels, SSIMULACRA2 of those under 8 (the mean is over the others).
+An entry is null where there is no finite value: PSNR of pictures that came back exact, MS-SSIM of
+pictures with a side under 161 pixels, SSIMULACRA2 of those under 8 (the mean is over the others).
 """
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -116,8 +116,23 @@ def _means(column: Sequence[Measurement]) -> dict[str, float | None]:
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
+    known = [value for value in values if value is not None and math.isfinite(value)]
     return finite(math.fsum(known) / len(known)) if known else None
+
+
+def exact_pictures(evaluation: Evaluation) -> set[str]:
+    """The pictures that came back exact at some quality, and have no PSNR there."""
+    pictures = evaluation["per_image"].items()
+    return {name for name, lists in pictures if None in lists["psnr-rgb"]}
+
+
+def results_without(evaluation: Evaluation, left_out: Collection[str]) -> Lists:
+    """Rates and PSNR of a curve as means over the other pictures."""
+    kept = [lists for name, lists in evaluation["per_image"].items() if name not in left_out]
+    return {
+        key: [_mean(values) for values in zip(*(lists[key] for lists in kept), strict=True)]
+        for key in ("bpp", "psnr-rgb")
+    }
 
 
 def finite(value: float, digits: int = 6) -> float | None:

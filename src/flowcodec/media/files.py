@@ -1,14 +1,13 @@
-"""Which files are pictures and videos, and writing that never leaves half a file behind."""
+"""Writing that never leaves half a file behind, and what a failing reader says."""
 
 import contextlib
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from flowcodec.errors import MediaError
-from flowcodec.media.formats import SUFFIXES, VIDEO_SUFFIXES
 from flowcodec.media.outputs import (
     OPEN_FILES,
     check_output,
@@ -18,32 +17,6 @@ from flowcodec.media.outputs import (
     pass_on,
     plain_file,
 )
-
-__all__ = ["SUFFIXES", "as_media_error", "atomic_write", "picture_files", "video_files"]
-
-
-def picture_files(folder: Path) -> list[Path]:
-    """All picture files under `folder`, at any depth, sorted by path.
-
-    A file counts by its suffix (SUFFIXES, upper or lower case) alone; other files and hidden
-    ones (a leading dot) are passed over. Raises MediaError where `folder` is no folder.
-    """
-    return _files_of(folder, SUFFIXES)
-
-
-def video_files(folder: Path) -> list[Path]:
-    """All video files, by VIDEO_SUFFIXES, in the same way."""
-    return _files_of(folder, VIDEO_SUFFIXES)
-
-
-def _files_of(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    if not folder.is_dir():
-        raise MediaError(f"{folder} is not a folder")
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
-    )
 
 
 @contextmanager

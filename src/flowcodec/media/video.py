@@ -21,7 +21,7 @@ import av
 import numpy as np
 
 from flowcodec.errors import MediaError, UsageError
-from flowcodec.media.files import picture_files
+from flowcodec.media.folders import picture_files
 from flowcodec.media.formats import SUFFIXES
 from flowcodec.media.peeking import peeked
 from flowcodec.media.picture import read_picture
@@ -169,7 +169,7 @@ def _refuse(name: str, stream: int | None, fps: Fraction | None) -> None:
 
 
 def _folder(folder: Path, fps: Fraction) -> Video:
-    paths = [path for path in picture_files(folder) if path.parent == folder]
+    paths = picture_files(folder, deep=False)
     if not paths:
         raise MediaError(f"{folder} holds no picture ({' '.join(SUFFIXES)})")
     paths.sort(key=_counting)
