@@ -17,6 +17,7 @@ LATE = "setpts='if(lt(N,5),N,N+20)/25/TB'"  # a pause of 0.8 s before frame 5
 PAUSED = tuple(time + (number >= 5) * Fraction(20, 25) for number, time in enumerate(STEADY))
 LONGER = PICTURE.replace("d=0.4", "d=0.6")
 TWICE = PICTURE.replace("r=25", "r=50")
+FASTEST = ("-preset", "ultrafast")
 MPEG4 = ("-c:v", "mpeg4", "-q:v", "3")
 B_FRAMES = ("-c:v", "libx264", "-preset", "medium", "-pix_fmt", "yuv420p")
 TOP_FIRST = ("-vf", "interlace", "-flags", "+ildct+ilme")
@@ -45,6 +46,7 @@ class Row:
 
 
 SOUND_NOTE = "its sound is left out"
+RANGE = "its high dynamic range (PQ)"
 INTERLACED = "it is interlaced: its frames are deinterlaced"
 ROWS = (
     Row("plain.mp4"),
@@ -59,7 +61,7 @@ ROWS = (
     Row("plain.avi", MPEG4),
     Row("plain.nut"),
     Row("plain.h264"),
-    Row("plain.hevc", ("-c:v", "libx265", "-x265-params", "log-level=none", "-preset", "ultrafast")),
+    Row("plain.hevc", ("-c:v", "libx265", "-x265-params", "log-level=none", *FASTEST)),
     Row("plain.mpg", ("-c:v", "mpeg2video", "-q:v", "3")),
     Row("plain.m1v", ("-c:v", "mpeg1video", "-q:v", "3")),
     Row("vp8.webm", ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8")),
@@ -69,7 +71,7 @@ ROWS = (
     Row("theora.ogv", ("-c:v", "libtheora",)),
     Row("plain.wmv", ("-c:v", "wmv2", "-q:v", "3")),
     Row("prores.mov", ("-c:v", "prores_ks"), sampling="422", notes=("its 10 bits a sample are r",)),
-    Row("jpegs.avi", ("-c:v", "mjpeg", "-q:v", "3", "-pix_fmt", "yuvj422p"), sampling="422", full=True),
+    Row("jpegs.avi", ("-c:v", "mjpeg", "-pix_fmt", "yuvj422p"), sampling="422", full=True),
     Row("pictures.mov", ("-c:v", "png",), sampling="rgb", full=True),
     Row("fragments.mp4", (*H264, "-g", 4, "-movflags", "frag_keyframe+empty_moov")),
     Row("sound.mp4", (*SOUND, *H264, "-c:a", "aac"), notes=(SOUND_NOTE,)),
@@ -81,7 +83,7 @@ ROWS = (
     Row("wraps.ts", (*H264, "-output_ts_offset", 95443.5)),
     Row("wide.mkv", ("-vf", "setsar=4/3", *H264), aspect=Fraction(4, 3)),
     Row("turned.mp4", H264, size=(64, 96), notes=()),
-    Row("hdr.mkv", ("-vf", HDR, *H264), matrix="bt2020", transfer=16, notes=("its high dynamic range",)),
+    Row("hdr.mkv", ("-vf", HDR, *H264), matrix="bt2020", transfer=16, notes=(RANGE,)),
     Row("pal.mkv", ("-vf", SD, *H264), primaries=5, transfer=5),
     Row("fields.mkv", (*TOP_FIRST, *H264), notes=(INTERLACED,), picture=TWICE),
     Row("fields.mpg", (*TOP_FIRST, "-c:v", "mpeg2video"), notes=(INTERLACED,), picture=TWICE),

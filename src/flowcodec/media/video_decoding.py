@@ -11,19 +11,23 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import cast
 
 import av
+from av.codec.context import CodecContext
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from flowcodec.media.video_format import Found
 from flowcodec.media.video_hearing import Complaints, hearing
+from flowcodec.media.video_times import LONGEST_PAUSE
 
 WITH_SEAMS = 0x200  # a flag of a container: transport streams
+LASTING = "h264"  # a decoder that adds what is left of a broken block to a block of a later frame
 RAW_H264 = "h264"  # the one source that loses frames with nobody to miss them but the decoder
 TRIES = 16  # at reading on after an error
 MOST_DELAYED = 64  # packets after which the frame of one has come, or never comes
@@ -69,9 +73,9 @@ class Decoding:
         self._damaged: list[int] = []
         self._gaps: list[tuple[int, str]] = []  # frames, and what was wrong before them
         self._demuxed = container.demux(stream)
-        context: Any = stream.codec_context
-        context.thread_count = 1  # what a decoder logs is then about the packet it was just given
-        context.copy_opaque = True
+        self._context = _alone(stream.codec_context)
+        self._options = dict(self._context.options)
+        self._sound = True  # no error has left traces in the decoder
         for other in container.streams:
             if other.index != stream.index:
                 other.discard = Discard.all
@@ -101,8 +105,8 @@ class Decoding:
         packet, before = self._next()
         while packet is not None:
             following, behind = self._next()
-            # At the end of the file, what is there of the last one is known.
-            yield packet, before, behind if following is not None else ""
+            # Where a file was cut, it is known how much is there of the last one.
+            yield packet, before, "" if following is None and self.cut else behind
             packet, before = following, behind
         yield None, before, ""
 
@@ -162,10 +166,12 @@ class Decoding:
         return fed
 
     def _is_late(self, packet: Packet[VideoStream], before: Packet[VideoStream]) -> bool:
-        """Whether there is room for a frame between two packets."""
+        """Whether there is room for a frame between two packets, and no seam."""
         if packet.dts is None or before.dts is None or not before.duration:
             return False
-        return 2 * (packet.dts - before.dts) > 3 * before.duration
+        later = packet.dts - before.dts
+        seam = LONGEST_PAUSE / packet.time_base
+        return 3 * before.duration < 2 * later < 2 * seam
 
     def _came_damaged(self, packet: Packet[VideoStream]) -> bool:
         """Whether a packet is, or is made of, one that ffmpeg said to be corrupt.
@@ -180,19 +186,34 @@ class Decoding:
         return bool(due)
 
     def _decoded(self, packet: Packet[VideoStream] | None, fed: Fed | None) -> list[VideoFrame]:
-        context = self.stream.codec_context
+        if fed is None or not fed.key or self._sound or self._context.name != LASTING:
+            return self._tried(packet, fed)
+        frames = self._tried(None, None)
+        self._context, self._sound = self._renewed(), True
+        return frames + self._tried(packet, fed)
+
+    def _tried(self, packet: Packet[VideoStream] | None, fed: Fed | None) -> list[VideoFrame]:
         heard = Complaints()
+        frames: list[VideoFrame] = []
         try:
             with hearing(heard, gaps=self.container.format.name == RAW_H264):
-                return self.stream.decode(packet)
+                frames = self._context.decode(packet)
         except av.EOFError:
-            return []
+            pass
         except av.FFmpegError as error:
-            heard.errors.append((context.name, str(error.strerror)))
-            return []
-        finally:
-            if fed is not None and heard.errors:
-                self._spoil(fed)
+            heard.errors.append((self._context.name, str(error.strerror)))
+        if fed is not None and heard.errors:
+            self._sound = False
+            self._spoil(fed)
+        return frames
+
+    def _renewed(self) -> VideoCodecContext:
+        """Another decoder of the same stream."""
+        before = self.stream.codec_context
+        context = cast("VideoCodecContext", CodecContext.create(before.name, "r"))
+        context.extradata = before.extradata
+        context.options = self._options
+        return _alone(context)
 
     def _spoil(self, fed: Fed) -> None:
         """A frame is damaged, and so is what was decoded after it."""
@@ -240,6 +261,13 @@ class Decoding:
         """How many packets there should be, where the container has a list of them; or 0."""
         listed = self.container.format.name.startswith("mov")
         return len(self.stream.index_entries) if listed else 0
+
+
+def _alone(context: VideoCodecContext) -> VideoCodecContext:
+    """With one thread: what a decoder logs is then about the packet that it was just given."""
+    context.thread_count = 1
+    context.copy_opaque = True
+    return context
 
 
 def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:

@@ -278,7 +278,7 @@ class Changes:
             self._tell("size", number, f"it is {size}, which is scaled to {width}x{height}")
         if sampling != was:
             self._tell("sampling", number, f"its sampling is {sampling}, which becomes {was}")
-        if frame.rotation != turned:
+        if frame.rotation not in (turned, 0):  # not every decoder says it of each frame
             self._tell("rotation", number, "it is turned otherwise, which is passed over")
 
     def _tell(self, what: str, number: int, words: str) -> None:
