@@ -14,8 +14,8 @@ import click
 
 from flowcodec.cli.encode import Size
 from flowcodec.cli.measuring import Number
-from flowcodec.cli.streams import printable
 from flowcodec.errors import UsageError
+from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
     from flowcodec.training.engine import AnyTraining
