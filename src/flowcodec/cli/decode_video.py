@@ -19,15 +19,10 @@ from flowcodec.cli.measuring import progress_bar
 from flowcodec.cli.part_file import PART
 from flowcodec.cli.planning import FCV
 from flowcodec.cli.sources import check_not_input, coded_kind, open_source
-from flowcodec.cli.streams import (
-    PIPE,
-    check_standard_output,
-    printable,
-    standard_output,
-    tell,
-)
+from flowcodec.cli.streams import PIPE, check_standard_output, standard_output, tell
 from flowcodec.cli.verify_video import verification_by
 from flowcodec.errors import FlowcodecError, FormatError, UsageError
+from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
     from flowcodec.bitstream.video_file import Damage, Group, VideoHeader, VideoIndex

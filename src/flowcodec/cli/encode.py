@@ -23,8 +23,9 @@ from flowcodec.cli.measuring import Number, device_options, refuse_given, weight
 from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
 from flowcodec.cli.raw_planes import FrameRate, RawFormat
 from flowcodec.cli.sources import check_name, readable, refuse_coded, standard
-from flowcodec.cli.streams import PIPE, check_standard_output, printable, tell
+from flowcodec.cli.streams import PIPE, check_standard_output, tell
 from flowcodec.errors import UsageError
+from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -16,7 +16,7 @@ from flowcodec.bitstream.video_file import (
     read_groups,
 )
 from flowcodec.bitstream.video_header import INTER_MODEL_NAMES
-from flowcodec.cli.streams import printable
+from flowcodec.media.names import printable
 
 CHUNK = 2**20  # bytes
 SHOWN = 12  # groups, at the most, in the text

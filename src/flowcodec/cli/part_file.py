@@ -16,9 +16,10 @@ from typing import BinaryIO
 
 from flowcodec.bitstream.fields import START_BYTES, file_kind
 from flowcodec.bitstream.video_file import read_groups
-from flowcodec.cli.streams import PIPE, printable, standard_output
+from flowcodec.cli.streams import PIPE, standard_output
 from flowcodec.errors import FormatError, MediaError
 from flowcodec.media.files import atomic_write
+from flowcodec.media.names import printable
 from flowcodec.media.outputs import check_output, pass_on, plain_file
 
 PART = ".part"

@@ -14,8 +14,8 @@ import click
 
 from flowcodec.cli.encode import Size
 from flowcodec.cli.measuring import Number
-from flowcodec.cli.streams import printable
 from flowcodec.errors import UsageError
+from flowcodec.media.names import printable
 from flowcodec.media.outputs import check_folder, check_output
 
 if TYPE_CHECKING:

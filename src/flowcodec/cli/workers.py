@@ -16,8 +16,8 @@ from typing import Any, Generic, TypeVar, cast
 from flowcodec.cli.process import end_on_signals, quiet_libraries
 from flowcodec.errors import FlowcodecError
 
-GRACE = 0.7  # seconds that a worker has to clean up when it is told to end
-END = 1.0  # seconds until it is ended at once
+GRACE = 0.5  # seconds that a worker has to clean up when it is told to end
+END = 0.7  # seconds until it is ended at once
 
 Job = TypeVar("Job")
 Report = TypeVar("Report")

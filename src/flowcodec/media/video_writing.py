@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 from flowcodec.errors import MediaError
 from flowcodec.media import matroska
 from flowcodec.media.files import atomic_write
+from flowcodec.media.guarding import removed_if_killed
 from flowcodec.media.matroska import ShapedFile
 from flowcodec.media.outputs import check_folder, hidden_name, plain_file
 from flowcodec.media.picture import Picture, write_picture
@@ -155,14 +156,15 @@ def _new_folder(path: Path) -> Iterator[Path]:
     # One that is there may be somebody's working folder or a mounted disk: it stays.
     scratch = hidden_name(target if there else target.parent)
     try:
-        scratch.mkdir(parents=True)
-        yield scratch
-        if there:
-            for file in scratch.iterdir():
-                os.replace(file, target / file.name)
-            scratch.rmdir()
-        else:
-            os.replace(scratch, target)
+        with removed_if_killed(scratch):
+            scratch.mkdir(parents=True)
+            yield scratch
+            if there:
+                for file in scratch.iterdir():
+                    os.replace(file, target / file.name)
+                scratch.rmdir()
+            else:
+                os.replace(scratch, target)
     except BaseException as error:
         shutil.rmtree(scratch, ignore_errors=True)
         if isinstance(error, OSError) and error.filename is not None:
