@@ -17,6 +17,7 @@ from flowcodec.media.files import as_media_error, atomic_write
 from flowcodec.media.formats import PictureFormat, format_named, format_of
 from flowcodec.media.opening import open_image
 from flowcodec.media.samples import sample_type, to_samples
+from flowcodec.media.tiff.picture import TiffPicture, tiff_samples
 
 _JPEG_EXIF_BYTES = 65533 - len(PREFIX)
 
@@ -72,9 +73,9 @@ def read_picture(source: Path | str | BinaryIO) -> Picture:
 
     `source` is a path or an open binary file, a pipe too, which is read to its end. Gray stays
     gray, a palette becomes RGB, transparency of any kind becomes alpha, EXIF orientation is
-    applied. Of several pictures in one file the first is read. `samples.to_samples` says how
-    other depths and colour spaces become 8-bit RGB; `notes` of the result says whether they had
-    to.
+    applied. Of several pictures in one file the first is read. `samples.to_samples` and
+    `tiff.picture.tiff_samples` say how other depths and colour spaces become 8-bit RGB; `notes` of
+    the result says whether they had to.
 
     Raises MediaError where the file cannot be opened, is damaged, is no such picture, or has more
     than 2^30 pixels.
@@ -125,9 +126,11 @@ def write_picture(
 def _decode(stream: BinaryIO, name: str) -> Picture:
     image, head = open_image(stream, name)
     with image:
-        kind = sample_type(image, head)
         frames = getattr(image, "n_frames", 1)
-        samples = to_samples(image, kind)
+        if isinstance(image, TiffPicture):
+            samples = tiff_samples(image)
+        else:
+            samples = to_samples(image, sample_type(image, head))
         notes = samples.notes
         if frames > 1:
             notes += (f"the file holds {frames} pictures, only the first was read",)
