@@ -22,6 +22,7 @@ class Tag(IntEnum):
     PHOTOMETRIC = 262
     FILL_ORDER = 266
     STRIP_OFFSETS = 273
+    ORIENTATION = 274
     SAMPLES = 277
     ROWS_PER_STRIP = 278
     STRIP_COUNTS = 279
@@ -122,6 +123,8 @@ class Layout:
     planes: how many samples stand apart from each other: 1, or all of them.
     columns, rows: the size of a strip or tile.
     offsets, counts: of each strip or tile, plane by plane; counts are 0 where nothing is said.
+    jpeg_tables, t4_options: what the decoders of JPEG and of fax have to know beside the data.
+    orientation: as in EXIF, 1 to 8; 0 where it says nothing or cannot be read.
     """
 
     width: int
@@ -143,6 +146,7 @@ class Layout:
     counts: NDArray[np.int64]
     jpeg_tables: bytes
     t4_options: int
+    orientation: int
 
     @property
     def across(self) -> int:
@@ -213,6 +217,7 @@ def read_layout(tags: Tags) -> Layout:
         counts=tags.integers(Tag.TILE_COUNTS if tiled else Tag.STRIP_COUNTS),
         jpeg_tables=tags.data(Tag.JPEG_TABLES),
         t4_options=tags.integer(Tag.T4_OPTIONS, 0),
+        orientation=_orientation(tags),
     )
 
 
@@ -299,6 +304,13 @@ def _described(layout: Layout) -> str:
     kind = {"u": "unsigned", "i": "signed", "f": "floating-point"}[layout.kind]
     each = f", {layout.samples} a pixel" if layout.samples > 1 else ""
     return f"{kind} samples of {layout.bits} bits{each}"
+
+
+def _orientation(tags: Tags) -> int:
+    try:
+        return tags.integer(Tag.ORIENTATION, 1)
+    except ValueError:
+        return 0
 
 
 _KINDS = {1: "u", 2: "i", 3: "f"}

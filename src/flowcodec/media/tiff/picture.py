@@ -1,13 +1,16 @@
 """What the stored samples of a TIFF picture mean: `open_tiff`, `tiff_samples`."""
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
+from PIL.ExifTags import IFD
 
 from flowcodec.errors import MediaError
+from flowcodec.media.exif import turned
 from flowcodec.media.samples import Samples, depth_notes, managed, scaled, to_srgb
 from flowcodec.media.tiff.layout import (
     ASSOCIATED,
@@ -26,19 +29,34 @@ from flowcodec.media.tiff.layout import (
 from flowcodec.media.tiff.rows import bands
 from flowcodec.media.tiff.tags import Tags
 
+# A file with a directory that has no tags.
+_EMPTY = b"MM\0*\0\0\0\x08\0\0\0\0\0\0"
+
 Reduce = Callable[[NDArray[Any]], NDArray[np.uint8]]
 """From stored samples (rows, width, samples) to 8-bit ones."""
 
 
 class TiffPicture(TiffImagePlugin.TiffImageFile):
-    """A TIFF file of which Pillow reads the directories: EXIF, XMP, how many pictures there are.
+    """A TIFF file of which Pillow reads EXIF and XMP; it is never asked for pixels.
 
-    It is never asked for pixels; `tiff_samples` gives them.
+    `tiff_samples` gives them.
     """
 
     def __init__(self, stream: BinaryIO, tags: Tags, layout: Layout):
         self.stream, self.tags, self.layout = stream, tags, layout
-        super().__init__(stream)
+        # Pillow takes a big-endian BigTIFF for a TIFF, and finds a directory where there is none.
+        self.beyond_pillow = tags.big and tags.order == ">"
+        super().__init__(BytesIO(_EMPTY) if self.beyond_pillow else stream)
+
+    @property
+    def n_frames(self) -> int:
+        return self.tags.directories()
+
+    def getexif(self) -> Image.Exif:
+        """Pillow's, without an orientation, which is a matter of the pixels here."""
+        exif = super().getexif()
+        exif[Tag.ORIENTATION] = 1
+        return exif
 
     def _setup(self) -> None:
         """Pillow's hook after each directory, where it would look for a mode that it knows."""
@@ -68,7 +86,7 @@ def open_tiff(stream: BinaryIO, name: str) -> TiffPicture:
 
 
 def tiff_samples(picture: TiffPicture) -> Samples:
-    """The samples of `picture`, decoded here.
+    """The samples of `picture`, decoded here and turned upright.
 
     Integers count from black to full brightness over the whole range of their bits, from the
     lowest one if they are signed, and are rounded to 8 bits. Floats count from 0 to 1 and what
@@ -93,7 +111,14 @@ def tiff_samples(picture: TiffPicture) -> Samples:
                 pixels[here] = _divided(colours, veil, layout)
                 continue
         pixels[here] = reduce(colours)
-    return Samples(pixels, alpha, (*_notes_of_samples(layout), *notes, *more), profiled)
+    notes = (*_notes_of_samples(layout), *notes, *more)
+    if picture.beyond_pillow and any(tag in tags for tag in (IFD.Exif, IFD.GPSInfo)):
+        notes += ("EXIF of this big-endian BigTIFF file was left out",)
+    if layout.orientation not in range(1, 9):
+        notes += ("its orientation says nothing and was ignored",)
+    pixels = turned(pixels, layout.orientation)
+    alpha = alpha if alpha is None else turned(alpha, layout.orientation)
+    return Samples(pixels, alpha, notes, profiled)
 
 
 def _meaning(layout: Layout) -> Photometric:
@@ -157,7 +182,7 @@ def _colours(
 def _to_eight(layout: Layout) -> Reduce:
     """Samples by their depth and sign alone."""
     if layout.kind == "f":
-        return lambda stored: scaled(stored, 1)
+        return lambda stored: scaled(stored.astype(float), 1)
     if layout.bits > 16:
         return lambda stored: scaled(_unsigned(stored, layout), 2**layout.bits - 1)
     if layout.bits == 8 and layout.kind == "u":
@@ -177,7 +202,7 @@ def _divided(colours: NDArray[Any], veil: NDArray[Any], layout: Layout) -> NDArr
     if layout.kind != "f":
         colours, veil = _unsigned(colours, layout), _unsigned(veil, layout)
     straight = np.zeros(colours.shape)
-    np.divide(colours, veil, out=straight, where=veil > 0)
+    np.divide(colours.astype(float), veil, out=straight, where=veil > 0)
     return scaled(straight, 1)
 
 

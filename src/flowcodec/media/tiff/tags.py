@@ -10,10 +10,15 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-_MARKS = {b"II*\0": ("<", False), b"MM\0*": (">", False)}
-_BIG_MARKS = {b"II+\0": ("<", True), b"MM\0+": (">", True)}
-MARKS = _MARKS | _BIG_MARKS
+MARKS = {
+    b"II*\0": ("<", False),
+    b"MM\0*": (">", False),
+    b"II+\0": ("<", True),
+    b"MM\0+": (">", True),
+}
 """First bytes of a file: the order of its bytes, and whether its offsets have 8 bytes (BigTIFF)."""
+
+_MOST_DIRECTORIES = 1 << 16
 
 _BYTES = (1, 2, 7)
 _INTEGERS = {1: "u1", 3: "u2", 4: "u4", 6: "i1", 8: "i2", 9: "i4", 13: "u4", 16: "u8", 17: "i8"}
@@ -23,31 +28,42 @@ _FRACTIONS = {5: "u4", 10: "i4"}
 
 
 class Tags:
-    """The first directory of the TIFF file `stream`, which stays open; `size` is its length.
+    """The first directory of the TIFF file `stream`, which stays open.
 
+    size: how many bytes the file has. order: of the bytes in numbers, "<" or ">". big: BigTIFF.
     Values are read when they are asked for. ValueError says what is damaged.
     """
 
     def __init__(self, stream: BinaryIO):
         self._stream = stream
         self.size = stream.seek(0, 2)
-        self.order, self._big = MARKS[self._at(0, 4)]
-        offset = "Q" if self._big else "I"
-        head = 8 if self._big else 4
-        (start,) = self._unpacked(offset, head)
-        (count,) = self._unpacked("Q" if self._big else "H", start)
-        first = start + (8 if self._big else 2)
-        length = 20 if self._big else 12
+        self.order, self.big = MARKS[self._at(0, 4)]
+        self._offset, self._room = ("Q", 8) if self.big else ("I", 4)
+        (self._start,) = self._unpacked(self._offset, self._room)
+        first, count, length = self._directory(self._start)
         entries = self._at(first, length * count)
         self._entries: dict[int, tuple[int, int, int]] = {}
         for index in range(count):
-            fields = struct.unpack_from(f"{self.order}HH{offset}", entries, index * length)
+            fields = struct.unpack_from(f"{self.order}HH{self._offset}", entries, index * length)
             tag, kind, values = fields
-            place = first + (index + 1) * length - struct.calcsize(offset)
+            place = first + (index + 1) * length - self._room
             self._entries.setdefault(tag, (kind, values, place))
 
     def __contains__(self, tag: int) -> bool:
         return tag in self._entries
+
+    def directories(self) -> int:
+        """How many directories follow upon each other, up to where one is damaged."""
+        seen, start = set[int](), self._start
+        while start and start not in seen and len(seen) < _MOST_DIRECTORIES:
+            try:
+                first, count, length = self._directory(start)
+                (following,) = self._unpacked(self._offset, first + count * length)
+            except ValueError:
+                break
+            seen.add(start)
+            start = following
+        return max(1, len(seen))
 
     def integers(self, tag: int) -> NDArray[np.int64]:
         """The values of `tag`, none where it is missing. ValueError where they are no integers."""
@@ -92,9 +108,15 @@ class Tags:
             return None, b""
         kind, count, place = self._entries[tag]
         length = count * _unit(kind)
-        if length > (8 if self._big else 4):
-            (place,) = self._unpacked("Q" if self._big else "I", place)
+        if length > self._room:
+            (place,) = self._unpacked(self._offset, place)
         return kind, self._at(place, length)
+
+    def _directory(self, start: int) -> tuple[int, int, int]:
+        """Where the first entry of the directory at `start` is, how many, and bytes of each."""
+        form, length = ("Q", 20) if self.big else ("H", 12)
+        (count,) = self._unpacked(form, start)
+        return start + struct.calcsize(form), count, length
 
     def _unpacked(self, form: str, place: int) -> tuple[int, ...]:
         form = self.order + form
