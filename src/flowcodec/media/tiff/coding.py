@@ -9,10 +9,11 @@ import ctypes
 import struct
 from collections.abc import Sequence
 from functools import cache
+from io import BytesIO
 
-from PIL import Image, _imaging
+from PIL import Image, JpegImagePlugin, _imaging
 
-from flowcodec.media.tiff.layout import FAX, JPEG, WEBP, Layout, Photometric, Tag
+from flowcodec.media.tiff.layout import FAX, JPEG, Layout, Photometric, Tag
 
 _SHORT, _LONG, _UNDEFINED, _LONG8 = 3, 4, 7, 16
 _FORMS = {_SHORT: "H", _LONG: "I", _UNDEFINED: "B", _LONG8: "Q"}
@@ -21,24 +22,24 @@ _FORMS = {_SHORT: "H", _LONG: "I", _UNDEFINED: "B", _LONG8: "Q"}
 def decoded(layout: Layout, segments: Sequence[bytes], rows: int) -> Image.Image:
     """Strips or tiles below each other, `rows` in all; each but the last has `layout.rows`.
 
-    A picture of mode 1 for fax, L, RGB, RGBA or CMYK for JPEG and WebP, and else L, a row of bytes
-    in each row. Raises ValueError on damage.
+    A picture of mode 1 for fax, L, RGB or CMYK for JPEG, and else L, a row of bytes in each row.
+    Raises ValueError on damage.
     """
     _silence()
     together = layout.together
     width, bits, channels, meaning = layout.columns, 8, together, int(Photometric.BLACK_IS_ZERO)
     tags: dict[int, tuple[int, Sequence[int]]] = {}
+    if layout.compression == JPEG:
+        _check_whole(layout, segments, rows)
     if layout.compression in FAX:
         mode, bits = "1", 1
         tags[Tag.T4_OPTIONS] = _LONG, [layout.t4_options]
         tags[Tag.FILL_ORDER] = _SHORT, [2 if layout.reversed_bits else 1]
-    elif layout.compression in (JPEG, WEBP):
-        mode = {1: "L", 3: "RGB", 4: "CMYK" if layout.compression == JPEG else "RGBA"}[together]
+    elif layout.compression == JPEG:
+        mode = {1: "L", 3: "RGB", 4: "CMYK"}[together]
         meaning = layout.photometric if together > 1 else meaning
         if layout.jpeg_tables:
             tags[Tag.JPEG_TABLES] = _UNDEFINED, layout.jpeg_tables
-        if mode == "RGBA":
-            tags[Tag.EXTRA_SAMPLES] = _SHORT, [2]
     else:
         mode, width, channels = "L", layout.row_bytes, 1
     tags[Tag.WIDTH] = _LONG, [width]
@@ -50,6 +51,16 @@ def decoded(layout: Layout, segments: Sequence[bytes], rows: int) -> Image.Image
     tags[Tag.ROWS_PER_STRIP] = _LONG, [layout.rows]
     file, directory = _tiff(tags, segments)
     return Image.frombytes(mode, (width, rows), file, "libtiff", mode, False, directory)
+
+
+def _check_whole(layout: Layout, segments: Sequence[bytes], rows: int) -> None:
+    """Raise ValueError where libtiff would fill up what is missing of a JPEG stream with gray."""
+    for index, data in enumerate(segments):
+        width, height = JpegImagePlugin.JpegImageFile(BytesIO(data)).size
+        if width != layout.columns or height < min(layout.rows, rows - index * layout.rows):
+            raise ValueError(f"JPEG of {width} x {height} pixels in a larger strip or tile")
+        if data.rfind(b"\xff\xd9") < 0:
+            raise ValueError("JPEG without an end in a strip or tile")
 
 
 def _tiff(tags: dict[int, tuple[int, Sequence[int]]], strips: Sequence[bytes]) -> tuple[bytes, int]:

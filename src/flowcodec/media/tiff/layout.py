@@ -80,7 +80,7 @@ _OTHER_COLOURS = {
     34892: "the raw colours of a camera",
 }
 
-RAW, JPEG, WEBP = 1, 7, 50001
+RAW, JPEG = 1, 7
 FAX = (2, 3, 4)
 PREDICTING = (5, 8, 32946, 34925, 50000)
 """LZW, deflate (two numbers), LZMA and Zstandard, which may stand behind a predictor."""
@@ -101,6 +101,7 @@ _OTHER_COMPRESSION = {
     34933: "PNG",
     34934: "JPEG XR",
     22610: "JPEG XR",
+    50001: "WebP",
     50002: "JPEG XL",
     52546: "JPEG XL",
 }
@@ -280,9 +281,6 @@ def _obstacles_of_compression(layout: Layout) -> Iterator[str]:
             name = "JPEG"
             fits = bits == 8 and layout.samples == channels and layout.photometric not in LABS
             fits &= layout.planes == 1 or layout.photometric != Photometric.YCBCR
-        case code if code == WEBP:
-            name, fits = "WebP", bits == 8 and layout.photometric == Photometric.RGB
-            fits &= layout.planes == 1 and layout.extra in ((), (UNASSOCIATED,))
         case code if code == RAW or code in OF_BYTES:
             name, fits = "", True
         case code:

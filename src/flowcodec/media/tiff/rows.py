@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowcodec.media.tiff.coding import decoded
-from flowcodec.media.tiff.layout import FAX, JPEG, RAW, WEBP, Layout
+from flowcodec.media.tiff.layout import FAX, JPEG, RAW, Layout
 
 _SAMPLES_AT_ONCE = 1 << 20
 
@@ -121,7 +121,7 @@ class _Segments:
 
         def rows(start: int, end: int) -> NDArray[Any]:
             part = np.asarray(image.crop((0, start, image.width, end)))
-            if layout.compression in (*FAX, JPEG, WEBP):
+            if layout.compression in (*FAX, JPEG):
                 return part.astype(np.uint8, copy=False).reshape(end - start, image.width, -1)
             return _unpacked(layout, part)
 
@@ -130,9 +130,7 @@ class _Segments:
     def _read(self, index: int) -> bytes:
         self._stream.seek(int(self._offsets[index]))
         data = self._stream.read(int(self._counts[index]))
-        if self._layout.compression == JPEG and data.rfind(b"\xff\xd9") < 0:
-            raise ValueError("a strip or tile has no end")  # libtiff would fill it up with gray
-        reverse = self._layout.reversed_bits and self._layout.compression not in (*FAX, JPEG, WEBP)
+        reverse = self._layout.reversed_bits and self._layout.compression not in (*FAX, JPEG)
         return data.translate(_REVERSED) if reverse else data
 
 
