@@ -113,6 +113,9 @@ of which nothing is said and that is taken for it, as most readers do."""
 _MAX_SEGMENT = 1 << 32
 """Strips and tiles of more bytes are refused."""
 
+_USUAL_TILE = 1 << 24
+"""So many pixels may a tile have in the smallest picture."""
+
 
 @dataclass(frozen=True, eq=False)
 class Layout:
@@ -296,6 +299,9 @@ def _obstacles_of_compression(layout: Layout) -> Iterator[str]:
         yield f"has {_described(layout)} behind predictor {step}"
     if layout.segment_bytes > _MAX_SEGMENT:
         yield f"has strips or tiles of {layout.segment_bytes} bytes"
+    room = max(_USUAL_TILE, 4 * layout.width * layout.height)
+    if layout.tiled and layout.columns * layout.rows > room:
+        yield f"has tiles of {layout.columns} x {layout.rows} pixels"
 
 
 def _described(layout: Layout) -> str:

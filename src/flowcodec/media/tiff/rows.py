@@ -16,6 +16,11 @@ _SAMPLES_AT_ONCE = 1 << 20
 # again; reading them would take for ever.
 _MAX_OVERLAP = 4
 
+# How many bytes one byte may stand for, with a margin: deflate has 258 in two bits, LZW 4,096 in
+# nine, PackBits 128 in 16; blocks of Zstandard have 131,072 in 32, those of JPEG 64 samples in one.
+_EXPANSION = {RAW: 1, 5: 4096, 8: 1040, 32946: 1040, 32773: 64, 34925: 1 << 14, 50000: 1 << 16}
+_EXPANSION[JPEG] = 2048
+
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 Rows = Callable[[int, int], NDArray[Any]]
@@ -29,11 +34,8 @@ def bands(layout: Layout, stream: BinaryIO, size: int) -> Iterator[tuple[int, ND
     `stream` has `size` bytes. Samples are unsigned or floats, in NumPy's own order of bytes; of
     signed ones the bits are left as they are. Raises ValueError on damage.
     """
-    if len(layout.offsets) < layout.segments:
-        raise ValueError(f"it has {len(layout.offsets)} of {layout.segments} strips or tiles")
-    if layout.compression == RAW:
-        layout = _in_short_strips(_with_raw_counts(layout))
-    segments = _Segments(layout, stream, size)
+    layout = _in_short_strips(_checked(layout, size))
+    segments = _Segments(layout, stream)
     at_once = max(1, _SAMPLES_AT_ONCE // (layout.width * layout.samples))
     step = max(1, at_once // layout.rows)
     for first in range(0, layout.down, step):
@@ -47,32 +49,61 @@ def bands(layout: Layout, stream: BinaryIO, size: int) -> Iterator[tuple[int, ND
             yield top + start, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
 
 
-def _with_raw_counts(layout: Layout) -> Layout:
-    """The same, uncompressed, with counts as the size of the picture has them.
+def _checked(layout: Layout, size: int) -> Layout:
+    """The same with as many offsets and counts as are needed, all of them inside of the file.
 
-    Some writers leave them out. Raises ValueError where they are far from that.
+    Counts of uncompressed strips are what their pixels take; some writers leave them out. Raises
+    ValueError where they cannot be right.
     """
+    number = layout.segments
+    if len(layout.offsets) < number:
+        raise ValueError(f"it has {len(layout.offsets)} of {number} strips or tiles")
+    offsets, counts = layout.offsets[:number], layout.counts[:number]
+    needed = _bytes_of_each(layout)
+    if layout.compression == RAW:
+        if len(counts) == number and counts.all():
+            far = (counts < needed) | (counts > 2 * layout.segment_bytes + 16)
+            if far.any():
+                raise ValueError("its strips or tiles have another length than their pixels")
+        counts = needed
+    elif number == 1 and not counts.any():
+        counts = size - offsets
+    if len(counts) < number or (counts < 1).any() or (offsets < 8).any():
+        raise ValueError("it has strips or tiles without data")
+    if (offsets > size - counts).any():
+        raise ValueError("it ends before its last row")
+    if counts.sum() > _MAX_OVERLAP * size:
+        raise ValueError("its strips or tiles overlap")
+    if (counts * _expansion(layout) < needed).any():
+        raise ValueError("its strips or tiles are too short for their pixels")
+    return dataclasses.replace(layout, offsets=offsets, counts=counts)
+
+
+def _bytes_of_each(layout: Layout) -> NDArray[np.int64]:
+    """How many bytes each strip or tile has when compression is undone."""
     needed = np.full(layout.segments, layout.segment_bytes)
     if not layout.tiled:
         last = layout.height - (layout.down - 1) * layout.rows
         needed[layout.down - 1 :: layout.down] = last * layout.row_bytes
-    stated = layout.counts[: layout.segments]
-    far = (stated < needed[: len(stated)]) | (stated > 2 * layout.segment_bytes + 16)
-    if stated.all() and far.any():
-        raise ValueError("its strips or tiles have another length than their pixels")
-    return dataclasses.replace(layout, counts=needed)
+    return needed
+
+
+def _expansion(layout: Layout) -> int:
+    """How many bytes compression can make of one, at most."""
+    if layout.compression in FAX:
+        return 8 * layout.row_bytes  # a row of one colour may take a bit
+    return _EXPANSION[layout.compression]
 
 
 def _in_short_strips(layout: Layout) -> Layout:
     """The same, but an uncompressed picture in one strip is cut into strips of a band's size."""
-    if layout.tiled or layout.down > 1:
+    if layout.compression != RAW or layout.tiled or layout.down > 1:
         return layout
     rows = max(1, min(layout.rows, _SAMPLES_AT_ONCE // (layout.width * layout.samples)))
     steps = np.arange(0, layout.height, rows, dtype=np.int64) * layout.row_bytes
-    offsets = (layout.offsets[: layout.planes, np.newaxis] + steps).ravel()
-    return _with_raw_counts(
-        dataclasses.replace(layout, rows=rows, offsets=offsets, counts=layout.counts[:0])
-    )
+    offsets = (layout.offsets[:, np.newaxis] + steps).ravel()
+    cut = dataclasses.replace(layout, rows=rows, offsets=offsets)
+    return dataclasses.replace(cut, counts=_bytes_of_each(cut))
 
 
 def _side_by_side(layout: Layout, rows: Rows, start: int, end: int) -> NDArray[Any]:
@@ -90,20 +121,8 @@ def _side_by_side(layout: Layout, rows: Rows, start: int, end: int) -> NDArray[A
 class _Segments:
     """The strips or tiles as they lie in the file."""
 
-    def __init__(self, layout: Layout, stream: BinaryIO, size: int):
-        """Raises ValueError where they cannot all be there."""
-        number = layout.segments
-        offsets, counts = layout.offsets[:number], layout.counts[:number]
-        if number == 1 and not counts.any():
-            counts = size - offsets
-        if len(counts) < number or (counts < 1).any() or (offsets < 8).any():
-            raise ValueError("it has strips or tiles without data")
-        if (offsets > size - counts).any():
-            raise ValueError("it ends before its last row")
-        if counts.sum() > _MAX_OVERLAP * size:
-            raise ValueError("its strips or tiles overlap")
+    def __init__(self, layout: Layout, stream: BinaryIO):
         self._layout, self._stream = layout, stream
-        self._offsets, self._counts = offsets, counts
 
     def stacked(self, plane: int, first: int, last: int) -> Rows:
         """The rows of strips or tiles from `first` to before `last` of a plane, decoded."""
@@ -128,8 +147,8 @@ class _Segments:
         return rows
 
     def _read(self, index: int) -> bytes:
-        self._stream.seek(int(self._offsets[index]))
-        data = self._stream.read(int(self._counts[index]))
+        self._stream.seek(int(self._layout.offsets[index]))
+        data = self._stream.read(int(self._layout.counts[index]))
         reverse = self._layout.reversed_bits and self._layout.compression not in (*FAX, JPEG)
         return data.translate(_REVERSED) if reverse else data
 
