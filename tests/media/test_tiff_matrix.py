@@ -51,7 +51,7 @@ class Meaning:
         return self.name
 
 
-DEPTHS = [Depth(bits, "u") for bits in (1, 2, 4, 8, 10, 12, 14, 16, 32, 64)]
+DEPTHS = [Depth(bits, "u") for bits in (1, 2, 3, 4, 8, 12, 15, 16, 32, 64)]
 DEPTHS += [Depth(bits, "i") for bits in (8, 16, 32, 64)]
 DEPTHS += [Depth(bits, "f") for bits in (16, 32, 64)]
 STRAIGHT, PREMULTIPLIED, UNSPECIFIED = 2, 1, 0

@@ -270,8 +270,7 @@ def _obstacles_of_samples(layout: Layout) -> Iterator[str]:
         yield "has samples of different depths"
     if not layout.kind:
         yield "has samples that are neither integers nor floats, or some of each"
-    depths = (16, 32, 64) if layout.kind == "f" else (*range(1, 17), 32, 64)
-    if layout.bits not in depths:
+    if layout.bits not in _DEPTHS[layout.kind]:
         yield f"has {_described(layout)}"
 
 
@@ -318,6 +317,7 @@ def _orientation(tags: Tags) -> int:
 
 
 _KINDS = {1: "u", 2: "i", 3: "f"}
+_DEPTHS = {"u": (*range(1, 17), 32, 64), "i": (8, 16, 32, 64), "f": (16, 32, 64)}
 
 
 def _common(values: NDArray[np.int64], samples: int) -> int:

@@ -144,8 +144,8 @@ def _alpha(layout: Layout) -> tuple[int | None, bool, tuple[str, ...]]:
     notes = []
     left = len(layout.extra) - (place is not None)
     if left:
-        channels = "channel" if left == 1 else "channels"
-        notes.append(f"{left} {channels} beside the colours were left out")
+        many = "channel beside the colours was" if left == 1 else "channels beside the colours were"
+        notes.append(f"{left} {many} left out")
     if GUESSED in layout.extra:
         notes.append("the last channel, of which the file says nothing, was taken for alpha")
     return place, place is not None and layout.extra[place] == ASSOCIATED, tuple(notes)
