@@ -281,6 +281,23 @@ def test_a_path_may_be_text(tmp_path: Path):
     assert np.array_equal(read_picture(path).pixels, noise(3, 4, 3))
 
 
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF", "PPM", "PGM"])
+def test_an_open_file_is_read_from_where_it_stands_whatever_has_its_name(tmp_path: Path, format):
+    image = Image.fromarray(noise(30, 20, 3)).convert("L" if format == "PGM" else "RGB")
+    data = saved(image, "PPM" if format == "PGM" else format)
+    expected = read(data).pixels
+    path = tmp_path / "picture"
+    path.write_bytes(b"in front" + data)
+    with path.open("rb") as stream:
+        stream.seek(8)
+        assert np.array_equal(read_picture(stream).pixels, expected)
+    path.write_bytes(data)
+    with path.open("rb") as stream:
+        path.rename(tmp_path / "elsewhere")
+        path.write_bytes(bytes(len(data)))
+        assert np.array_equal(read_picture(stream).pixels, expected)
+
+
 def test_a_pipe_is_read_to_its_end():
     class Pipe(io.RawIOBase):
         def __init__(self, data: bytes):

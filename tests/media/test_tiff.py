@@ -4,6 +4,7 @@ import io
 import zlib
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -18,6 +19,9 @@ RED = ((2 * COLUMN + ROW) % 251).astype(np.uint8)
 COLOURS = np.dstack((RED, COLUMN * 2, 255 - RED)).astype(np.uint8)
 OPACITY = (4 * ROW).astype(np.uint8)
 ORIENTATION, EXTRA = 274, 338
+
+# Pillow warns about odd tags that it passes over.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 
 def read(data: bytes):
@@ -87,6 +91,28 @@ def test_what_was_changed_is_said():
     assert note == "its orientation says nothing and was ignored"
 
 
+def test_metadata_never_costs_the_picture():
+    exif_of_floats, xmp_of_fractions = (34665, 11, [0.5, 0.5]), (700, 5, [1] * 6)
+    profile_of_numbers, orientation = (34675, 3, [1, 2, 3]), (ORIENTATION, 3, [3])
+    for tag in (exif_of_floats, xmp_of_fractions, profile_of_numbers):
+        for order in "<>":
+            for big in (False, True):
+                data = tiff(GRAY, 1, 8, order=order, big=big, tags=[tag, orientation])
+                picture = read(data)
+                assert np.array_equal(picture.pixels, np.rot90(GRAY, 2)), tag
+    assert picture.notes == ("the ICC profile was left out, since it could not be read",)
+    big = read(tiff(GRAY, 1, 8, order=">", big=True, tags=[(34665, 4, [8])]))
+    assert big.notes == ("EXIF and XMP were left out, since they could not be read",)
+
+
+def test_pictures_are_counted_up_to_where_the_file_is_damaged():
+    pages = written(np.stack((RED, RED, RED)), photometric="minisblack")
+    assert read(pages).notes == ("the file holds 3 pictures, only the first was read",)
+    for after in (8, 2**31):
+        assert np.array_equal(read(tiff(GRAY, 1, 8, after=after)).pixels, GRAY)
+    assert read(tiff(GRAY, 1, 8, after=2**31)).notes == ()
+
+
 TABLE = np.arange(768).reshape(256, 3) % 256
 
 
@@ -114,6 +140,40 @@ def test_ycbcr_counts_as_its_tags_say():
     codes = np.rint(np.dstack((16 + 219 * y, 128 + 224 * cb, 128 + 224 * cr))).astype(np.uint8)
     picture = read(tiff(codes, 6, 8, tags=[coefficients, ends, (530, 3, [1, 1])]))
     assert np.abs(picture.pixels.astype(int) - COLOURS).max() <= 2
+
+
+@pytest.mark.parametrize("compression", [1, 5])
+@pytest.mark.parametrize("sampling", [(2, 2), (2, 1), (1, 2), (4, 2)], ids=str)
+def test_ycbcr_with_colours_of_lower_resolution(sampling, compression):
+    across, down = sampling
+    y, cb, cr = np.moveaxis(np.asarray(Image.fromarray(COLOURS).convert("YCbCr")), 2, 0)
+    cb, cr = (plane[::down, ::across] for plane in (cb, cr))
+    luma = np.pad(y, ((0, -60 % down), (0, -100 % across)))
+    luma = luma.reshape(*cb.shape[:1], down, cb.shape[1], across).swapaxes(1, 2)
+    data = tiff(
+        np.dstack((luma.reshape(*cb.shape, -1), cb, cr)),
+        6,
+        8,
+        rows=8 // down,
+        compression=compression,
+        encode=imagecodecs.lzw_encode if compression == 5 else bytes,
+        tags=[
+            (256, 3, [100]),
+            (257, 3, [60]),
+            (258, 3, [8, 8, 8]),
+            (277, 3, [3]),
+            (278, 3, [8]),
+            (339, 3, [1, 1, 1]),
+            (530, 3, sampling),
+        ],
+    )
+    wide = (plane.repeat(down, axis=0).repeat(across, axis=1)[:60, :100] for plane in (cb, cr))
+    merged = np.dstack((y, *wide))
+    expected = np.asarray(Image.frombytes("YCbCr", (100, 60), merged.tobytes()).convert("RGB"))
+    assert np.abs(read(data).pixels.astype(int) - expected).max() <= 2
+    if compression == 5:  # what libtiff itself makes of it
+        libtiffs = np.asarray(Image.open(io.BytesIO(data)))
+        assert np.abs(read(data).pixels.astype(int) - libtiffs).max() <= 2
 
 
 def test_bits_may_stand_the_other_way_round():
@@ -182,7 +242,8 @@ def test_fax_is_black_on_white(compression, white):
         (tiff(GRAY, 77, 8), "holds colours of an unknown kind, 77"),
         (tiff(GRAY, 2, 8), "has 1 of the 3 samples a pixel of RGB"),
         (tiff(inks(COLOURS), 5, 8, tags=[(332, 3, [2])]), "other inks than CMYK"),
-        (tiff(COLOURS, 6, 8), "YCbCr with colours of lower resolution"),
+        (tiff(COLOURS, 6, 8, planar=True), "YCbCr with colours of lower resolution in an odd"),
+        (tiff(COLOURS, 6, 8, tags=[(530, 3, [3, 1])]), "YCbCr of 3 x 1 pixels a colour"),
         (tiff(GRAY, 1, 8, compression=34712), "is coded as JPEG 2000"),
         (tiff(GRAY, 1, 8, compression=6), "is coded as old-style JPEG"),
         (tiff(GRAY, 1, 8, compression=77), "is coded as an unknown way, 77"),
@@ -246,3 +307,50 @@ def test_damage_is_told_in_one_line(data, said):
         read(data)
     assert said in str(damage.value)
     assert "\n" not in str(damage.value)
+
+
+def damaged(data: bytes, random: np.random.Generator) -> bytes:
+    """Cut, with bits turned, or with a number that is wrong by far."""
+    spoilt = bytearray(data)
+    place = int(random.integers(4, len(data) - 4))
+    match random.integers(4):
+        case 0:
+            return data[:place]
+        case 1:
+            numbers = (0, 1, 2**16, 2**30, 2**31, 2**32 - 1)
+            spoilt[place : place + 4] = int(random.choice(numbers)).to_bytes(4, "little")
+        case _:
+            for place in random.integers(4, len(data), 3):
+                spoilt[place] ^= 1 << random.integers(8)
+    return bytes(spoilt)
+
+
+def lzw(data: bytes) -> bytes:
+    return bytes(imagecodecs.lzw_encode(data))
+
+
+SMALL = COLOURS[:9, :14]
+WHOLE = [
+    tiff(SMALL, 2, 8, rows=4, tags=SIDEWAYS),
+    tiff(SMALL, 2, 8, rows=4, planar=True, order=">", compression=5, encode=lzw, predictor=2),
+    tiff(SMALL, 2, 8, tile=(16, 16), big=True, compression=8, encode=zlib.compress),
+    tiff(SMALL.astype(np.float32), 2, 32, 3, compression=5, encode=lzw, predictor=3),
+    tiff(SMALL[..., :1] >> 4, 1, 4),
+    written(SMALL, photometric="rgb", compression="jpeg"),
+]
+
+
+def test_four_hundred_damaged_files_give_a_picture_or_one_line(capfd):
+    random = np.random.default_rng(11)
+    refused = 0
+    for index in range(400):
+        data = damaged(WHOLE[index % len(WHOLE)], random)
+        try:
+            picture = read(data)
+        except MediaError as error:
+            assert "\n" not in str(error)
+            refused += 1
+        else:
+            assert picture.pixels.dtype == np.uint8
+    assert 100 < refused < 400
+    assert capfd.readouterr() == ("", "")  # libtiff says nothing of its own

@@ -41,6 +41,7 @@ class Tag(IntEnum):
     YCBCR_COEFFICIENTS = 529
     YCBCR_SUBSAMPLING = 530
     REFERENCE_BLACK_WHITE = 532
+    XMP = 700
     IMAGE_DEPTH = 32997
     ICC_PROFILE = 34675
 
@@ -129,6 +130,8 @@ class Layout:
     offsets, counts: of each strip or tile, plane by plane; counts are 0 where nothing is said.
     jpeg_tables, t4_options: what the decoders of JPEG and of fax have to know beside the data.
     orientation: as in EXIF, 1 to 8; 0 where it says nothing or cannot be read.
+    sampling: how many pixels beside and below each other share a colour in YCbCr; JPEG says it
+        itself.
     """
 
     width: int
@@ -151,6 +154,7 @@ class Layout:
     jpeg_tables: bytes
     t4_options: int
     orientation: int
+    sampling: tuple[int, int]
 
     @property
     def across(self) -> int:
@@ -222,6 +226,7 @@ def read_layout(tags: Tags) -> Layout:
         jpeg_tables=tags.data(Tag.JPEG_TABLES),
         t4_options=tags.integer(Tag.T4_OPTIONS, 0),
         orientation=_orientation(tags),
+        sampling=_sampling(tags, photometric, compression),
     )
 
 
@@ -260,9 +265,18 @@ def _obstacles_of_colour(layout: Layout, tags: Tags) -> Iterator[str]:
     if meaning in deep and (layout.bits not in deep[meaning] or layout.kind != "u"):
         yield f"has {_described(layout)} in {meaning.name}"
     if meaning is Photometric.YCBCR and layout.compression != JPEG:
-        sampling = tags.integers(Tag.YCBCR_SUBSAMPLING).tolist() or [2, 2]
-        if sampling != [1, 1]:
-            yield "has YCbCr with colours of lower resolution, outside of JPEG"
+        yield from _obstacles_of_blocks(layout)
+
+
+def _obstacles_of_blocks(layout: Layout) -> Iterator[str]:
+    """Of YCbCr with colours of lower resolution, which stand in blocks with their luma."""
+    across, down = layout.sampling
+    if across not in (1, 2, 4) or down not in (1, 2, 4):
+        yield f"has YCbCr of {across} x {down} pixels a colour"
+    halved = layout.columns % across * layout.tiled or layout.rows % down * (layout.down > 1)
+    together = layout.planes == layout.predictor == 1 and layout.samples == 3
+    if layout.sampling != (1, 1) and (halved or not together):
+        yield "has YCbCr with colours of lower resolution in an odd arrangement"
 
 
 def _obstacles_of_samples(layout: Layout) -> Iterator[str]:
@@ -307,6 +321,13 @@ def _described(layout: Layout) -> str:
     kind = {"u": "unsigned", "i": "signed", "f": "floating-point"}[layout.kind]
     each = f", {layout.samples} a pixel" if layout.samples > 1 else ""
     return f"{kind} samples of {layout.bits} bits{each}"
+
+
+def _sampling(tags: Tags, photometric: int, compression: int) -> tuple[int, int]:
+    if photometric != Photometric.YCBCR or compression == JPEG:
+        return 1, 1
+    across, down = tags.integers(Tag.YCBCR_SUBSAMPLING).tolist() or (2, 2)
+    return across, down
 
 
 def _orientation(tags: Tags) -> int:

@@ -39,14 +39,28 @@ Reduce = Callable[[NDArray[Any]], NDArray[np.uint8]]
 class TiffPicture(TiffImagePlugin.TiffImageFile):
     """A TIFF file of which Pillow reads EXIF and XMP; it is never asked for pixels.
 
-    `tiff_samples` gives them.
+    `tiff_samples` gives them. `lost` are notes on metadata that could not be read.
     """
 
     def __init__(self, stream: BinaryIO, tags: Tags, layout: Layout):
         self.stream, self.tags, self.layout = stream, tags, layout
+        self.lost: list[str] = []
         # Pillow takes a big-endian BigTIFF for a TIFF, and finds a directory where there is none.
-        self.beyond_pillow = tags.big and tags.order == ">"
-        super().__init__(BytesIO(_EMPTY) if self.beyond_pillow else stream)
+        unknown = tags.big and tags.order == ">"
+        try:
+            super().__init__(BytesIO(_EMPTY) if unknown else stream)
+        except Exception:
+            unknown = True
+            super().__init__(BytesIO(_EMPTY))
+        if unknown and any(tag in tags for tag in (IFD.Exif, IFD.GPSInfo, Tag.XMP)):
+            self.lost.append("EXIF and XMP were left out, since they could not be read")
+        try:
+            icc = tags.data(Tag.ICC_PROFILE)
+        except ValueError:
+            icc = b""
+            self.lost.append("the ICC profile was left out, since it could not be read")
+        if icc:
+            self.info["icc_profile"] = icc
 
     @property
     def n_frames(self) -> int:
@@ -62,9 +76,6 @@ class TiffPicture(TiffImagePlugin.TiffImageFile):
         """Pillow's hook after each directory, where it would look for a mode that it knows."""
         self._mode = "L"
         self._size = self.layout.width, self.layout.height
-        icc = self.tags.data(Tag.ICC_PROFILE)
-        if icc:
-            self.info["icc_profile"] = icc
 
 
 def open_tiff(stream: BinaryIO, name: str) -> TiffPicture:
@@ -111,9 +122,7 @@ def tiff_samples(picture: TiffPicture) -> Samples:
                 pixels[here] = _divided(colours, veil, layout)
                 continue
         pixels[here] = reduce(colours)
-    notes = (*_notes_of_samples(layout), *notes, *more)
-    if picture.beyond_pillow and any(tag in tags for tag in (IFD.Exif, IFD.GPSInfo)):
-        notes += ("EXIF of this big-endian BigTIFF file was left out",)
+    notes = (*_notes_of_samples(layout), *notes, *more, *picture.lost)
     if layout.orientation not in range(1, 9):
         notes += ("its orientation says nothing and was ignored",)
     pixels = turned(pixels, layout.orientation)

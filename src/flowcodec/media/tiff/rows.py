@@ -34,6 +34,11 @@ def bands(layout: Layout, stream: BinaryIO, size: int) -> Iterator[tuple[int, ND
     `stream` has `size` bytes. Samples are unsigned or floats, in NumPy's own order of bytes; of
     signed ones the bits are left as they are. Raises ValueError on damage.
     """
+    if layout.sampling != (1, 1):
+        for top, blocks in bands(_of_blocks(layout), stream, size):
+            top *= layout.sampling[1]
+            yield top, _spread(blocks, layout.sampling)[: layout.height - top, : layout.width]
+        return
     layout = _in_short_strips(_checked(layout, size))
     segments = _Segments(layout, stream)
     at_once = max(1, _SAMPLES_AT_ONCE // (layout.width * layout.samples))
@@ -47,6 +52,32 @@ def bands(layout: Layout, stream: BinaryIO, size: int) -> Iterator[tuple[int, ND
             end = min(start + pace, bottom - top)
             parts = [_side_by_side(layout, rows, start, end) for rows in planes]
             yield top + start, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+
+def _of_blocks(layout: Layout) -> Layout:
+    """YCbCr with colours of lower resolution as a picture whose pixels are its blocks.
+
+    A block has the luma of its pixels, row by row, and then one Cb and one Cr.
+    """
+    across, down = layout.sampling
+    return dataclasses.replace(
+        layout,
+        width=-(-layout.width // across),
+        height=-(-layout.height // down),
+        columns=-(-layout.columns // across),
+        rows=-(-layout.rows // down),
+        samples=across * down + 2,
+        sampling=(1, 1),
+    )
+
+
+def _spread(blocks: NDArray[Any], sampling: tuple[int, int]) -> NDArray[Any]:
+    """The Y, Cb and Cr of each pixel, from blocks (rows, columns, samples)."""
+    across, down = sampling
+    rows, columns = blocks.shape[:2]
+    luma = blocks[..., :-2].reshape(rows, columns, down, across).swapaxes(1, 2)
+    colours = blocks[..., -2:].repeat(down, axis=0).repeat(across, axis=1)
+    return np.dstack((luma.reshape(rows * down, columns * across), colours))
 
 
 def _checked(layout: Layout, size: int) -> Layout:
