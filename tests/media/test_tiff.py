@@ -216,6 +216,36 @@ def test_jpeg_is_decoded_as_others_do(samples, options, arranged):
     assert np.abs(read(data).pixels.astype(int) - judged.reshape(60, 100, -1)).max() <= 1
 
 
+def test_jpeg_whose_marker_and_tags_differ():
+    file = io.BytesIO()
+    Image.fromarray(COLOURS).save(file, "JPEG", quality=95, subsampling=0)
+    jfif = file.getvalue()
+    as_ycbcr = read(tiff(COLOURS, 6, 8, compression=7, encode=lambda _: jfif))
+    as_rgb = read(tiff(COLOURS, 2, 8, compression=7, encode=lambda _: jfif))
+    assert np.array_equal(as_rgb.pixels, as_ycbcr.pixels)  # JFIF is YCbCr, whatever the tag says
+    bare = jfif[:2] + jfif[20:]
+    adobe = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0"
+    for photometric, transform in [(2, b"\1"), (6, b"\0")]:
+        stream = bare[:2] + adobe + transform + bare[2:]
+        file_of_it = tiff(COLOURS, photometric, 8, compression=7, encode=lambda _, s=stream: s)
+        with pytest.raises(MediaError, match="JPEG and tags differ in what its colours are"):
+            read(file_of_it)
+
+
+@pytest.mark.parametrize(("width", "height"), [(100, 59), (99, 60), (50, 30)])
+def test_jpeg_smaller_than_its_strip_is_not_filled_up(width, height):
+    stream = imagecodecs.jpeg8_encode(RED[:height, :width].copy())
+    with pytest.raises(MediaError, match=f"JPEG of {width} x {height} pixels in a larger strip"):
+        read(tiff(GRAY, 1, 8, compression=7, encode=lambda _: bytes(stream)))
+
+
+def test_jpeg_that_is_cut_is_not_filled_up():
+    stream = bytes(imagecodecs.jpeg8_encode(RED))
+    for end in (-2, -100):
+        with pytest.raises(MediaError):
+            read(tiff(GRAY, 1, 8, compression=7, encode=lambda _, end=end: stream[:end]))
+
+
 @pytest.mark.parametrize("compression", ["tiff_ccitt", "group3", "group4"])
 @pytest.mark.parametrize("white", [0, 1])
 def test_fax_is_black_on_white(compression, white):

@@ -19,6 +19,10 @@ _SHORT, _LONG, _UNDEFINED, _LONG8 = 3, 4, 7, 16
 _FORMS = {_SHORT: "H", _LONG: "I", _UNDEFINED: "B", _LONG8: "Q"}
 
 
+# What Adobe's marker in a JPEG stream says of such colours.
+_TRANSFORMS = {int(Photometric.RGB): 0, int(Photometric.YCBCR): 1, int(Photometric.CMYK): 0}
+
+
 def decoded(layout: Layout, segments: Sequence[bytes], rows: int) -> Image.Image:
     """Strips or tiles below each other, `rows` in all; each but the last has `layout.rows`.
 
@@ -29,15 +33,18 @@ def decoded(layout: Layout, segments: Sequence[bytes], rows: int) -> Image.Image
     together = layout.together
     width, bits, channels, meaning = layout.columns, 8, together, int(Photometric.BLACK_IS_ZERO)
     tags: dict[int, tuple[int, Sequence[int]]] = {}
-    if layout.compression == JPEG:
-        _check_whole(layout, segments, rows)
     if layout.compression in FAX:
         mode, bits = "1", 1
         tags[Tag.T4_OPTIONS] = _LONG, [layout.t4_options]
         tags[Tag.FILL_ORDER] = _SHORT, [2 if layout.reversed_bits else 1]
     elif layout.compression == JPEG:
         mode = {1: "L", 3: "RGB", 4: "CMYK"}[together]
-        meaning = layout.photometric if together > 1 else meaning
+        coded = {
+            _jpeg_colours(layout, data, rows - i * layout.rows) for i, data in enumerate(segments)
+        }
+        if len(coded) > 1:
+            raise ValueError("strips or tiles of JPEG differ in their colours")
+        meaning = coded.pop()
         if layout.jpeg_tables:
             tags[Tag.JPEG_TABLES] = _UNDEFINED, layout.jpeg_tables
     else:
@@ -53,14 +60,26 @@ def decoded(layout: Layout, segments: Sequence[bytes], rows: int) -> Image.Image
     return Image.frombytes(mode, (width, rows), file, "libtiff", mode, False, directory)
 
 
-def _check_whole(layout: Layout, segments: Sequence[bytes], rows: int) -> None:
-    """Raise ValueError where libtiff would fill up what is missing of a JPEG stream with gray."""
-    for index, data in enumerate(segments):
-        width, height = JpegImagePlugin.JpegImageFile(BytesIO(data)).size
-        if width != layout.columns or height < min(layout.rows, rows - index * layout.rows):
-            raise ValueError(f"JPEG of {width} x {height} pixels in a larger strip or tile")
-        if data.rfind(b"\xff\xd9") < 0:
-            raise ValueError("JPEG without an end in a strip or tile")
+def _jpeg_colours(layout: Layout, data: bytes, rows: int) -> int:
+    """The colours that libtiff has to be told for a stream of JPEG, as a photometric number.
+
+    Raises ValueError where libtiff would fill up with gray what is missing, which is less than
+    `rows` or ends early, and where stream and tags name different colours: readers differ then.
+    """
+    header = JpegImagePlugin.JpegImageFile(BytesIO(data))
+    width, height = header.size
+    if width != layout.columns or height < min(layout.rows, rows):
+        raise ValueError(f"JPEG of {width} x {height} pixels in a larger strip or tile")
+    if data.rfind(b"\xff\xd9") < 0:
+        raise ValueError("JPEG without an end in a strip or tile")
+    if layout.together == 1:
+        return Photometric.BLACK_IS_ZERO
+    stated, transformed = layout.photometric, header.info.get("adobe_transform")
+    if "jfif" in header.info and stated == Photometric.RGB:
+        return Photometric.YCBCR  # which is what JFIF means; some writers do not change the tag
+    if "jfif" not in header.info and transformed not in (None, _TRANSFORMS[stated]):
+        raise ValueError("JPEG and tags differ in what its colours are")
+    return stated
 
 
 def _tiff(tags: dict[int, tuple[int, Sequence[int]]], strips: Sequence[bytes]) -> tuple[bytes, int]:
