@@ -63,6 +63,23 @@ SUFFIXES = tuple(suffix for row in FORMATS for suffix in row.suffixes)
 
 NAMES = ", ".join(row.name for row in FORMATS)
 
+_MARKS = (
+    ("PNG", 0, (b"\x89PNG\r\n\x1a\n",)),
+    ("JPEG", 0, (b"\xff\xd8\xff",)),
+    ("WebP", 8, (b"WEBP",)),
+    ("TIFF", 0, (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    ("AVIF", 4, (b"ftypavif", b"ftypavis", b"ftypmif1", b"ftypmsf1")),
+    ("PPM", 0, (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"Pf")),
+)
+
+
+def container_of(head: bytes) -> str | None:
+    """Which of FORMATS a file is that begins with `head`; None for others."""
+    for name, place, marks in _MARKS:
+        if head.startswith(marks, place) and (name != "WebP" or head.startswith(b"RIFF")):
+            return name
+    return None
+
 
 def format_named(name: str) -> PictureFormat:
     """The format that a name or a suffix without its dot stands for: "png", "JPEG", "tif".
