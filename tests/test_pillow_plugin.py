@@ -6,10 +6,12 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from flowcodec import pillow_plugin
 from tests.training.pictures import draw
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 @pytest.fixture(autouse=True)
@@ -51,14 +53,14 @@ def test_quality_and_tile_reach_the_codec(tiny_weights):
 
 def test_metadata_travels(tiny_weights):
     image = image_of("RGB")
-    image.info["icc_profile"] = b"a profile"
+    image.info["icc_profile"] = PROFILE
     exif = Image.Exif()
     exif[0x010F] = "a maker"
     exif[0x0112] = 6
     file = BytesIO()
     image.save(file, "FCI", exif=exif, weights=tiny_weights)
     opened = Image.open(file)
-    assert opened.info["icc_profile"] == b"a profile"
+    assert opened.info["icc_profile"] == PROFILE
     assert opened.getexif()[0x010F] == "a maker"
     # The pixels were turned upright, so the tag says so.
     assert opened.getexif()[0x0112] == 1

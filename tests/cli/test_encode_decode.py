@@ -10,15 +10,27 @@ from PIL import Image
 
 from flowcodec.bitstream.picture_file import parse_picture
 from flowcodec.cli.main import main
+from flowcodec.media.colour import SRGB_CURVE
+from flowcodec.media.icc import make_profile
 from flowcodec.media.picture import Picture, read_picture, write_picture
+from flowcodec.media.primaries import BY_CODE
 from tests.training.pictures import draw
+
+DISPLAY_P3 = make_profile("Display P3", SRGB_CURVE, BY_CODE[12])
 
 
 @pytest.fixture
 def photo(tmp_path):
     path = tmp_path / "photo.png"
-    write_picture(Picture(draw(11, 70, 90), icc=b"a profile"), path)
+    write_picture(Picture(draw(11, 70, 90)), path)
     return path
+
+
+@pytest.fixture
+def profiled(photo):
+    """The photo, meant in Display P3."""
+    write_picture(Picture(draw(11, 70, 90), icc=DISPLAY_P3), photo)
+    return photo
 
 
 @pytest.fixture
@@ -38,7 +50,8 @@ def psnr(a, b):
     return 10 * np.log10(255**2 / np.square(difference).mean())
 
 
-def test_there_and_back(run, photo, tmp_path):
+def test_there_and_back(run, profiled, tmp_path):
+    photo = profiled
     status, out, err = run("encode", photo, "-q", "5.5")
     coded = tmp_path / "photo.fci"
     size = coded.stat().st_size
@@ -53,10 +66,11 @@ def test_there_and_back(run, photo, tmp_path):
     decoded, original = read_picture(back), read_picture(photo)
     assert told["psnr"] == pytest.approx(psnr(decoded.pixels, original.pixels), abs=1e-3)
     assert (told["width"], told["height"], told["bytes"], told["quality"]) == (90, 70, size, 5.5)
-    assert decoded.icc == b"a profile"
+    assert decoded.icc == DISPLAY_P3
 
 
-def test_the_tile_and_metadata_are_as_asked_for(run, photo, tmp_path):
+def test_the_tile_and_metadata_are_as_asked_for(run, profiled, tmp_path):
+    photo = profiled
     coded = tmp_path / "out.fci"
     assert run("encode", photo, "-o", coded, "--strip", "--tile", "64", "--quiet")[:2] == (0, "")
     file = parse_picture(coded.read_bytes())

@@ -89,8 +89,8 @@ def pack_picture(
     """The bytes of a `.fci` file.
 
     `tiles` go row by row from the top left, whatever their offsets; `alpha` is what `pack_alpha`
-    returns, `icc`, `exif` and `xmp` are stored as they are. UsageError if header and units contradict each
-    other or a value is outside its range.
+    returns, `icc`, `exif` and `xmp` are stored as they are. UsageError if header and units
+    contradict each other or a value is outside its range.
     """
     parts = [pack_header(header)]
     if len(tiles) != header.tile_count:

@@ -50,6 +50,11 @@ class Layout:
         return 20 if self.big else 12
 
     @property
+    def entry_start(self) -> str:
+        """Tag, type and count, as `struct` calls them."""
+        return f"{self.order}HH{'Q' if self.big else 'I'}"
+
+    @property
     def offset_bytes(self) -> int:
         return 8 if self.big else 4
 
@@ -155,9 +160,7 @@ def packed(directory: Directory, layout: Layout, start: int) -> bytes:
             place = layout.stored(values + len(tail), layout.offset_bytes)
             tail += data + b"\0" * (len(data) % 2)
             data = place
-        table += struct.pack(
-            f"{layout.order}HH{'Q' if layout.big else 'I'}", entry.tag, type, count
-        )
+        table += struct.pack(layout.entry_start, entry.tag, type, count)
         table += data.ljust(layout.offset_bytes, b"\0")
     return table + bytes(layout.offset_bytes) + tail
 
@@ -196,7 +199,7 @@ def _read(data: Bytes, layout: Layout, offset: int, taken: list[tuple[int, int]]
 
 def _entry(data: Bytes, layout: Layout, raw: bytes, room: int) -> Entry | None:
     """The entry in `raw` with its values, or None where they are not there."""
-    tag, type, count = struct.unpack_from(f"{layout.order}HH{'Q' if layout.big else 'I'}", raw)
+    tag, type, count = struct.unpack_from(layout.entry_start, raw)
     place = raw[-layout.offset_bytes :]
     if tag == Base.Orientation:
         if (type, count) == (SHORT, 1):
@@ -222,8 +225,7 @@ def _odd_orientation(layout: Layout, type: int, place: bytes) -> int:
 
 def _orientation_entry(layout: Layout, value: int) -> Entry:
     data = layout.stored(value, 2)
-    number = "Q" if layout.big else "I"
-    raw = struct.pack(f"{layout.order}HH{number}", Base.Orientation, SHORT, 1)
+    raw = struct.pack(layout.entry_start, Base.Orientation, SHORT, 1)
     return Entry(Base.Orientation, SHORT, 1, data, raw + data.ljust(layout.offset_bytes, b"\0"))
 
 

@@ -143,7 +143,7 @@ def _decode(stream: BinaryIO, name: str) -> Picture:
         if side.icc:
             image.info["icc_profile"] = side.icc
         kind = sample_type(image, head)
-        frames = side.frames or getattr(image, "n_frames", 1)
+        frames = side.frames or int(getattr(image, "n_frames", 1))
         samples = to_samples(image, kind)
         if image.format == "AVIF":  # turned by its properties, which EXIF does not overrule
             side.orientation = image.getexif().get(Base.Orientation, 1)
@@ -207,9 +207,8 @@ def _encode(picture: Picture, metadata: Metadata, chosen: PictureFormat, target:
     if chosen.name == "TIFF":
         write_tiff(planes, target, tiff_tags(metadata.exif), metadata.icc, metadata.xmp)
         return
-    image = Image.fromarray(
-        np.ascontiguousarray(planes[..., 0] if planes.shape[2] == 1 else planes)
-    )
+    planes = planes[..., 0] if planes.shape[2] == 1 else planes
+    image = Image.fromarray(np.ascontiguousarray(planes))
     options = _options(metadata, chosen)
     if chosen.name == "AVIF":
         options["subsampling"] = "4:0:0" if picture.gray else "4:4:4"

@@ -57,7 +57,7 @@ def adaptation(chromaticities: Chromaticities) -> NDArray[np.float64]:
 
 def between(source: Chromaticities, target: Chromaticities) -> NDArray[np.float64]:
     """The matrix (3, 3) from light of one set of primaries to that of another."""
-    return np.linalg.solve(to_xyz(target), to_xyz(source))
+    return np.linalg.inv(to_xyz(target)) @ to_xyz(source)
 
 
 def _white(chromaticities: Chromaticities) -> NDArray[np.float64]:

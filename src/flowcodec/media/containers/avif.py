@@ -3,6 +3,7 @@
 Nothing is moved: the items get a type that no reader knows.
 """
 
+import contextlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -39,10 +40,9 @@ def take_apart(stream: BinaryIO) -> tuple[BinaryIO, SideData]:
     hidden: list[int] = []
     for start, end in _metas(data, 0, len(data)):
         meta = _Meta()
-        try:
+        # What was found before the damage holds; the decoder judges the rest.
+        with contextlib.suppress(struct.error, IndexError, ValueError):
             _read_meta(meta, data, start + 4, end)
-        except (struct.error, IndexError, ValueError):
-            pass  # what was found before the damage holds; the decoder judges the rest
         hidden += [place for _, place in meta.items.values()]
         _take(side, meta, data)
     pieces: list[Piece] = []
