@@ -114,7 +114,8 @@ def read_directories(data: Bytes, layout: Layout, offset: int) -> Directory:
     """
     taken = [(0, HEADER_BYTES)]
     root = _read(data, layout, offset, taken)
-    if root.next and not _is_free(data, layout, root.next, taken):
+    after = root.next + layout.count_bytes
+    if root.next and not (after <= len(data) and _is_free(root.next, after, taken)):
         root.next, root.faults = 0, root.faults + 1
     return root
 
@@ -166,13 +167,14 @@ def packed(directory: Directory, layout: Layout, start: int) -> bytes:
 
 
 def _read(data: Bytes, layout: Layout, offset: int, taken: list[tuple[int, int]]) -> Directory:
-    found = Directory(offset)
-    if not _is_free(data, layout, offset, taken):
-        found.faults = 1
-        return found
+    found = Directory(offset, faults=1)
     place = offset + layout.count_bytes
+    if place > len(data):
+        return found
     stated = layout.number(data[offset:place])
     count = min(stated, (len(data) - place) // layout.entry_bytes)
+    if not _is_free(offset, place + count * layout.entry_bytes, taken):
+        return found
     table = data[place : place + count * layout.entry_bytes]
     found.end = place + len(table)
     found.faults = stated - count
@@ -239,7 +241,6 @@ def _linked(
     return below if below.end else None
 
 
-def _is_free(data: Bytes, layout: Layout, offset: int, taken: list[tuple[int, int]]) -> bool:
-    """Whether a directory may stand at `offset`: inside, and not in another."""
-    end = offset + layout.count_bytes
-    return end <= len(data) and all(offset >= stop or end <= start for start, stop in taken)
+def _is_free(start: int, end: int, taken: list[tuple[int, int]]) -> bool:
+    """Whether a directory may stand there: in no other, since mending writes into each."""
+    return all(start >= stop or end <= begin for begin, stop in taken)

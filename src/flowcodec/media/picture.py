@@ -22,6 +22,7 @@ from flowcodec.media.formats import PictureFormat, format_named, format_of
 from flowcodec.media.icc import fault_of
 from flowcodec.media.metadata import Metadata, fitting
 from flowcodec.media.opening import open_image
+from flowcodec.media.quiet import quiet
 from flowcodec.media.samples import sample_type, to_samples
 from flowcodec.media.side_data import SideData
 from flowcodec.media.tiff_writing import write_tiff
@@ -91,7 +92,7 @@ def read_picture(source: Path | str | BinaryIO) -> Picture:
     source = Path(source) if isinstance(source, str) else source
     name = _name(source)
     suspicion = "it is damaged or of an unsupported kind"
-    with as_media_error(f"cannot read {name}", suspicion), _opened(source) as stream:
+    with as_media_error(f"cannot read {name}", suspicion), _opened(source) as stream, quiet():
         return _decode(stream, name)
 
 
@@ -126,7 +127,8 @@ def write_picture(
         Metadata(picture.icc, picture.exif, picture.xmp), chosen, picture.gray
     )
     encoded = BytesIO()
-    with as_media_error(f"cannot write {name} as {chosen.name}", "the encoder refused"):
+    refusal = f"cannot write {name} as {chosen.name}"
+    with as_media_error(refusal, "the encoder refused"), quiet():
         _encode(picture, metadata, chosen, encoded)
     if isinstance(target, Path):
         with atomic_write(target) as stream:

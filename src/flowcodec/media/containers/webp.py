@@ -1,13 +1,15 @@
 """WebP chunks: those of the pixels are passed on, ICC profile, EXIF and XMP are read here."""
 
 import struct
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from flowcodec.media.side_data import FileBytes, Piece, SideData, spliced
 
-_PICTURE = (b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
+_HEAD_BYTES = 12
+_PICTURE = (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
 _SIDE = {b"ICCP": "icc", b"EXIF": "exif", b"XMP ": "xmp"}
-_TOLD = 0x20 | 0x08 | 0x04  # the bits of VP8X that say which of these there are
+_ALPHA, _ANIMATED = 0x10, 0x02  # bits of VP8X; the others tell of side chunks, or mean nothing
 
 
 def take_apart(stream: BinaryIO) -> tuple[BinaryIO, SideData]:
@@ -15,25 +17,30 @@ def take_apart(stream: BinaryIO) -> tuple[BinaryIO, SideData]:
     data = FileBytes(stream)
     side = SideData()
     pieces: list[Piece] = []
-    size = 4
-    at = 12
-    while at + 8 <= len(data):
-        type, length = struct.unpack("<4sI", data[at : at + 8])
-        body = (at + 8, min(length, len(data) - at - 8))
-        cut = body[1] < length
-        if type == b"VP8X" and length >= 10 and not cut:
-            fields = bytearray(data[at : at + 8 + length])
-            fields[8] &= ~_TOLD & 0xFF
-            pieces += [bytes(fields), b"\0" * (length % 2)]
-            size += 8 + length + length % 2
-        elif type in _PICTURE or type == b"VP8X":
-            # libwebp says what is wrong with one that is cut short.
-            pieces += [(at, 8 + body[1]), b"\0" * (length % 2)]
-            size += 8 + length + length % 2
-        elif type in _SIDE and cut:
+    chunks = list(_chunks(data))
+    animated = any(type == b"ANMF" for type, _, _ in chunks)
+    for type, start, size in chunks:
+        there = min(size, len(data) - start)
+        if type in _PICTURE:
+            # What is cut short keeps its length: libwebp says what is wrong with it.
+            head = struct.pack("<4sI", type, size)
+            flags = data[start : start + 1] if type == b"VP8X" else b""
+            if flags:
+                flags = bytes([flags[0] & _ALPHA | (_ANIMATED if animated else 0)])
+            pieces += [head + flags, (start + len(flags), there - len(flags)), bytes(size % 2)]
+        elif type in _SIDE and there < size:
             side.notes.append(f"{_SIDE[type].upper()} that is cut short was dropped")
         elif type in _SIDE and getattr(side, _SIDE[type]) is None:
-            setattr(side, _SIDE[type], data[body[0] : body[0] + length])
-        at += 8 + length + length % 2
-    head = b"RIFF" + struct.pack("<I", min(size, 0xFFFFFFFF)) + b"WEBP"
-    return spliced(stream, [head, *pieces]), side
+            setattr(side, _SIDE[type], data[start : start + size])
+    whole = 4 + sum(8 + size + size % 2 for type, _, size in chunks if type in _PICTURE)
+    riff = b"RIFF" + struct.pack("<I", min(whole, 2**32 - 1)) + b"WEBP"
+    return spliced(stream, [riff, *pieces]), side
+
+
+def _chunks(data: FileBytes) -> Iterator[tuple[bytes, int, int]]:
+    """Type, begin of the content and its stated size of each chunk."""
+    at = _HEAD_BYTES
+    while at + 8 <= len(data):
+        type, size = struct.unpack("<4sI", data[at : at + 8])
+        yield type, at + 8, size
+        at += 8 + size + size % 2
