@@ -125,7 +125,9 @@ def _picture(image: Image.Image, options: dict[str, Any]) -> Picture:
     exif = read_exif(_exif_bytes(options.get("exif")))
     xmp = read_xmp(_as_bytes("xmp", options.get("xmp", image.info.get("xmp"))))
     icc = _as_bytes("icc_profile", options.get("icc_profile", image.info.get("icc_profile")))
-    planes = turned(np.atleast_3d(np.asarray(image)), exif.orientation or 1)
+    # XMP that came with the picture tells of a file and not of pixels that may have been turned.
+    told = xmp.orientation if "xmp" in options else None
+    planes = turned(np.atleast_3d(np.asarray(image)), exif.orientation or told or 1)
     colours = 3 if planes.shape[2] >= 3 else 1
     fault = fault_of(icc, colours == 1) if icc else None
     notes = [*exif.notes, *xmp.notes]

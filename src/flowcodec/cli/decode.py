@@ -255,8 +255,11 @@ def _verified(original: Path, file: PictureFile, picture: Picture) -> float:
     """PSNR against the original, which must be what the encoder stored."""
     from flowcodec.codecs.picture import verify
     from flowcodec.media.picture import read_picture
+    from flowcodec.media.stripping import stripped
 
     reference = read_picture(original)
+    if file.icc is None and reference.icc is not None:
+        reference = stripped(reference)  # as its encoder was told to
     if reference.pixels.shape != picture.pixels.shape:
         raise FlowcodecError(
             f"{original} is not the original: it is {_shape(reference)}, the file {_shape(picture)}"

@@ -87,7 +87,7 @@ def meaning_of(description: Description, gray: bool) -> Meaning:
     gamma, numbers = description.gamma, description.chromaticities
     curve, chromaticities = SRGB_CURVE, BT709
     notes = []
-    if gamma is not None and abs(gamma - _SRGB_GAMMA) > _GAMMA_ROUNDING:
+    if gamma is not None:
         exponent = 100_000 / gamma if gamma else 0.0
         if _EXPONENTS[0] <= exponent <= _EXPONENTS[1]:
             curve = (exponent,)
@@ -100,6 +100,8 @@ def meaning_of(description: Description, gray: bool) -> Meaning:
             chromaticities = found
         except ValueError as error:
             notes.append(f"chromaticities were dropped: {error}")
+    if abs((gamma or 0) - _SRGB_GAMMA) <= _GAMMA_ROUNDING and _is_near(chromaticities):
+        curve = SRGB_CURVE
     return _described(curve, chromaticities, gray, "gamma and chromaticities", tuple(notes))
 
 
@@ -132,12 +134,16 @@ def _meaning_of_codes(codes: Cicp, gray: bool) -> Meaning:
     return meaning
 
 
+def _is_near(chromaticities: Chromaticities) -> bool:
+    """Whether they are those of sRGB but for rounding."""
+    return bool(np.abs(np.subtract(chromaticities, BT709)).max() <= _ROUNDING)
+
+
 def _described(
     curve: Curve, chromaticities: Chromaticities, gray: bool, how: str, notes: tuple[str, ...]
 ) -> Meaning:
     """A profile, unless it would be sRGB's."""
-    near = np.abs(np.subtract(chromaticities, BT709)).max() <= _ROUNDING
-    if curve == SRGB_CURVE and near:
+    if curve == SRGB_CURVE and (gray or _is_near(chromaticities)):
         return Meaning(notes=notes)
     name = "gray" if gray else "RGB"
     profile = make_profile(f"{name} by {how}", curve, None if gray else chromaticities)

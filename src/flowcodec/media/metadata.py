@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from flowcodec.media.exif import PREFIX, read_exif, tiff_tags
 from flowcodec.media.formats import PictureFormat
+from flowcodec.media.icc import fault_of
 
 _SEGMENT_BYTES = 65533  # what a segment of JPEG holds
 _JPEG_EXIF_BYTES = _SEGMENT_BYTES - len(PREFIX)
@@ -29,6 +30,10 @@ def fitting(
         exif = read_exif(metadata.exif)
         metadata = replace(metadata, exif=exif.kept)
         notes += exif.notes
+    fault = fault_of(metadata.icc, gray) if metadata.icc else None
+    if fault is not None:
+        notes.append(f"its ICC profile {fault}: it was left out")
+        metadata = replace(metadata, icc=None)
     named = {"icc": "ICC profile", "exif": "EXIF", "xmp": "XMP"}
     held = {name: _room(name, chosen) for name in named}
     for name, what in named.items():

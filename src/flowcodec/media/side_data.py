@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Piece = bytes | tuple[int, int]
 """Bytes, or a stretch of a file: where it begins and how many bytes it has."""
 
+IPTC_MARK = b"8BIM\x04\x04"
+"""What goes before IPTC data in what Photoshop writes."""
+
 
 @dataclass
 class SideData:
@@ -36,6 +39,13 @@ class SideData:
     orientation: int | None = None
     frames: int | None = None
     notes: list[str] = field(default_factory=list)
+
+
+def shape_note(across: int, down: int) -> list[str]:
+    """What is to be said of pixels of which there are so many in a unit of length, if anything."""
+    if across == down or not across or not down:
+        return []
+    return [f"its pixels are not square ({down}:{across}), which was left out"]
 
 
 class FileBytes:

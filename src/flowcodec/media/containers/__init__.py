@@ -5,7 +5,7 @@ One file a format, each with its own `take_apart(stream)`.
 
 from typing import BinaryIO
 
-from flowcodec.media.containers import avif, jpeg, png, tiff, webp
+from flowcodec.media.containers import avif, jpeg, png, pnm, tiff, webp
 from flowcodec.media.formats import container_of
 from flowcodec.media.side_data import SideData
 
@@ -13,6 +13,7 @@ _BY_FORMAT = {
     "AVIF": avif.take_apart,
     "JPEG": jpeg.take_apart,
     "PNG": png.take_apart,
+    "PPM": pnm.take_apart,
     "TIFF": tiff.take_apart,
     "WebP": webp.take_apart,
 }

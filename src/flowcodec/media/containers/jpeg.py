@@ -1,19 +1,20 @@
 """JPEG segments: those that make the pixels are passed on, APPn and comments are read here."""
 
+import struct
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from flowcodec.media.directories import HEADER_BYTES, MARKS, Layout, read_directories
-from flowcodec.media.side_data import Piece, SideData, spliced
+from flowcodec.media.side_data import IPTC_MARK, Piece, SideData, shape_note, spliced
 
 _SCAN = 0xDA
 _APP0, _APP1, _APP2, _APP13, _APP14, _COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE
 _BARE = {0x01, *range(0xD0, 0xDA)}  # markers without a length
+_NAMES = {_APP0: b"JFIF", _APP14: b"Adobe"}
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _MORE_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _ICC = b"ICC_PROFILE\0"
 _PICTURES = 0xB001  # how many a multi-picture file has
-_IPTC = b"8BIM\x04\x04"
 
 
 @dataclass
@@ -23,6 +24,7 @@ class _Found:
     icc: list[bytes] = field(default_factory=list)
     frames: int | None = None
     left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def take_apart(stream: BinaryIO) -> tuple[BinaryIO, SideData]:
@@ -38,6 +40,8 @@ def take_apart(stream: BinaryIO) -> tuple[BinaryIO, SideData]:
         side = marker == _COMMENT or _APP0 <= marker <= 0xEF
         if not side or _of_pixels(marker, body):
             pieces.append((start, at - start))
+            if marker == _APP0:
+                found.notes += shape_note(*struct.unpack(">HH", body[8:12]))
         else:
             _take(found, marker, body)
     return spliced(stream, pieces), _side(found)
@@ -54,11 +58,12 @@ def _segment(stream: BinaryIO, at: int) -> tuple[int, int | None, bytes, int]:
     if not byte:
         return at, None, b"", at
     marker, after = byte[0], stream.tell()
+    start = after - 2
     if marker == 0 or marker in _BARE:
-        return at, marker, b"", after
+        return start, marker, b"", after
     size = int.from_bytes(stream.read(2), "big")
     body = stream.read(max(0, size - 2)) if marker >= _APP0 else b""
-    return at, marker, body, after + max(2, size)
+    return start, marker, body, after + max(2, size)
 
 
 def _of_pixels(marker: int, body: bytes) -> bool:
@@ -81,10 +86,10 @@ def _take(found: _Found, marker: int, body: bytes) -> None:
         found.icc.append(body.removeprefix(_ICC))
     elif marker == _APP2 and body.startswith(b"MPF\0"):
         found.frames = _pictures(body[4:])
-    elif marker == _APP13 and _IPTC in body:
+    elif marker == _APP13 and IPTC_MARK in body:
         found.left_out.append("IPTC data")
-    elif marker in (_APP0, _APP14) and body.startswith((b"JFIF\0", b"Adobe")):
-        found.left_out.append(f"a {body[:4].decode()} segment that is cut short")
+    elif marker in _NAMES and body.startswith(_NAMES[marker]):
+        found.left_out.append(f"a {_NAMES[marker].decode()} segment that is cut short")
 
 
 def _take_exif(found: _Found, body: bytes) -> None:
@@ -111,6 +116,7 @@ def _side(found: _Found) -> SideData:
         exif=b"".join(found.exif) or None,
         xmp=found.xmp[0] if found.xmp else None,
         frames=found.frames,
+        notes=found.notes,
     )
     if found.icc:
         parts = {part[0]: part[2:] for part in found.icc if len(part) > 2}
@@ -120,5 +126,5 @@ def _side(found: _Found) -> SideData:
         else:
             side.notes.append("an ICC profile of which parts are missing was dropped")
     if found.left_out:
-        side.notes.append(f"{', '.join(dict.fromkeys(found.left_out))} were left out")
+        side.notes.append(f"left out: {', '.join(dict.fromkeys(found.left_out))}")
     return side

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from flowcodec.media.colour import Cicp, GammaPrimaries
-from flowcodec.media.side_data import Piece, SideData, spliced
+from flowcodec.media.side_data import Piece, SideData, shape_note, spliced
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_INFLATED = 1 << 24
@@ -170,10 +170,10 @@ def _side(found: _Found) -> SideData:
         side.colour = GammaPrimaries(found.gamma, found.primaries)
     if found.damaged:
         names = ", ".join(dict.fromkeys(found.damaged))
-        side.notes.append(f"chunks that are damaged or out of place were dropped: {names}")
+        side.notes.append(f"dropped, since damaged or out of place: {names}")
     if found.texts:
         names = ", ".join(dict.fromkeys(found.texts))
-        side.notes.append(f"texts in it were left out: {names}")
+        side.notes.append(f"left out: {names} (text)")
     return side
 
 
@@ -242,9 +242,7 @@ def _frame(found: _Found, data: bytes) -> bool:
 def _density(found: _Found, data: bytes) -> bool:
     if len(data) != 9:
         return False
-    across, down = struct.unpack(">II", data[:8])
-    if across != down and across and down:
-        found.side.notes.append(f"its pixels are not square ({down}:{across}), which was left out")
+    found.side.notes += shape_note(*struct.unpack(">II", data[:8]))
     return True
 
 
@@ -288,7 +286,7 @@ def _kept(side: SideData, kind: bytes, data: bytes) -> bool:
         kind = b"xmp" if space == b"http://ns.adobe.com/xap/1.0/" else b"exif"
         data = text if kind == b"xmp" else data
     if kind in (b"iptc", b"8bim"):
-        side.notes.append("IPTC data were left out")
+        side.notes.append("left out: IPTC data")
         return True
     name = {b"exif": "exif", b"xmp": "xmp"}.get(kind, "icc")
     if getattr(side, name) is None:
