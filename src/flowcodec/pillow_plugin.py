@@ -132,7 +132,7 @@ def _picture(image: Image.Image, options: dict[str, Any]) -> Picture:
     fault = fault_of(icc, colours == 1) if icc else None
     notes = [*exif.notes, *xmp.notes]
     if fault is not None:
-        notes.append(f"the ICC profile {fault}: it was dropped")
+        notes.append(f"its ICC profile {fault}: it was dropped")
     for note in notes:
         _log.warning(note)
     return Picture(
