@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,34 +30,100 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def tiff(samples: NDArray, photometric: int, bits: int, sample_format: int = 1) -> bytes:
-    """An uncompressed little-endian TIFF file of (H, W, C) samples of `bits` bits."""
+def tiff(
+    samples: NDArray,
+    photometric: int | None,
+    bits: int,
+    sample_format: int = 1,
+    *,
+    order: str = "<",
+    big: bool = False,
+    planar: bool = False,
+    tile: tuple[int, int] | None = None,
+    rows: int | None = None,
+    compression: int = 1,
+    encode: Callable[[bytes], bytes] = bytes,
+    predictor: int = 1,
+    tags: Iterable[tuple[int, int, Sequence[int] | bytes]] = (),
+    after: int = 0,
+) -> bytes:
+    """A TIFF file of (H, W, C) samples of `bits` bits each, floats or codes of these bits.
+
+    `tile` is columns and rows, `rows` those of a strip; `encode` compresses one of them. `tags`
+    are more of them (tag, type, values), or others in place of those written here. `after` is
+    where the next directory is.
+    """
     height, width, channels = samples.shape
-    data = np.ascontiguousarray(samples).tobytes()
-    tags = [
-        (256, 4, 1, width),
-        (257, 4, 1, height),
-        (258, 3, channels, bits),
-        (262, 3, 1, photometric),
-        (273, 4, 1, 8),
-        (277, 3, 1, channels),
-        (278, 4, 1, height),
-        (279, 4, 1, len(data)),
-        (339, 3, channels, sample_format),
+    columns, lines = tile or (width, rows or height)
+    segments = []
+    for plane in np.moveaxis(samples, 2, 0)[..., None] if planar else [samples]:
+        for top in range(0, height, lines):
+            for left in range(0, width, columns):
+                part = plane[top : top + lines, left : left + columns]
+                if tile:
+                    missing = lines - part.shape[0], columns - part.shape[1]
+                    part = np.pad(part, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
+                segments.append(encode(_packed(part, bits, order, predictor)))
+    places, counts = (324, 325) if tile else (273, 279)
+    own = [
+        (256, _LONG, [width]),
+        (257, _LONG, [height]),
+        (258, _SHORT, [bits] * channels),
+        (259, _SHORT, [compression]),
+        (277, _SHORT, [channels]),
+        (284, _SHORT, [2 if planar else 1]),
+        (339, _SHORT, [sample_format] * channels),
+        (counts, _LONG, [len(segment) for segment in segments]),
     ]
-    # Values that do not fit into four bytes stand behind the samples.
-    padding = b"\0" * (len(data) % 2)
-    extra, entries = b"", b""
-    for tag, kind, count, value in tags:
-        if count > 2:
-            place = struct.pack("<I", 8 + len(data) + len(padding) + len(extra))
-            extra += struct.pack(f"<{count}H", *[value] * count) + b"\0" * (count % 2 * 2)
+    own += [(262, _SHORT, [photometric])] if photometric is not None else []
+    own += [(317, _SHORT, [predictor])] if predictor != 1 else []
+    own += [(322, _LONG, [columns]), (323, _LONG, [lines])] if tile else [(278, _LONG, [lines])]
+    body = b"\0" * (16 if big else 8)
+    offsets = []
+    for segment in segments:
+        offsets.append(len(body))
+        body += segment + b"\0" * (len(segment) % 2)
+    own.append((places, _LONG, offsets))
+    return _directory(body, {row[0]: row for row in [*own, *tags]}, order, big, after)
+
+
+_SHORT, _LONG = 3, 4
+_FORMS = {1: "B", 2: "B", 3: "H", 4: "I", 5: "I", 7: "B", 11: "f", 12: "d", 16: "Q"}
+
+
+def _directory(body: bytes, entries: dict, order: str, big: bool, after: int) -> bytes:
+    """`body`, its first bytes replaced by the head of a TIFF file, and a directory behind it."""
+    word, room = ("Q", 8) if big else ("I", 4)
+    listed = struct.pack(order + ("Q" if big else "H"), len(entries))
+    for tag, kind, values in sorted(entries.values()):
+        data = struct.pack(f"{order}{len(values)}{_FORMS[kind]}", *values)
+        count = len(values) // 2 if kind == 5 else len(values)
+        listed += struct.pack(f"{order}HH{word}", tag, kind, count)
+        if len(data) > room:
+            listed += struct.pack(order + word, len(body))
+            body += data + b"\0" * (len(data) % 2)
         else:
-            place = struct.pack("<HH", *[value] * 2) if kind == 3 else struct.pack("<I", value)
-        entries += struct.pack("<HHI", tag, kind, count) + place
-    directory = 8 + len(data) + len(padding) + len(extra)
-    head = b"II*\0" + struct.pack("<I", directory)
-    return head + data + padding + extra + struct.pack("<H", len(tags)) + entries + b"\0\0\0\0"
+            listed += data.ljust(room, b"\0")
+    mark = b"II" if order == "<" else b"MM"
+    numbers = struct.pack(f"{order}HHHQ", 43, 8, 0, len(body)) if big else b""
+    head = mark + (numbers or struct.pack(f"{order}HI", 42, len(body)))
+    return head + body[len(head) :] + listed + struct.pack(order + word, after)
+
+
+def _packed(part: NDArray, bits: int, order: str, predictor: int) -> bytes:
+    """The bytes of a strip or tile before compression."""
+    height, width, channels = part.shape
+    if bits % 8:
+        digits = (part[..., None] >> np.arange(bits - 1, -1, -1)) & 1
+        return np.packbits(digits.reshape(height, -1).astype(np.uint8), axis=1).tobytes()
+    if predictor == 2:
+        codes = part.view(f"u{bits // 8}")
+        part = np.diff(codes, axis=1, prepend=codes[:, :1] * 0)
+    if predictor == 3:
+        parts = part.astype(f">f{bits // 8}").view(np.uint8).reshape(height, -1, bits // 8)
+        planes = parts.swapaxes(1, 2).reshape(height, -1, channels)
+        return np.diff(planes, axis=1, prepend=planes[:, :1] * 0).tobytes()
+    return part.astype(part.dtype.newbyteorder(order)).tobytes()
 
 
 def cmyk_profile(

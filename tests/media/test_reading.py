@@ -180,7 +180,7 @@ def test_a_transparent_16_bit_colour_is_not_guessed_at():
 @pytest.mark.parametrize(
     ("values", "sample_format", "expected"),
     [
-        (np.array([-5, 0, 2**30, 2**31 - 1], "<i4"), 2, [0, 0, 128, 255]),
+        (np.array([-(2**31), -5, 2**30, 2**31 - 1], "<i4"), 2, [0, 127, 191, 255]),
         (np.array([0, 2**31, 2**32 - 1, 2**24 - 1], "<u4"), 1, [0, 128, 255, 1]),
         (np.array([-0.5, 0.5, 1.0, 7.0], "<f4"), 3, [0, 128, 255, 255]),
         (np.array([np.nan, np.inf, -np.inf, 0.25], "<f4"), 3, [0, 255, 0, 64]),

@@ -255,21 +255,6 @@ def test_damaged_descriptive_tags_of_a_tiff_do_not_cost_it():
     assert picture.notes == ("damaged tags were mended or dropped",)
 
 
-def test_a_tag_of_one_value_with_many_gives_no_warning():
-    # Pillow says so of tags that it needs for the pixels too.
-    file = io.BytesIO()
-    write_picture(Picture(PIXELS), file, "tiff")
-    data = bytearray(file.getvalue())
-    start = struct.unpack_from("<I", data, 4)[0]
-    planar = next(
-        place
-        for place in range(start + 2, len(data), 12)
-        if struct.unpack_from("<H", data, place)[0] == 284
-    )
-    struct.pack_into("<I", data, planar + 4, 2)
-    assert np.array_equal(read(bytes(data)).pixels, PIXELS)
-
-
 def mutated(whole: bytes, rng: random.Random) -> bytes:
     data = bytearray(whole)
     match rng.randrange(6):

@@ -2,8 +2,9 @@
 
 files     which files are pictures or videos, and writing that never leaves half a file
 formats   the file formats, by name and suffix, and how each is written
-opening   from a file's first bytes to the right Pillow reader, with a size limit
+opening   from a file's first bytes to the right reader, with a size limit
 samples   from any Pillow mode and depth to 8-bit RGB or gray, and alpha
+tiff      the same for TIFF files, which are taken apart here
 exif      turning pictures upright, and which tags may move between formats
 picture   Picture, read_picture, write_picture
 video     frames of a video, a folder or a pipe, one after another, and a writer

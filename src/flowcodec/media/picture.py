@@ -25,6 +25,7 @@ from flowcodec.media.opening import open_image
 from flowcodec.media.quiet import quiet
 from flowcodec.media.samples import sample_type, to_samples
 from flowcodec.media.side_data import SideData
+from flowcodec.media.tiff.picture import TiffPicture, tiff_samples
 from flowcodec.media.tiff_writing import write_tiff
 from flowcodec.media.xmp import read_xmp
 
@@ -82,9 +83,9 @@ def read_picture(source: Path | str | BinaryIO) -> Picture:
 
     `source` is a path or an open binary file, a pipe too, which is read to its end. Gray stays
     gray, a palette becomes RGB, transparency of any kind becomes alpha, EXIF orientation is
-    applied. Of several pictures in one file the first is read. `samples.to_samples` says how
-    other depths and colour spaces become 8-bit RGB; `notes` of the result says whether they had
-    to.
+    applied. Of several pictures in one file the first is read. `samples.to_samples` and
+    `tiff.picture.tiff_samples` say how other depths and colour spaces become 8-bit RGB; `notes` of
+    the result says whether they had to.
 
     Raises MediaError where the file cannot be opened, is damaged, is no such picture, or has more
     than 2^30 pixels.
@@ -142,13 +143,13 @@ def _decode(stream: BinaryIO, name: str) -> Picture:
     clean, side = take_apart(stream)
     image, head = open_image(clean, name)
     with image:
-        if side.icc:
-            image.info["icc_profile"] = side.icc
-        kind = sample_type(image, head)
         frames = side.frames or int(getattr(image, "n_frames", 1))
-        samples = to_samples(image, kind)
-        if image.format == "AVIF":  # turned by its properties, which EXIF does not overrule
-            side.orientation = image.getexif().get(Base.Orientation, 1)
+        if isinstance(image, TiffPicture):
+            samples = tiff_samples(image, side.icc)
+        else:
+            samples = to_samples(image, sample_type(image, head), side.icc)
+            if image.format == "AVIF":  # turned by its properties, which EXIF does not overrule
+                side.orientation = image.getexif().get(Base.Orientation, 1)
     del image  # its pixels are not needed any more while ours are turned
     pixels, alpha, notes = samples.pixels, samples.alpha, samples.notes
     if frames > 1:

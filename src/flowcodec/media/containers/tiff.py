@@ -1,4 +1,4 @@
-"""TIFF tags: those that make the pixels are passed on, those that describe them are read here."""
+"""TIFF tags that describe a picture; `tiff.picture` reads those that make its pixels."""
 
 import struct
 from typing import BinaryIO
@@ -7,39 +7,24 @@ from PIL import TiffImagePlugin
 from PIL.ExifTags import Base
 
 from flowcodec.media.colour import GammaPrimaries
-from flowcodec.media.directories import (
-    MARKS,
-    Directory,
-    Layout,
-    orientation_of,
-    read_directories,
-)
+from flowcodec.media.directories import Directory, Layout, orientation_of, read_directories
 from flowcodec.media.exif import descriptive, exif_of
-from flowcodec.media.side_data import IPTC_MARK, FileBytes, SideData, shape_note, spliced
+from flowcodec.media.side_data import IPTC_MARK, FileBytes, SideData, shape_note
+from flowcodec.media.tiff.tags import MARKS
 
-_BIG_MARKS = {b"II+\0": "<", b"MM\0+": ">"}
 _ICC = TiffImagePlugin.ICCPROFILE
 _XMP = TiffImagePlugin.XMP
 _IPTC = TiffImagePlugin.IPTC_NAA_CHUNK
 _PHOTOSHOP = TiffImagePlugin.PHOTOSHOP_CHUNK
 _RATIONAL = 5
-# What readers of pixels need: TIFF 6.0, sections 3 to 23, its supplements, and private tags of
-# compressions. All the rest is a description of the picture, or of no use to them.
-_OF_PIXELS = frozenset(
-    (254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284)
-    + (288, 289, 290, 291, 292, 293, 297, 317, 320, 321, 322, 323, 324, 325)
-    + (326, 327, 328, 332, 333, 334, 336, 338, 339, 340, 341, 342, 347, 400, 401, 402, 403, 404)
-    + (433, 434, 435, 512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532)
-    + (32995, 32996, 32997, 32998, 33421, 33422, 34925, 37439)
-)
 
 
 def take_apart(stream: BinaryIO) -> tuple[BinaryIO, SideData]:
-    """A TIFF file without its descriptive tags, its orientation among them, and what they said."""
+    """The file as it is, and what its descriptive tags say."""
     data = FileBytes(stream)
     head = data[:16]
-    big = head[:4] in _BIG_MARKS
-    layout = Layout((_BIG_MARKS if big else MARKS)[head[:4]], big)
+    order, big = MARKS[head[:4]]
+    layout = Layout(order, big)
     offset = layout.number(head[8:16] if big else head[4:8])
     root = read_directories(data, layout, offset)
     side = SideData()
@@ -57,12 +42,7 @@ def take_apart(stream: BinaryIO) -> tuple[BinaryIO, SideData]:
     side.colour = _colour(root, layout)
     if any(directory.faults for directory in root.tree()):
         side.notes.append("damaged tags were mended or dropped")
-    pixels = [entry for entry in root.entries if entry.tag in _OF_PIXELS]
-    table = layout.stored(len(pixels), layout.count_bytes)
-    table += b"".join(entry.raw for entry in pixels)
-    table += layout.stored(root.next, layout.offset_bytes)
-    after = offset + len(table)
-    return spliced(stream, [(0, offset), table, (after, max(0, len(data) - after))]), side
+    return stream, side
 
 
 def _rationals(root: Directory, layout: Layout, tag: int, count: int) -> list[float] | None:

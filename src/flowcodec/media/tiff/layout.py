@@ -1,0 +1,328 @@
+"""How the first picture of a TIFF file is stored, and which ways of storing are not read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowcodec.media.tiff.tags import Tags
+
+
+class Tag(IntEnum):
+    """The tags that decide over pixels."""
+
+    NEW_SUBFILE_TYPE = 254
+    SUBFILE_TYPE = 255
+    WIDTH = 256
+    LENGTH = 257
+    BITS = 258
+    COMPRESSION = 259
+    PHOTOMETRIC = 262
+    FILL_ORDER = 266
+    STRIP_OFFSETS = 273
+    SAMPLES = 277
+    ROWS_PER_STRIP = 278
+    STRIP_COUNTS = 279
+    PLANAR = 284
+    T4_OPTIONS = 292
+    PREDICTOR = 317
+    COLOR_MAP = 320
+    TILE_WIDTH = 322
+    TILE_LENGTH = 323
+    TILE_OFFSETS = 324
+    TILE_COUNTS = 325
+    INK_SET = 332
+    EXTRA_SAMPLES = 338
+    SAMPLE_FORMAT = 339
+    JPEG_TABLES = 347
+    YCBCR_COEFFICIENTS = 529
+    YCBCR_SUBSAMPLING = 530
+    REFERENCE_BLACK_WHITE = 532
+    IMAGE_DEPTH = 32997
+
+
+class Photometric(IntEnum):
+    """What the samples mean: the kinds that are read."""
+
+    WHITE_IS_ZERO = 0
+    BLACK_IS_ZERO = 1
+    RGB = 2
+    PALETTE = 3
+    CMYK = 5
+    YCBCR = 6
+    CIELAB = 8
+    ICCLAB = 9
+
+
+GRAYS = (Photometric.WHITE_IS_ZERO, Photometric.BLACK_IS_ZERO)
+LABS = (Photometric.CIELAB, Photometric.ICCLAB)
+
+CHANNELS = {
+    Photometric.WHITE_IS_ZERO: 1,
+    Photometric.BLACK_IS_ZERO: 1,
+    Photometric.RGB: 3,
+    Photometric.PALETTE: 1,
+    Photometric.CMYK: 4,
+    Photometric.YCBCR: 3,
+    Photometric.CIELAB: 3,
+    Photometric.ICCLAB: 3,
+}
+_OTHER_COLOURS = {
+    4: "a transparency mask",
+    10: "ITU L*a*b*",
+    32803: "the raw samples of a camera",
+    32844: "LogL",
+    32845: "LogLuv",
+    34892: "the raw colours of a camera",
+}
+
+RAW, JPEG = 1, 7
+FAX = (2, 3, 4)
+PREDICTING = (5, 8, 32946, 34925, 50000)
+"""LZW, deflate (two numbers), LZMA and Zstandard, which may stand behind a predictor."""
+OF_BYTES = (*PREDICTING, 32773)
+"""The same and PackBits: compression that knows bytes only."""
+_OTHER_COMPRESSION = {
+    6: "old-style JPEG",
+    32766: "NeXT's RLE",
+    32771: "CCITT RLE in words",
+    32809: "ThunderScan",
+    34661: "JBIG",
+    34676: "SGI LogLuv",
+    34677: "SGI LogLuv",
+    34712: "JPEG 2000",
+    34713: "Nikon's raw code",
+    34887: "LERC",
+    34892: "lossy JPEG of DNG",
+    34933: "PNG",
+    34934: "JPEG XR",
+    22610: "JPEG XR",
+    50001: "WebP",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+}
+
+UNASSOCIATED, ASSOCIATED, COREL, GUESSED = 2, 1, 999, -1
+"""Extra samples that are alpha: straight, premultiplied, straight as CorelDRAW 10 has it, and one
+of which nothing is said and that is taken for it, as most readers do."""
+
+_MAX_SEGMENT = 1 << 32
+"""Strips and tiles of more bytes are refused."""
+
+_USUAL_TILE = 1 << 24
+"""So many pixels may a tile have in the smallest picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The arrangement of samples.
+
+    kind: "u", "i" or "f", as in NumPy, or the name of one that is not read.
+    order: of the bytes in the file, "<" or ">".
+    extra: what each sample behind the colours is, 0 where nothing is said.
+    planes: how many samples stand apart from each other: 1, or all of them.
+    columns, rows: the size of a strip or tile.
+    offsets, counts: of each strip or tile, plane by plane; counts are 0 where nothing is said.
+    jpeg_tables, t4_options: what the decoders of JPEG and of fax have to know beside the data.
+    """
+
+    width: int
+    height: int
+    samples: int
+    bits: int
+    kind: str
+    order: str
+    photometric: int
+    extra: tuple[int, ...]
+    compression: int
+    predictor: int
+    reversed_bits: bool
+    planes: int
+    tiled: bool
+    columns: int
+    rows: int
+    offsets: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    jpeg_tables: bytes
+    t4_options: int
+
+    @property
+    def across(self) -> int:
+        """How many strips or tiles stand beside each other."""
+        return -(-self.width // self.columns)
+
+    @property
+    def down(self) -> int:
+        """How many stand below each other."""
+        return -(-self.height // self.rows)
+
+    @property
+    def segments(self) -> int:
+        """How many strips or tiles there are."""
+        return self.across * self.down * self.planes
+
+    @property
+    def together(self) -> int:
+        """How many samples of a pixel stand beside each other."""
+        return self.samples // self.planes
+
+    @property
+    def row_bytes(self) -> int:
+        """How many bytes a row of a strip or tile takes, before compression."""
+        return -(-self.columns * self.together * self.bits // 8)
+
+    @property
+    def segment_bytes(self) -> int:
+        """How many bytes a whole strip or tile takes, before compression."""
+        return self.rows * self.row_bytes
+
+
+def read_layout(tags: Tags) -> Layout:
+    """What `tags` say. ValueError where they are damaged or contradict each other."""
+    width, height = tags.integer(Tag.WIDTH, 0), tags.integer(Tag.LENGTH, 0)
+    if width < 1 or height < 1:
+        raise ValueError("it has no size")
+    samples = tags.integer(Tag.SAMPLES, 1)
+    if samples < 1:
+        raise ValueError("it has no samples")
+    tiled = Tag.TILE_WIDTH in tags
+    columns = tags.integer(Tag.TILE_WIDTH, width)
+    rows = tags.integer(Tag.TILE_LENGTH if tiled else Tag.ROWS_PER_STRIP, 0 if tiled else height)
+    if columns < 1 or rows < 1:
+        raise ValueError("its strips or tiles have no size")
+    compression = tags.integer(Tag.COMPRESSION, RAW)
+    photometric = tags.integer(Tag.PHOTOMETRIC, 0 if compression in FAX else -1)
+    apart = tags.integer(Tag.PLANAR, 1)
+    if apart not in (1, 2):
+        raise ValueError(f"its samples are arranged in an unknown way, {apart}")
+    return Layout(
+        width=width,
+        height=height,
+        samples=samples,
+        bits=_common(tags.integers(Tag.BITS), samples),
+        kind=_KINDS.get(_common(tags.integers(Tag.SAMPLE_FORMAT), samples), ""),
+        order=tags.order,
+        photometric=photometric,
+        extra=_extra(tags.integers(Tag.EXTRA_SAMPLES).tolist(), samples, photometric),
+        compression=compression,
+        predictor=tags.integer(Tag.PREDICTOR, 1),
+        reversed_bits=tags.integer(Tag.FILL_ORDER, 1) == 2,
+        planes=samples if apart == 2 else 1,
+        tiled=tiled,
+        columns=columns,
+        rows=rows if tiled else min(rows, height),
+        offsets=tags.integers(Tag.TILE_OFFSETS if tiled else Tag.STRIP_OFFSETS),
+        counts=tags.integers(Tag.TILE_COUNTS if tiled else Tag.STRIP_COUNTS),
+        jpeg_tables=tags.data(Tag.JPEG_TABLES),
+        t4_options=tags.integer(Tag.T4_OPTIONS, 0),
+    )
+
+
+def obstacle(layout: Layout, tags: Tags) -> str | None:
+    """What about this file is not read, in words that go on after its name, or None."""
+    return next(_obstacles(layout, tags), None)
+
+
+def _obstacles(layout: Layout, tags: Tags) -> Iterator[str]:
+    if tags.integer(Tag.NEW_SUBFILE_TYPE, 0) & 1 or tags.integer(Tag.SUBFILE_TYPE, 1) == 2:
+        yield "begins with a reduced copy of its picture, as raw files of cameras do"
+    if tags.integer(Tag.IMAGE_DEPTH, 1) != 1:
+        yield "holds a volume, not a picture"
+    yield from _obstacles_of_colour(layout, tags)
+    yield from _obstacles_of_samples(layout)
+    yield from _obstacles_of_compression(layout)
+
+
+def _obstacles_of_colour(layout: Layout, tags: Tags) -> Iterator[str]:
+    if layout.photometric < 0:
+        yield "does not say what its samples mean"
+    if layout.photometric not in CHANNELS:
+        yield "holds " + _OTHER_COLOURS.get(
+            layout.photometric, f"colours of an unknown kind, {layout.photometric}"
+        )
+        return
+    meaning = Photometric(layout.photometric)
+    if layout.samples < CHANNELS[meaning]:
+        yield f"has {layout.samples} of the {CHANNELS[meaning]} samples a pixel of {meaning.name}"
+    if meaning is Photometric.CMYK and tags.integer(Tag.INK_SET, 1) != 1:
+        yield "is printed with other inks than CMYK"
+    if ASSOCIATED in layout.extra and meaning not in (Photometric.BLACK_IS_ZERO, Photometric.RGB):
+        yield f"has premultiplied alpha in {meaning.name}"
+    deep = {Photometric.CMYK: (8, 16), Photometric.CIELAB: (8, 16), Photometric.YCBCR: (8,)}
+    deep |= {Photometric.ICCLAB: (8,), Photometric.PALETTE: (1, 2, 4, 8, 16)}
+    if meaning in deep and (layout.bits not in deep[meaning] or layout.kind != "u"):
+        yield f"has {_described(layout)} in {meaning.name}"
+    if meaning is Photometric.YCBCR and layout.compression != JPEG:
+        sampling = tags.integers(Tag.YCBCR_SUBSAMPLING).tolist() or [2, 2]
+        if sampling != [1, 1]:
+            yield "has YCbCr with colours of lower resolution, outside of JPEG"
+
+
+def _obstacles_of_samples(layout: Layout) -> Iterator[str]:
+    if not layout.bits:
+        yield "has samples of different depths"
+    if not layout.kind:
+        yield "has samples that are neither integers nor floats, or some of each"
+    depths = (16, 32, 64) if layout.kind == "f" else (*range(1, 17), 32, 64)
+    if layout.bits not in depths:
+        yield f"has {_described(layout)}"
+
+
+def _obstacles_of_compression(layout: Layout) -> Iterator[str]:
+    bits, channels = layout.bits, CHANNELS[Photometric(layout.photometric)]
+    match layout.compression:
+        case code if code in FAX:
+            name, fits = "CCITT", (bits, layout.samples) == (1, 1)
+        case code if code == JPEG:
+            name = "JPEG"
+            fits = bits == 8 and layout.samples == channels and layout.photometric not in LABS
+            fits &= layout.planes == 1 or layout.photometric != Photometric.YCBCR
+        case code if code == RAW or code in OF_BYTES:
+            name, fits = "", True
+        case code:
+            name = _OTHER_COMPRESSION.get(code, f"an unknown way, {code}")
+            yield f"is coded as {name}"
+    if not fits or (name and layout.kind != "u"):
+        yield f"has {_described(layout)} coded as {name}"
+    step = layout.predictor
+    if step != 1 and layout.compression not in PREDICTING:
+        yield "has a predictor and nothing compressed to go with it"
+    integers, floats = step == 2 and bits in (8, 16, 32, 64), step == 3 and layout.kind == "f"
+    if step != 1 and not integers and not floats:
+        yield f"has {_described(layout)} behind predictor {step}"
+    if layout.segment_bytes > _MAX_SEGMENT:
+        yield f"has strips or tiles of {layout.segment_bytes} bytes"
+    room = max(_USUAL_TILE, 4 * layout.width * layout.height)
+    if layout.tiled and layout.columns * layout.rows > room:
+        yield f"has tiles of {layout.columns} x {layout.rows} pixels"
+
+
+def _described(layout: Layout) -> str:
+    kind = {"u": "unsigned", "i": "signed", "f": "floating-point"}[layout.kind]
+    each = f", {layout.samples} a pixel" if layout.samples > 1 else ""
+    return f"{kind} samples of {layout.bits} bits{each}"
+
+
+_KINDS = {1: "u", 2: "i", 3: "f"}
+
+
+def _common(values: NDArray[np.int64], samples: int) -> int:
+    """What all samples have in common, 1 where nothing is said, 0 where they differ."""
+    values = values[:samples]
+    if len(values) not in (0, 1, samples):
+        raise ValueError(f"it describes {len(values)} of {samples} samples")
+    different = set(values.tolist()) or {1}
+    return different.pop() if len(different) == 1 else 0
+
+
+def _extra(stated: list[int], samples: int, photometric: int) -> tuple[int, ...]:
+    if photometric not in CHANNELS:
+        return ()
+    behind = samples - CHANNELS[Photometric(photometric)]
+    if len(stated) > max(0, behind):
+        raise ValueError("it describes more extra samples than it has")
+    if not stated and behind == 1 and photometric in (*GRAYS, Photometric.RGB):
+        return (GUESSED,)
+    return tuple(stated + [0] * (behind - len(stated)))
