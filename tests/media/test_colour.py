@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from PIL.ExifTags import IFD, Base
 
 from flowcodec.media.colour import SRGB_CURVE
 from flowcodec.media.icc import fault_of, make_profile, to_srgb
@@ -256,3 +257,23 @@ def test_stripping_converts_what_is_not_srgb():
     unusable = stripped(Picture(RAMP, icc=b"no profile"))
     assert np.array_equal(unusable.pixels, RAMP)
     assert "nothing was converted" in unusable.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("space", "index"), [(0xFFFF, b"R03\0"), (1, b"R98\0"), (0xFFFF, b"R98\0")]
+)
+def test_adobe_rgb_is_known_by_the_exif_of_cameras(space, index):
+    exif = Image.Exif()
+    exif.get_ifd(IFD.Exif)[Base.ColorSpace] = space
+    exif.get_ifd(IFD.Exif)[IFD.Interop] = {1: index.decode()}
+    file = io.BytesIO()
+    Image.fromarray(RAMP).save(file, "JPEG", exif=exif)
+    picture = read(file.getvalue())
+    if index == b"R03\0":
+        assert b"\0E\0X\0I\0F" in picture.icc
+        shown = stripped(Picture(np.array([[[0, 255, 0]]], np.uint8), icc=picture.icc)).pixels
+        assert shown.tolist() == [[[0, 255, 0]]]  # beyond sRGB
+        gray = np.full((1, 1, 3), 100, np.uint8)
+        assert np.abs(stripped(Picture(gray, icc=picture.icc)).pixels.astype(int) - 99).max() <= 1
+    else:
+        assert (picture.icc, picture.notes) == (None, ())

@@ -168,6 +168,19 @@ def test_texts_and_comments_are_told():
     assert read(b"P6 1 1 255\n#a\n").notes == ()
 
 
+def test_names_in_notes_are_few_and_plain():
+    texts = [(b"tEXt", b"a\x1b[2Jb%d\0x" % number) for number in range(20)]
+    (note,) = read(png_with(*texts)).notes
+    assert note.startswith("left out: a?[2Jb0, a?[2Jb1, ")
+    assert note.endswith(" and 12 more (text)")
+
+
+def test_long_runs_of_nothing_in_a_jpeg_are_passed_over_quickly():
+    for byte in (b"\0", b"\xff"):
+        segment = jpeg_segment(0xFE, b"x") + byte * (32 << 20)  # a second each, byte by byte
+        assert np.array_equal(jpeg_with(segment).pixels, DECODED)
+
+
 def test_shapes_of_pixels_are_told():
     assert read(png_with((b"pHYs", struct.pack(">IIB", 2, 1, 0)))).notes == (
         "its pixels are not square (1:2), which was left out",

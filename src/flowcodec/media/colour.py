@@ -62,7 +62,12 @@ class GammaPrimaries:
 
     gamma: int | None
     chromaticities: tuple[int, ...] | None
+    told_by: str = "gamma and chromaticities"
 
+
+ADOBE_RGB = GammaPrimaries(
+    45470, (31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000), told_by="EXIF"
+)
 
 Description = Cicp | GammaPrimaries
 
@@ -102,7 +107,7 @@ def meaning_of(description: Description, gray: bool) -> Meaning:
             notes.append(f"chromaticities were dropped: {error}")
     if abs((gamma or 0) - _SRGB_GAMMA) <= _GAMMA_ROUNDING and _is_near(chromaticities):
         curve = SRGB_CURVE
-    return _described(curve, chromaticities, gray, "gamma and chromaticities", tuple(notes))
+    return _described(curve, chromaticities, gray, description.told_by, tuple(notes))
 
 
 def _widened(pixels: NDArray[np.uint8], codes: Cicp) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ next one. Some entries link to a directory below. Damage costs the entry that ha
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,6 +23,7 @@ _LONGS = (LONG, 9, 13)
 _OFFSETS = (LONG, 13, 16, 18)
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
 _BIG_SIZES = _SIZES | {16: 8, 17: 8, 18: 8}
+_MOST_ENTRIES = 1 << 16
 _LINKS = (IFD.Exif, IFD.GPSInfo, IFD.Interop)
 
 
@@ -107,13 +108,16 @@ class Directory:
             yield from below.tree()
 
 
-def read_directories(data: Bytes, layout: Layout, offset: int) -> Directory:
+def read_directories(
+    data: Bytes, layout: Layout, offset: int, wanted: Container[int] | None = None
+) -> Directory:
     """The directory at `offset` of `data` and those that it links to, without what is damaged.
 
-    No directory is read twice, and values never take more memory than `data` has bytes.
+    Of the first one, only tags that are `wanted` are looked at, if that is given. No directory is
+    read twice, and the values of one never take more memory than `data` has bytes.
     """
     taken = [(0, HEADER_BYTES)]
-    root = _read(data, layout, offset, taken)
+    root = _read(data, layout, offset, taken, wanted)
     after = root.next + layout.count_bytes
     if root.next and not (after <= len(data) and _is_free(root.next, after, taken)):
         root.next, root.faults = 0, root.faults + 1
@@ -166,13 +170,19 @@ def packed(directory: Directory, layout: Layout, start: int) -> bytes:
     return table + bytes(layout.offset_bytes) + tail
 
 
-def _read(data: Bytes, layout: Layout, offset: int, taken: list[tuple[int, int]]) -> Directory:
+def _read(
+    data: Bytes,
+    layout: Layout,
+    offset: int,
+    taken: list[tuple[int, int]],
+    wanted: Container[int] | None = None,
+) -> Directory:
     found = Directory(offset, faults=1)
     place = offset + layout.count_bytes
     if place > len(data):
         return found
     stated = layout.number(data[offset:place])
-    count = min(stated, (len(data) - place) // layout.entry_bytes)
+    count = min(stated, (len(data) - place) // layout.entry_bytes, _MOST_ENTRIES)
     if not _is_free(offset, place + count * layout.entry_bytes, taken):
         return found
     table = data[place : place + count * layout.entry_bytes]
@@ -185,6 +195,8 @@ def _read(data: Bytes, layout: Layout, offset: int, taken: list[tuple[int, int]]
     room = len(data)
     for start in range(0, len(table), layout.entry_bytes):
         raw = table[start : start + layout.entry_bytes]
+        if wanted is not None and layout.number(raw[:2]) not in wanted:
+            continue
         entry = _entry(data, layout, raw, room)
         if entry is not None and entry.tag in _LINKS:
             below = _linked(data, layout, entry, taken)

@@ -27,7 +27,7 @@ _SEARCHED = 32  # a beginning is looked for up to here: the prefix may stand the
 
 # A TIFF file keeps its EXIF in the very directory that describes its pixels: size, strips, depth.
 # Only what describes the photograph goes out of such a directory, or into one.
-_DESCRIPTIVE = (
+DESCRIPTIVE = (
     Base.ImageDescription,
     Base.Make,
     Base.Model,
@@ -122,6 +122,15 @@ def read_exif(raw: bytes) -> ReadExif:
     return ReadExif(rewritten(data, root, layout), orientation, notes)
 
 
+def means_adobe_rgb(exif: bytes) -> bool:
+    """Whether EXIF that `read_exif` has kept says, as cameras do, that colours are Adobe RGB's."""
+    layout, root = parsed(exif)
+    photo = root.links.get(IFD.Exif, Directory())
+    space, index = photo.first(Base.ColorSpace), photo.links.get(IFD.Interop, Directory()).first(1)
+    uncalibrated = space is not None and layout.number(space.data) == 0xFFFF
+    return uncalibrated and index is not None and index.data.startswith(b"R03")
+
+
 def parsed(exif: bytes) -> tuple[Layout, Directory]:
     """The directories of bare EXIF."""
     layout = Layout(MARKS[exif[:4]])
@@ -152,14 +161,14 @@ def tiff_tags(exif: bytes | None) -> TiffTags:
     if exif is None:
         return TiffTags(Layout("<"), Directory())
     layout, root = parsed(exif)
-    known = (*_DESCRIPTIVE, *_OF_PIXELS)
+    known = (*DESCRIPTIVE, *_OF_PIXELS)
     lost = any(entry.tag not in known for entry in root.entries) or root.next != 0
     return TiffTags(layout, descriptive(root), lost)
 
 
 def descriptive(root: Directory) -> Directory:
     """The part of a TIFF file's directory that tells of the photograph."""
-    kept = Directory(entries=[entry for entry in root.entries if entry.tag in _DESCRIPTIVE])
+    kept = Directory(entries=[entry for entry in root.entries if entry.tag in DESCRIPTIVE])
     for tag, below in root.links.items():
         # The interoperability directory is one more offset into the old file.
         entries = [entry for entry in below.entries if entry.tag != IFD.Interop]

@@ -29,7 +29,7 @@ class PictureFormat:
 # PNG: level 1 is four times as fast as Pillow's 6; photographs grow by some 5 %.
 # JPEG: 4:4:4, since chroma at half resolution costs more than the last quality steps give.
 # WebP: lossless, colours under full transparency included.
-# TIFF: uncompressed, since libtiff loses the directories of EXIF and GPS on writing.
+# TIFF: uncompressed, by `tiff_writing`.
 # AVIF: quality cannot promise exact alpha, the encoder's own option for that plane can. Readers
 # that build on libavif refuse longer sides.
 FORMATS = (

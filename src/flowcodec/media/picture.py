@@ -14,9 +14,16 @@ from PIL.ExifTags import Base
 from PIL.PngImagePlugin import PngInfo
 
 from flowcodec.errors import MediaError
-from flowcodec.media.colour import meaning_of
+from flowcodec.media.colour import ADOBE_RGB, meaning_of
 from flowcodec.media.containers import take_apart
-from flowcodec.media.exif import PREFIX, read_exif, tiff_tags, turned, without_orientation
+from flowcodec.media.exif import (
+    PREFIX,
+    means_adobe_rgb,
+    read_exif,
+    tiff_tags,
+    turned,
+    without_orientation,
+)
 from flowcodec.media.files import as_media_error, atomic_write
 from flowcodec.media.formats import PictureFormat, format_named, format_of
 from flowcodec.media.icc import fault_of
@@ -158,6 +165,8 @@ def _decode(stream: BinaryIO, name: str) -> Picture:
     orientation = side.orientation or exif.orientation or xmp.orientation or 1
     icc = None
     if samples.profiled:
+        if side.colour is None and exif.kept and means_adobe_rgb(exif.kept):
+            side.colour = ADOBE_RGB
         pixels, icc, told = _coloured(pixels, side)
         notes += told
     return Picture(

@@ -5,7 +5,7 @@ Readers of pixels refuse a picture over a damaged text, so they never see one.
 
 import io
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, BinaryIO
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
     from flowcodec.media.colour import Description
+
+_BLOCK = 1 << 16
+_LISTED = 8
 
 Piece = bytes | tuple[int, int]
 """Bytes, or a stretch of a file: where it begins and how many bytes it has."""
@@ -48,6 +51,16 @@ def shape_note(across: int, down: int) -> list[str]:
     return [f"its pixels are not square ({down}:{across}), which was left out"]
 
 
+def listed(names: Iterable[str]) -> str:
+    """Names for a note: each once, not too many, and nothing in them that a terminal obeys."""
+    shown = [
+        "".join(letter if letter.isprintable() else "?" for letter in name)
+        for name in dict.fromkeys(names)
+    ]
+    more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
+    return ", ".join(shown[:_LISTED]) + more
+
+
 class FileBytes:
     """A binary file that gives its bytes by slices."""
 
@@ -62,6 +75,15 @@ class FileBytes:
         start, stop, _ = place.indices(self.size)
         self.stream.seek(start)
         return self.stream.read(max(0, stop - start))
+
+    def find(self, start: int, look: Callable[[bytes], int]) -> int | None:
+        """Where from `start` on a byte is found; `look` says where in a block, or -1."""
+        self.stream.seek(start)
+        while block := self.stream.read(_BLOCK):
+            if (place := look(block)) >= 0:
+                return start + place
+            start += len(block)
+        return None
 
 
 def spliced(source: BinaryIO, pieces: Sequence[Piece]) -> BinaryIO:

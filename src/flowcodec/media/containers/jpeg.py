@@ -5,10 +5,19 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from flowcodec.media.directories import HEADER_BYTES, MARKS, Layout, read_directories
-from flowcodec.media.side_data import IPTC_MARK, Piece, SideData, shape_note, spliced
+from flowcodec.media.side_data import (
+    IPTC_MARK,
+    FileBytes,
+    Piece,
+    SideData,
+    listed,
+    shape_note,
+    spliced,
+)
 
 _SCAN = 0xDA
-_APP0, _APP1, _APP2, _APP13, _APP14, _COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE
+_APP0, _APP1, _APP2, _APP13, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xEF
+_COMMENT = 0xFE
 _BARE = {0x01, *range(0xD0, 0xDA)}  # markers without a length
 _NAMES = {_APP0: b"JFIF", _APP14: b"Adobe"}
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
@@ -30,14 +39,15 @@ class _Found:
 def take_apart(stream: BinaryIO) -> tuple[BinaryIO, SideData]:
     """A JPEG file without its side segments, and what they said."""
     found = _Found()
+    data = FileBytes(stream)
     pieces: list[Piece] = [b"\xff\xd8"]
     at = 2
     while True:
-        start, marker, body, at = _segment(stream, at)
+        start, marker, body, at = _segment(data, at)
         if marker is None or marker == _SCAN:
-            pieces.append((start, max(0, stream.seek(0, 2) - start)))
+            pieces.append((start, max(0, len(data) - start)))
             break
-        side = marker == _COMMENT or _APP0 <= marker <= 0xEF
+        side = marker == _COMMENT or _APP0 <= marker <= _APP15
         if not side or _of_pixels(marker, body):
             pieces.append((start, at - start))
             if marker == _APP0:
@@ -47,23 +57,28 @@ def take_apart(stream: BinaryIO) -> tuple[BinaryIO, SideData]:
     return spliced(stream, pieces), _side(found)
 
 
-def _segment(stream: BinaryIO, at: int) -> tuple[int, int | None, bytes, int]:
+def _segment(data: FileBytes, at: int) -> tuple[int, int | None, bytes, int]:
     """The next segment: where it begins, its marker (None at the end of the file), what it holds
     (APPn and comments only), and where the next one is looked for."""
-    stream.seek(at)
-    while (byte := stream.read(1)) not in (b"\xff", b""):
-        pass  # what lies between segments is passed over, as libjpeg does
-    while byte == b"\xff":
-        byte = stream.read(1)
-    if not byte:
+    # What lies between segments is passed over, as libjpeg does; a marker may be filled up.
+    place = data.find(at, lambda block: block.find(b"\xff"))
+    if place is not None:
+        place = data.find(place, lambda block: _other_than(b"\xff", block))
+    if place is None:
         return at, None, b"", at
-    marker, after = byte[0], stream.tell()
-    start = after - 2
-    if marker == 0 or marker in _BARE:
-        return start, marker, b"", after
-    size = int.from_bytes(stream.read(2), "big")
-    body = stream.read(max(0, size - 2)) if marker >= _APP0 else b""
-    return start, marker, body, after + max(2, size)
+    marker, after = data[place : place + 1], place + 1
+    if marker[0] == 0 or marker[0] in _BARE:
+        return place - 1, marker[0], b"", after
+    size = int.from_bytes(data[after : after + 2], "big")
+    side = marker[0] == _COMMENT or _APP0 <= marker[0] <= _APP15
+    body = data[after + 2 : after + size] if side else b""
+    return place - 1, marker[0], body, after + max(2, size)
+
+
+def _other_than(byte: bytes, block: bytes) -> int:
+    """Where `block` has another byte first, or -1."""
+    rest = block.lstrip(byte)
+    return len(block) - len(rest) if rest else -1
 
 
 def _of_pixels(marker: int, body: bytes) -> bool:
@@ -126,5 +141,5 @@ def _side(found: _Found) -> SideData:
         else:
             side.notes.append("an ICC profile of which parts are missing was dropped")
     if found.left_out:
-        side.notes.append(f"left out: {', '.join(dict.fromkeys(found.left_out))}")
+        side.notes.append(f"left out: {listed(found.left_out)}")
     return side

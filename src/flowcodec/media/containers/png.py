@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from flowcodec.media.colour import Cicp, GammaPrimaries
-from flowcodec.media.side_data import Piece, SideData, shape_note, spliced
+from flowcodec.media.side_data import Piece, SideData, listed, shape_note, spliced
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_INFLATED = 1 << 24
@@ -58,8 +58,8 @@ class _Found:
     primaries: tuple[int, ...] | None = None
     srgb: bool = False
     cicp: Cicp | None = None
-    damaged: list[str] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
+    damaged: dict[str, None] = field(default_factory=dict)
+    texts: dict[str, None] = field(default_factory=dict)
 
 
 def take_apart(stream: BinaryIO) -> tuple[BinaryIO, SideData]:
@@ -154,7 +154,7 @@ def _keep_transparency(found: _Found, chunk: _Chunk) -> None:
 
 
 def _note_damage(found: _Found, chunk: _Chunk) -> None:
-    found.damaged.append(chunk.type.decode())
+    found.damaged[chunk.type.decode()] = None
 
 
 def _side(found: _Found) -> SideData:
@@ -169,11 +169,9 @@ def _side(found: _Found) -> SideData:
     elif not found.srgb and (found.gamma is not None or found.primaries is not None):
         side.colour = GammaPrimaries(found.gamma, found.primaries)
     if found.damaged:
-        names = ", ".join(dict.fromkeys(found.damaged))
-        side.notes.append(f"dropped, since damaged or out of place: {names}")
+        side.notes.append(f"dropped, since damaged or out of place: {listed(found.damaged)}")
     if found.texts:
-        names = ", ".join(dict.fromkeys(found.texts))
-        side.notes.append(f"left out: {names} (text)")
+        side.notes.append(f"left out: {listed(found.texts)} (text)")
     return side
 
 
@@ -275,7 +273,7 @@ def _named(found: _Found, key: bytes, text: bytes, deflated: bool = False) -> bo
         return data is not None and _kept(found.side, raw[1].lower() if raw else b"xmp", data)
     if not 1 <= len(key) <= 79:
         return False
-    found.texts.append(key.decode("latin-1").encode("ascii", "replace").decode())
+    found.texts[key.decode("latin-1")] = None
     return True
 
 

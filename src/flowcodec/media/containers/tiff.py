@@ -8,7 +8,7 @@ from PIL.ExifTags import Base
 
 from flowcodec.media.colour import GammaPrimaries
 from flowcodec.media.directories import Directory, Layout, orientation_of, read_directories
-from flowcodec.media.exif import descriptive, exif_of
+from flowcodec.media.exif import DESCRIPTIVE, descriptive, exif_of
 from flowcodec.media.side_data import IPTC_MARK, FileBytes, SideData, shape_note
 from flowcodec.media.tiff.tags import MARKS
 
@@ -17,6 +17,10 @@ _XMP = TiffImagePlugin.XMP
 _IPTC = TiffImagePlugin.IPTC_NAA_CHUNK
 _PHOTOSHOP = TiffImagePlugin.PHOTOSHOP_CHUNK
 _RATIONAL = 5
+_WANTED = frozenset(
+    (*DESCRIPTIVE, Base.Orientation, Base.XResolution, Base.YResolution, Base.WhitePoint)
+    + (Base.PrimaryChromaticities, _ICC, _XMP, _IPTC, _PHOTOSHOP)
+)
 
 
 def take_apart(stream: BinaryIO) -> tuple[BinaryIO, SideData]:
@@ -26,7 +30,7 @@ def take_apart(stream: BinaryIO) -> tuple[BinaryIO, SideData]:
     order, big = MARKS[head[:4]]
     layout = Layout(order, big)
     offset = layout.number(head[8:16] if big else head[4:8])
-    root = read_directories(data, layout, offset)
+    root = read_directories(data, layout, offset, _WANTED)
     side = SideData()
     if not root.end:
         return stream, side  # the reader says what is wrong
