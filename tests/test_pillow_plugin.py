@@ -2,14 +2,19 @@
 
 import subprocess
 import sys
+import warnings
 from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
+from PIL.ExifTags import IFD
 
 from flowcodec import pillow_plugin
+from tests.media import handmade
 from tests.training.pictures import draw
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 @pytest.fixture(autouse=True)
@@ -51,14 +56,14 @@ def test_quality_and_tile_reach_the_codec(tiny_weights):
 
 def test_metadata_travels(tiny_weights):
     image = image_of("RGB")
-    image.info["icc_profile"] = b"a profile"
+    image.info["icc_profile"] = PROFILE
     exif = Image.Exif()
     exif[0x010F] = "a maker"
     exif[0x0112] = 6
     file = BytesIO()
     image.save(file, "FCI", exif=exif, weights=tiny_weights)
     opened = Image.open(file)
-    assert opened.info["icc_profile"] == b"a profile"
+    assert opened.info["icc_profile"] == PROFILE
     assert opened.getexif()[0x010F] == "a maker"
     # The pixels were turned upright, so the tag says so.
     assert opened.getexif()[0x0112] == 1
@@ -106,3 +111,79 @@ def test_opening_needs_no_torch(tmp_path, tiny_weights):
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout == "(56, 40) RGBA False\n", result.stderr
+
+
+class Unwritable(Image.Exif):
+    """EXIF whose values do not go together with their types."""
+
+    def tobytes(self, offset=8):
+        raise KeyError("offset")
+
+
+def exif_of_wrong_types():
+    exif = Image.Exif()
+    exif.get_ifd(IFD.GPSInfo)[2] = "47 degrees"  # a text where three fractions belong
+    exif[0x0112] = 6
+    return exif
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"exif": exif_of_wrong_types()}, ValueError),
+        ({"exif": Unwritable()}, ValueError),
+        ({"exif": 7}, ValueError),
+        ({"exif": b"no EXIF at all"}, None),
+        ({"exif": b"Exif\0\0II*\0\xff\xff\xff\xff"}, None),
+        ({"exif": bytearray(handmade.exif(1)[:50])}, None),
+        ({"exif": "text"}, None),
+        ({"exif": b""}, None),
+        ({"exif": None}, None),
+        ({"xmp": 3.5}, ValueError),
+        ({"xmp": "<x/>"}, None),
+        ({"xmp": b"\xff"}, None),
+        ({"icc_profile": [1]}, ValueError),
+        ({"icc_profile": b"no profile"}, None),
+    ],
+)
+def test_odd_metadata_raise_what_is_promised_or_are_dropped(tiny_weights, options, error):
+    file = BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        if error:
+            with pytest.raises(error):
+                image_of("RGB").save(file, "FCI", weights=tiny_weights, **options)
+        else:
+            image_of("RGB").save(file, "FCI", weights=tiny_weights, **options)
+            assert Image.open(file).size == image_of("RGB").size
+
+
+def test_what_is_dropped_is_told_to_a_logger(tiny_weights, caplog):
+    options = {"exif": b"no EXIF", "xmp": b"\xff", "icc_profile": PROFILE[:200]}
+    image_of("RGB").save(BytesIO(), "FCI", weights=tiny_weights, **options)
+    assert [record.message for record in caplog.records] == [
+        "damaged EXIF was dropped",
+        "damaged XMP was dropped",
+        "its ICC profile is cut short: it was dropped",
+    ]
+
+
+def test_a_gray_picture_does_not_keep_a_profile_for_colours(tiny_weights, caplog):
+    image = image_of("RGB")
+    image.info["icc_profile"] = PROFILE
+    file = BytesIO()
+    image.convert("L").save(file, "FCI", weights=tiny_weights)  # Pillow keeps it in `info`
+    assert "icc_profile" not in Image.open(file).info
+    assert "is for RGB samples" in caplog.text
+
+
+def test_xmp_travels(tiny_weights):
+    image = image_of("RGB")
+    image.info["xmp"] = b'<x tiff:Orientation="6"/>'
+    own, given = BytesIO(), BytesIO()
+    image.save(own, "FCI", weights=tiny_weights)
+    assert Image.open(own).info["xmp"] == b'<x tiff:Orientation="1"/>'
+    assert Image.open(own).size == image.size
+    image.save(given, "FCI", weights=tiny_weights, xmp=b'<y tiff:Orientation="6"/>')
+    assert Image.open(given).info["xmp"] == b'<y tiff:Orientation="1"/>'
+    assert Image.open(given).size == image.size[::-1]

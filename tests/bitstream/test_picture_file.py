@@ -20,6 +20,7 @@ from flowcodec.bitstream.units import (
     SKIP_BIT,
     TILE_KINDS,
     UNIT_NAMES,
+    XMP,
     pack_unit,
 )
 from flowcodec.errors import FormatError, UsageError
@@ -30,7 +31,8 @@ SAMPLE_TILES = [
     Tile(0x01020304, b"first tile"),
     Tile(0xA0B0C0D0, b"second, longer tile" * 8, PLAIN),
 ]
-SAMPLE = pack_picture(TWO_TILES, SAMPLE_TILES, alpha=b"alpha", icc=b"icc", exif=b"exif")
+SAMPLE_PARTS = {"alpha": b"alpha", "icc": b"icc", "exif": b"exif", "xmp": b"<xmp>"}
+SAMPLE = pack_picture(TWO_TILES, SAMPLE_TILES, **SAMPLE_PARTS)
 
 
 def build(header, units):
@@ -55,14 +57,14 @@ def test_every_file_comes_back(data):
     tile_values = st.builds(Tile, hashes, codes, st.sampled_from(list(TILE_KINDS)))
     tiles = data.draw(st.lists(tile_values, min_size=count, max_size=count))
     alpha = data.draw(st.binary(max_size=200)) if header.alpha else None
-    icc, exif = (data.draw(st.none() | st.binary(max_size=200)) for _ in range(2))
+    icc, exif, xmp = (data.draw(st.none() | st.binary(max_size=200)) for _ in range(3))
 
-    packed = pack_picture(header, tiles, alpha, icc, exif)
+    packed = pack_picture(header, tiles, alpha, icc, exif, xmp)
     file = parse_picture(packed)
 
     assert file.header == header
     assert [replace(tile, offset=0) for tile in file.tiles] == tiles
-    assert (file.alpha, file.icc, file.exif) == (alpha, icc, exif)
+    assert (file.alpha, file.icc, file.exif, file.xmp) == (alpha, icc, exif, xmp)
     assert sum(file.parts.values()) == len(packed)
     for tile_ in file.tiles:
         assert packed[tile_.offset] == tile_.type
@@ -71,10 +73,11 @@ def test_every_file_comes_back(data):
 def test_parts_say_where_the_bytes_went():
     assert parse_picture(SAMPLE).parts == {
         "header": 26,
-        "unit frames": 4 * 6 + 7,  # a length from 128 on takes two bytes
+        "unit frames": 5 * 6 + 7,  # a length from 128 on takes two bytes
         "hashes": 8,
         "icc": 3,
         "exif": 4,
+        "xmp": 5,
         "alpha": 5,
         "tiles": 10 + 152,
         "skipped units": 0,
@@ -161,6 +164,8 @@ def test_units_are_bound_to_their_place_and_file():
         ([(ALPHA, b""), (ALPHA, b""), tile(), tile()], "repeated", "alpha"),
         ([(EXIF, b""), (EXIF, b""), (ALPHA, b""), tile(), tile()], "repeated", "exif"),
         ([(ALPHA, b""), tile(), (EXIF, b""), tile()], "out of order", "exif"),
+        ([(XMP, b""), (EXIF, b""), (ALPHA, b""), tile(), tile()], "out of order", "exif"),
+        ([(XMP, b""), (XMP, b""), (ALPHA, b""), tile(), tile()], "repeated", "xmp"),
         ([(ALPHA, b"long enough for"), tile()], "1 of 2 tiles", "tile 1"),
         ([(ALPHA, b""), tile(), tile(), tile()], "14 bytes follow the last tile", "the end"),
         ([(ALPHA, b""), tile(), tile(), (SKIP_BIT, b"")], "6 bytes follow", "the end"),

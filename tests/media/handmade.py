@@ -23,10 +23,10 @@ def png(
     lines = b"".join(b"\0" + rows[y * stride : (y + 1) * stride] for y in range(height))
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     body = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(lines)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in body)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(kind, data) for kind, data in body)
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
@@ -152,3 +152,55 @@ def cmyk_profile(
         0xD32D,
     )
     return header + body
+
+
+def directory(order: str, start: int, entries: Iterable[tuple[int, int, int, bytes]]) -> bytes:
+    """A directory of TIFF at `start`: (tag, type, count, values) each; "<" or ">" is the order."""
+    entries = list(entries)
+    table, values = struct.pack(f"{order}H", len(entries)), b""
+    behind = start + 2 + 12 * len(entries) + 4
+    for tag, kind, count, data in entries:
+        place = data.ljust(4, b"\0")
+        if len(data) > 4:
+            place = struct.pack(f"{order}I", behind + len(values))
+            values += data + b"\0" * (len(data) % 2)
+        table += struct.pack(f"{order}HHI", tag, kind, count) + place
+    return table + bytes(4) + values
+
+
+def exif(orientation: int, order: str = "<") -> bytes:
+    """EXIF of a maker, an exposure time and a place, bare."""
+
+    def longs(*values: int) -> bytes:
+        return struct.pack(f"{order}{len(values)}I", *values)
+
+    photo = [(0x829A, 5, 1, longs(1, 100)), (0x927C, 7, 12, b"maker's note")]
+    place = [(1, 2, 2, b"N\0"), (2, 5, 3, longs(47, 1, 30, 1, 0, 1))]
+    size = len(directory(order, 8, [(0x010F, 2, 6, b"Maker\0"), *[(0, 4, 1, longs(0))] * 3]))
+    places = [8 + size, 8 + size + len(directory(order, 0, photo))]
+    root = [
+        (0x010F, 2, 6, b"Maker\0"),
+        (0x0112, 3, 1, struct.pack(f"{order}H", orientation)),
+        (0x8769, 4, 1, longs(places[0])),
+        (0x8825, 4, 1, longs(places[1])),
+    ]
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    parts = zip((8, *places), (root, photo, place), strict=True)
+    return mark + longs(8) + b"".join(directory(order, start, part) for start, part in parts)
+
+
+def jpeg_segment(marker: int, body: bytes, size: int | None = None) -> bytes:
+    """A segment of JPEG; `size` is what it says of its length, if not the truth."""
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2 if size is None else size) + body
+
+
+def riff_chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk of WebP."""
+    return kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+
+def webp_with(file: bytes, chunks: Iterable[bytes], width: int, height: int, flags: int) -> bytes:
+    """A simple WebP file, extended by chunks behind the picture."""
+    sizes = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    body = riff_chunk(b"VP8X", bytes([flags, 0, 0, 0]) + sizes) + file[12:] + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body

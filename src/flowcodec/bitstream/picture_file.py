@@ -22,6 +22,7 @@ from flowcodec.bitstream.units import (
     PLAIN,
     TILE_KINDS,
     UNIT_NAMES,
+    XMP,
     Unit,
     pack_hash,
     pack_unit,
@@ -43,7 +44,7 @@ __all__ = [
     "parse_picture",
 ]
 
-ORDER = (ICC, EXIF, ALPHA, LEARNED)  # tiles of all kinds stand in the last place
+ORDER = (ICC, EXIF, XMP, ALPHA, LEARNED)  # tiles of all kinds stand in the last place
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class PictureFile:
     alpha: bytes | None
     icc: bytes | None
     exif: bytes | None
+    xmp: bytes | None
     parts: dict[str, int]
 
 
@@ -82,12 +84,13 @@ def pack_picture(
     alpha: bytes | None = None,
     icc: bytes | None = None,
     exif: bytes | None = None,
+    xmp: bytes | None = None,
 ) -> bytes:
     """The bytes of a `.fci` file.
 
     `tiles` go row by row from the top left, whatever their offsets; `alpha` is what `pack_alpha`
-    returns, `icc` and `exif` are stored as they are. UsageError if header and units contradict each
-    other or a value is outside its range.
+    returns, `icc`, `exif` and `xmp` are stored as they are. UsageError if header and units
+    contradict each other or a value is outside its range.
     """
     parts = [pack_header(header)]
     if len(tiles) != header.tile_count:
@@ -96,7 +99,7 @@ def pack_picture(
         raise UsageError("the header's alpha flag and the alpha bytes contradict each other")
 
     crc = unpack_unsigned(parts[0][-CRC_BYTES:])
-    payloads = [(ICC, icc), (EXIF, exif), (ALPHA, alpha)]
+    payloads = [(ICC, icc), (EXIF, exif), (XMP, xmp), (ALPHA, alpha)]
     payloads += [(tile.type, pack_hash(tile.hash, "a tile") + tile.data) for tile in tiles]
     for type, payload in payloads:
         if payload is not None:
@@ -119,7 +122,10 @@ def parse_picture(data: bytes) -> PictureFile:
     _check_room_for_tiles(header, reader)
 
     parts = {"header": size, "unit frames": 0, "hashes": 0}
-    parts |= {UNIT_NAMES[type]: 0 for type in (ICC, EXIF, ALPHA)} | {"tiles": 0, "skipped units": 0}
+    parts |= {UNIT_NAMES[type]: 0 for type in (ICC, EXIF, XMP, ALPHA)} | {
+        "tiles": 0,
+        "skipped units": 0,
+    }
     single: dict[int, bytes] = {}
     tiles: list[Tile] = []
     earliest = 0
@@ -150,7 +156,8 @@ def parse_picture(data: bytes) -> PictureFile:
     if reader.left:
         reader.unit = "the end"
         raise reader.error(f"{reader.left} bytes follow the last tile, where the file must end")
-    return PictureFile(header, tiles, single.get(ALPHA), single.get(ICC), single.get(EXIF), parts)
+    alpha, icc, exif, xmp = (single.get(type) for type in (ALPHA, ICC, EXIF, XMP))
+    return PictureFile(header, tiles, alpha, icc, exif, xmp, parts)
 
 
 def _check_room_for_tiles(header: PictureHeader, reader: Reader) -> None:
@@ -165,7 +172,7 @@ def _check_room_for_tiles(header: PictureHeader, reader: Reader) -> None:
 
 def _check_place(header: PictureHeader, unit: Unit, earliest: int, alpha_seen: bool) -> None:
     if _place(unit.type) < earliest:
-        trouble = "the unit is repeated or out of order: icc, exif, alpha, tiles is the order"
+        trouble = "the unit is repeated or out of order: icc, exif, xmp, alpha, tiles is the order"
     elif unit.type == ALPHA and not header.alpha:
         trouble = "there is an alpha unit, but the header says that the picture has no alpha"
     elif unit.type in TILE_KINDS and header.alpha and not alpha_seen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import sys
@@ -72,6 +71,7 @@ class Report:
     quality: float
     seconds: float
     verified: float | None
+    notes: tuple[str, ...]
 
 
 @click.command(epilog=EXAMPLES)
@@ -95,7 +95,9 @@ class Report:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Fail unless the picture is as near to ORIGINAL as its encoder measured.",
 )
-@click.option("--strip", is_flag=True, help="Leave out ICC profile and EXIF.")
+@click.option(
+    "--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP; other colours become sRGB."
+)
 @click.option("--start", type=click.FloatRange(0), help="Videos: begin at this time, in seconds.")
 @click.option("--frames", type=click.IntRange(1), help="Videos: decode so many frames at most.")
 @click.option(
@@ -175,9 +177,12 @@ def command(
     )
 
     def show(report: Report) -> None:
-        if not quiet:
-            text = json.dumps(_as_object(report)) if as_json else _as_line(report)
-            print(text, file=sys.stderr if to_pipe else sys.stdout, flush=True)
+        if quiet:
+            return
+        for note in report.notes:
+            print(f"{report.output}: note: {note}", file=sys.stderr)
+        text = json.dumps(_as_object(report)) if as_json else _as_line(report)
+        print(text, file=sys.stderr if to_pipe else sys.stdout, flush=True)
 
     run_jobs(Task(options, _prepare, _decode), todo, jobs, show, "decoding")
 
@@ -219,6 +224,7 @@ _codecs = lru_cache(maxsize=1)(Codecs)
 def _decode(options: Options, job: Job) -> Report:
     from flowcodec.bitstream.picture_file import parse_picture
     from flowcodec.media.picture import write_picture
+    from flowcodec.media.stripping import stripped
 
     started = time.perf_counter()
     with naming(job.source):
@@ -228,10 +234,10 @@ def _decode(options: Options, job: Job) -> Report:
         picture = _codecs(options).codec_for(file).decode_parsed(file)
         verified = _verified(options.verify, file, picture) if options.verify else None
     if options.strip:
-        picture = dataclasses.replace(picture, icc=None, exif=None)
+        picture = stripped(picture)
     kind = format_named(options.format) if options.format else format_of(Path(job.target))
     with output_file(job.target) as stream:
-        write_picture(picture, stream, kind.name)
+        notes = write_picture(picture, stream, kind.name)
     return Report(
         input=job.source,
         output=job.target,
@@ -241,6 +247,7 @@ def _decode(options: Options, job: Job) -> Report:
         quality=file.header.quality / 1000,
         seconds=time.perf_counter() - started,
         verified=verified,
+        notes=(*picture.notes, *notes),
     )
 
 
@@ -248,8 +255,11 @@ def _verified(original: Path, file: PictureFile, picture: Picture) -> float:
     """PSNR against the original, which must be what the encoder stored."""
     from flowcodec.codecs.picture import verify
     from flowcodec.media.picture import read_picture
+    from flowcodec.media.stripping import stripped
 
     reference = read_picture(original)
+    if file.icc is None and reference.icc is not None:
+        reference = stripped(reference)  # as its encoder was told to
     if reference.pixels.shape != picture.pixels.shape:
         raise FlowcodecError(
             f"{original} is not the original: it is {_shape(reference)}, the file {_shape(picture)}"
@@ -270,6 +280,7 @@ def _as_object(report: Report) -> dict[str, Any]:
         "bytes": report.bytes,
         "quality": report.quality,
         "seconds": round(report.seconds, 3),
+        "notes": list(report.notes),
     }
     if report.verified is not None:
         found["psnr"] = round(report.verified, 4) if math.isfinite(report.verified) else None

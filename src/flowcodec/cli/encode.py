@@ -5,7 +5,6 @@ Videos go their own way: `encode_video`.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import sys
@@ -129,7 +128,9 @@ class Report:
 @click.option("--target-size", type=Size(), help="At most so many bytes: 40000, 40k, 1.5M.")
 @click.option("--target-psnr", type=float, help="At least so many dB, in as few bytes as it gets.")
 @weights_options
-@click.option("--strip", is_flag=True, help="Leave out ICC profile and EXIF.")
+@click.option(
+    "--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP; other colours become sRGB."
+)
 @click.option(
     "--tile",
     type=int,
@@ -265,12 +266,13 @@ def _prepare(options: Options) -> None:
 
 def _encode(options: Options, job: Job) -> Report:
     from flowcodec.media.picture import read_picture
+    from flowcodec.media.stripping import stripped
 
     started = time.perf_counter()
     with naming(job.source):
         picture = read_picture(sys.stdin.buffer if job.source == PIPE else Path(job.source))
         if options.strip:
-            picture = dataclasses.replace(picture, icc=None, exif=None)
+            picture = stripped(picture)
         found = _reach(options, picture, job.source)
     with output_file(job.target) as stream:
         stream.write(found.coded.data)

@@ -156,6 +156,7 @@ class PictureCodec:
             alpha=None if picture.alpha is None else alpha_plane.pack_alpha(picture.alpha),
             icc=picture.icc,
             exif=picture.exif,
+            xmp=picture.xmp,
         )
         return EncodedPicture(data, chosen, psnr, pixels)
 
@@ -197,7 +198,7 @@ class PictureCodec:
                 else:
                     part(pixels, box)[:] = open_tile(tile, box, header.quality, pixels.shape[2])
         self._complete(latents, header, file.tiles, pixels)
-        return Picture(pixels, alpha, file.icc, file.exif)
+        return Picture(pixels, alpha, file.icc, file.exif, file.xmp)
 
     def _room(self, header: PictureHeader) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Empty latents (M, h, w) and pixels (H, W, 3 or 1) of a whole picture."""

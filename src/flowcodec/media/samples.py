@@ -80,8 +80,8 @@ def _avif_bits(head: bytes) -> int:
     return {0x40: 10, 0x60: 12}.get(flags & 0x60, 8)
 
 
-def to_samples(image: ImageFile.ImageFile, kind: SampleType) -> Samples:
-    """The samples of `image`, which is decoded here if it was not.
+def to_samples(image: ImageFile.ImageFile, kind: SampleType, icc: bytes | None) -> Samples:
+    """The samples of `image`, which is decoded here if it was not; `icc` is its ICC profile.
 
     Beyond 8 bits a sample is scaled so that full brightness becomes 255, and rounded; where
     Pillow itself has cut a 16-bit colour picture to 8 bits, that is the upper byte. Floats count
@@ -98,7 +98,7 @@ def to_samples(image: ImageFile.ImageFile, kind: SampleType) -> Samples:
     if mode in ("F", "I") or mode.startswith("I;16"):
         reduce = _scaling(kind)
     elif mode == "CMYK":
-        transform, how = to_srgb(mode, image.info.get("icc_profile"))
+        transform, how = to_srgb(mode, icc)
         reduce, profiled = managed(transform), False
         notes.append(how)
     elif kind.gray and mode == "RGBA":

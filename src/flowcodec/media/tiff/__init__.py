@@ -2,7 +2,7 @@
 
 Files are taken apart here and not by Pillow, whose reader of TIFF knows some hundred combinations,
 takes others for one of these, and reads uncompressed pixels by the name that a file once had. Its
-libtiff undoes compression, strip by strip; its reader of directories gives EXIF.
+libtiff undoes compression, strip by strip; what describes a picture is read by `containers.tiff`.
 
 tags      the first directory of a file, strictly read
 layout    how the pixels of the first picture are stored, and which ways are refused

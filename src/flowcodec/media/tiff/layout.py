@@ -22,7 +22,6 @@ class Tag(IntEnum):
     PHOTOMETRIC = 262
     FILL_ORDER = 266
     STRIP_OFFSETS = 273
-    ORIENTATION = 274
     SAMPLES = 277
     ROWS_PER_STRIP = 278
     STRIP_COUNTS = 279
@@ -41,9 +40,7 @@ class Tag(IntEnum):
     YCBCR_COEFFICIENTS = 529
     YCBCR_SUBSAMPLING = 530
     REFERENCE_BLACK_WHITE = 532
-    XMP = 700
     IMAGE_DEPTH = 32997
-    ICC_PROFILE = 34675
 
 
 class Photometric(IntEnum):
@@ -129,7 +126,6 @@ class Layout:
     columns, rows: the size of a strip or tile.
     offsets, counts: of each strip or tile, plane by plane; counts are 0 where nothing is said.
     jpeg_tables, t4_options: what the decoders of JPEG and of fax have to know beside the data.
-    orientation: as in EXIF, 1 to 8; 0 where it says nothing or cannot be read.
     sampling: how many pixels beside and below each other share a colour in YCbCr; JPEG says it
         itself.
     """
@@ -153,7 +149,6 @@ class Layout:
     counts: NDArray[np.int64]
     jpeg_tables: bytes
     t4_options: int
-    orientation: int
     sampling: tuple[int, int]
 
     @property
@@ -225,7 +220,6 @@ def read_layout(tags: Tags) -> Layout:
         counts=tags.integers(Tag.TILE_COUNTS if tiled else Tag.STRIP_COUNTS),
         jpeg_tables=tags.data(Tag.JPEG_TABLES),
         t4_options=tags.integer(Tag.T4_OPTIONS, 0),
-        orientation=_orientation(tags),
         sampling=_sampling(tags, photometric, compression),
     )
 
@@ -328,13 +322,6 @@ def _sampling(tags: Tags, photometric: int, compression: int) -> tuple[int, int]
         return 1, 1
     across, down = tags.integers(Tag.YCBCR_SUBSAMPLING).tolist() or (2, 2)
     return across, down
-
-
-def _orientation(tags: Tags) -> int:
-    try:
-        return tags.integer(Tag.ORIENTATION, 1)
-    except ValueError:
-        return 0
 
 
 _KINDS = {1: "u", 2: "i", 3: "f"}

@@ -1,16 +1,13 @@
 """What the stored samples of a TIFF picture mean: `open_tiff`, `tiff_samples`."""
 
 from collections.abc import Callable
-from io import BytesIO
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
-from PIL.ExifTags import IFD
+from PIL import Image
 
 from flowcodec.errors import MediaError
-from flowcodec.media.exif import turned
 from flowcodec.media.samples import Samples, depth_notes, managed, scaled, to_srgb
 from flowcodec.media.tiff.layout import (
     ASSOCIATED,
@@ -29,53 +26,29 @@ from flowcodec.media.tiff.layout import (
 from flowcodec.media.tiff.rows import bands
 from flowcodec.media.tiff.tags import Tags
 
-# A file with a directory that has no tags.
-_EMPTY = b"MM\0*\0\0\0\x08\0\0\0\0\0\0"
-
 Reduce = Callable[[NDArray[Any]], NDArray[np.uint8]]
 """From stored samples (rows, width, samples) to 8-bit ones."""
 
 
-class TiffPicture(TiffImagePlugin.TiffImageFile):
-    """A TIFF file of which Pillow reads EXIF and XMP; it is never asked for pixels.
-
-    `tiff_samples` gives them. `lost` are notes on metadata that could not be read.
-    """
+class TiffPicture:
+    """A TIFF file that is open; `tiff_samples` gives its pixels."""
 
     def __init__(self, stream: BinaryIO, tags: Tags, layout: Layout):
         self.stream, self.tags, self.layout = stream, tags, layout
-        self.lost: list[str] = []
-        # Pillow takes a big-endian BigTIFF for a TIFF, and finds a directory where there is none.
-        unknown = tags.big and tags.order == ">"
-        try:
-            super().__init__(BytesIO(_EMPTY) if unknown else stream)
-        except Exception:
-            unknown = True
-            super().__init__(BytesIO(_EMPTY))
-        if unknown and any(tag in tags for tag in (IFD.Exif, IFD.GPSInfo, Tag.XMP)):
-            self.lost.append("EXIF and XMP were left out, since they could not be read")
-        try:
-            icc = tags.data(Tag.ICC_PROFILE)
-        except ValueError:
-            icc = b""
-            self.lost.append("the ICC profile was left out, since it could not be read")
-        if icc:
-            self.info["icc_profile"] = icc
+        self.size = layout.width, layout.height
 
     @property
     def n_frames(self) -> int:
         return self.tags.directories()
 
-    def getexif(self) -> Image.Exif:
-        """Pillow's, without an orientation, which is a matter of the pixels here."""
-        exif = super().getexif()
-        exif[Tag.ORIENTATION] = 1
-        return exif
+    def __enter__(self) -> "TiffPicture":
+        return self
 
-    def _setup(self) -> None:
-        """Pillow's hook after each directory, where it would look for a mode that it knows."""
-        self._mode = "L"
-        self._size = self.layout.width, self.layout.height
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing: the file is whose who has opened it."""
 
 
 def open_tiff(stream: BinaryIO, name: str) -> TiffPicture:
@@ -92,12 +65,11 @@ def open_tiff(stream: BinaryIO, name: str) -> TiffPicture:
             f"cannot read {name}: this TIFF {unread}, which is not read; "
             "save it as plain RGB or gray, or as PNG"
         )
-    stream.seek(0)
     return TiffPicture(stream, tags, layout)
 
 
-def tiff_samples(picture: TiffPicture) -> Samples:
-    """The samples of `picture`, decoded here and turned upright.
+def tiff_samples(picture: TiffPicture, icc: bytes | None) -> Samples:
+    """The samples of `picture`, decoded here; `icc` is its ICC profile.
 
     Integers count from black to full brightness over the whole range of their bits, from the
     lowest one if they are signed, and are rounded to 8 bits. Floats count from 0 to 1 and what
@@ -106,7 +78,7 @@ def tiff_samples(picture: TiffPicture) -> Samples:
     layout, tags = picture.layout, picture.tags
     meaning = _meaning(layout)
     channels = CHANNELS[meaning]
-    reduce, notes, profiled = _colours(meaning, layout, tags, picture.info.get("icc_profile"))
+    reduce, notes, profiled = _colours(meaning, layout, tags, icc)
     place, premultiplied, more = _alpha(layout)
     shape = layout.height, layout.width
     pixels = np.empty((*shape, 1 if meaning in GRAYS else 3), np.uint8)
@@ -122,11 +94,7 @@ def tiff_samples(picture: TiffPicture) -> Samples:
                 pixels[here] = _divided(colours, veil, layout)
                 continue
         pixels[here] = reduce(colours)
-    notes = (*_notes_of_samples(layout), *notes, *more, *picture.lost)
-    if layout.orientation not in range(1, 9):
-        notes += ("its orientation says nothing and was ignored",)
-    pixels = turned(pixels, layout.orientation)
-    alpha = alpha if alpha is None else turned(alpha, layout.orientation)
+    notes = (*_notes_of_samples(layout), *notes, *more)
     return Samples(pixels, alpha, notes, profiled)
 
 
