@@ -388,3 +388,20 @@ def test_exif_may_begin_twice():
     picture = read_picture(io.BytesIO(data[:2] + handmade.jpeg_segment(0xE1, twice) + data[2:]))
     assert picture.pixels.shape == (6, 4, 3)
     assert picture.exif == handmade.exif(1)
+
+
+def test_exif_of_a_bigtiff_is_read():
+    picture = read_picture(saved(Image.fromarray(PIXELS), "TIFF", exif=exif_with(6), big_tiff=True))
+    assert np.array_equal(picture.pixels, np.rot90(PIXELS, -1))
+    exif = parsed(picture.exif)
+    assert exif[Base.Make] == "Maker"
+    assert float(exif.get_ifd(IFD.Exif)[Base.ExposureTime]) == 0.01
+
+
+def test_a_gain_map_is_not_taken_for_a_picture():
+    pages = [Image.new("RGB", (16, 16), colour) for colour in ("white", "gray")]
+    data = saved(pages[0], "MPO", save_all=True, append_images=pages[1:]).getvalue()
+    xmp = b'http://ns.adobe.com/xap/1.0/\0<x hdrgm:Version="1.0"/>'
+    picture = read_picture(io.BytesIO(data[:2] + handmade.jpeg_segment(0xE1, xmp) + data[2:]))
+    assert picture.pixels.min() > 250
+    assert picture.notes == ("left out: a gain map for HDR screens",)

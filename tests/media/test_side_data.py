@@ -378,3 +378,26 @@ def test_whatever_happened_to_side_chunks_the_pixels_are_right():
             ), chunks
         if number % 4 == 0:
             check_every_format(picture)
+
+
+def test_what_follows_the_image_data_of_a_png_does_not_cost_them():
+    whole = png_with()
+    for data in (
+        whole[:-12],
+        whole[:-6],
+        whole[:-12] + b"\0" * 50,
+        whole[:-12] + b"\0\0\0\x09tEXtA",
+    ):
+        picture = read(data)
+        assert np.array_equal(picture.pixels, PIXELS)
+        assert len(picture.notes) >= 1
+    assert read(whole + b"more").notes == ()
+
+
+def test_links_without_end_are_not_followed():
+    count = 2000
+    links = [(0x8769, 4, 1, struct.pack("<I", 8 + 18 * (number + 1))) for number in range(count)]
+    nested = b"".join(directory("<", 0, [link]) for link in links)
+    picture = read(png_with((b"eXIf", b"II*\0\x08\0\0\0" + nested)))
+    assert np.array_equal(picture.pixels, PIXELS)
+    check_every_format(picture)

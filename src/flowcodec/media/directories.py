@@ -18,13 +18,16 @@ HEADER_BYTES = 8
 
 SHORT, LONG = 3, 4
 _BYTES = (1, 6, 7)
-_SHORTS = (SHORT, 8)
 _LONGS = (LONG, 9, 13)
 _OFFSETS = (LONG, 13, 16, 18)
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
 _BIG_SIZES = _SIZES | {16: 8, 17: 8, 18: 8}
 _MOST_ENTRIES = 1 << 16
-_LINKS = (IFD.Exif, IFD.GPSInfo, IFD.Interop)
+_LINKS: dict[int | None, tuple[int, ...]] = {
+    None: (IFD.Exif, IFD.GPSInfo),
+    IFD.Exif: (IFD.Interop,),
+}
+"""Which tags link to a directory, by the tag that has led to the one in which they stand."""
 
 
 class Bytes(Protocol):
@@ -176,6 +179,7 @@ def _read(
     offset: int,
     taken: list[tuple[int, int]],
     wanted: Container[int] | None = None,
+    parent: int | None = None,
 ) -> Directory:
     found = Directory(offset, faults=1)
     place = offset + layout.count_bytes
@@ -198,9 +202,9 @@ def _read(
         if wanted is not None and layout.number(raw[:2]) not in wanted:
             continue
         entry = _entry(data, layout, raw, room)
-        if entry is not None and entry.tag in _LINKS:
+        if entry is not None and entry.tag in _LINKS.get(parent, ()):
             below = _linked(data, layout, entry, taken)
-            if below is None:
+            if below is None or entry.tag in found.links:
                 entry = None
             else:
                 found.links[entry.tag] = below
@@ -249,7 +253,7 @@ def _linked(
     """The directory that an entry links to, or None where there is none to be read."""
     if entry.type not in _OFFSETS or entry.count != 1:
         return None
-    below = _read(data, layout, layout.number(entry.data), taken)
+    below = _read(data, layout, layout.number(entry.data), taken, parent=entry.tag)
     return below if below.end else None
 
 

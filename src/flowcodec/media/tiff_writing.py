@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from PIL.ExifTags import Base
 from PIL.TiffImagePlugin import EXTRASAMPLES, ICCPROFILE, XMP
 
-from flowcodec.errors import MediaError
 from flowcodec.media.directories import (
     HEADER_BYTES,
     LONG,
@@ -35,7 +34,7 @@ def write_tiff(
 ) -> None:
     """Write samples (H, W, 1 to 4), alpha last, as TIFF.
 
-    Raises MediaError where the file would be larger than TIFF can be.
+    Raises ValueError where the file would be larger than TIFF can be.
     """
     height, width, channels = planes.shape
     layout = tags.layout
@@ -51,7 +50,7 @@ def write_tiff(
         return Entry(tag, type, len(values), data)
 
     if start > _MOST:
-        raise MediaError("it would have more than 4 GiB, which TIFF does not hold; use PNG")
+        raise ValueError("it would have more than 4 GiB; use PNG")
     entries = [
         *tags.directory.entries,
         numbers(Base.ImageWidth, LONG, width),
@@ -73,7 +72,7 @@ def write_tiff(
         entries.append(Entry(XMP, _BYTE, len(xmp), xmp))
     directory = packed(Directory(entries=entries, links=tags.directory.links), layout, start)
     if start + len(directory) > _MOST:
-        raise MediaError("it would have more than 4 GiB, which TIFF does not hold; use PNG")
+        raise ValueError("it would have more than 4 GiB; use PNG")
     mark = next(mark for mark, order in MARKS.items() if order == layout.order)
     target.write(mark + layout.stored(start, 4))
     target.write(np.ascontiguousarray(planes).data)

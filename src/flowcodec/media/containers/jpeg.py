@@ -23,6 +23,7 @@ _NAMES = {_APP0: b"JFIF", _APP14: b"Adobe"}
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _MORE_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _ICC = b"ICC_PROFILE\0"
+_GAIN_MAP = b"hdrgm:Version"  # one of the pictures brightens the first
 _PICTURES = 0xB001  # how many a multi-picture file has
 
 
@@ -140,6 +141,9 @@ def _side(found: _Found) -> SideData:
             side.icc = b"".join(parts[index] for index in sorted(parts))
         else:
             side.notes.append("an ICC profile of which parts are missing was dropped")
+    if side.frames and side.xmp and _GAIN_MAP in side.xmp:
+        side.frames = None
+        found.left_out.append("a gain map for HDR screens")
     if found.left_out:
         side.notes.append(f"left out: {listed(found.left_out)}")
     return side

@@ -17,6 +17,7 @@ MAX_INFLATED = 1 << 24
 _XMP = b"XML:com.adobe.xmp"
 _RAW_PROFILE = re.compile(rb"Raw profile type (exif|APP1|xmp|iptc|8bim|icc|icm)", re.IGNORECASE)
 _END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
+_END_OF_FILE = b"    "  # instead of a type
 _BLOCK = 1 << 20
 _GRAY, _RGB, _PALETTE = 0, 2, 3
 
@@ -69,7 +70,9 @@ def take_apart(stream: BinaryIO) -> tuple[BinaryIO, SideData]:
     """
     found = _Found()
     for chunk in _chunks(stream):
-        if chunk.critical:
+        if chunk.type == _END_OF_FILE:
+            found.side.notes.append("what follows its image data is damaged or cut short")
+        elif chunk.critical:
             _keep(found, chunk)
         elif not chunk.whole and chunk.type == b"tRNS":
             raise ValueError(
@@ -87,16 +90,15 @@ def take_apart(stream: BinaryIO) -> tuple[BinaryIO, SideData]:
 
 
 def _chunks(stream: BinaryIO) -> Iterator[_Chunk]:
-    """The chunks up to IEND, or to the end of the file if that comes first."""
+    """The chunks up to IEND; where that is missing, one that says so is the last."""
     start = len(SIGNATURE)
     while True:
         stream.seek(start)
         head = stream.read(8)
-        if len(head) < 8:
-            return
-        size, type = struct.unpack(">I4s", head)
+        size, type = struct.unpack(">I4s", head.ljust(8, b"\0"))
         if not type.isalpha() or size >= 1 << 31:
-            raise ValueError(f"no chunk begins at byte {start}, where one must")
+            yield _Chunk(_END_OF_FILE, start, 0, b"", False)
+            return
         crc, left = zlib.crc32(type), size
         kept = []
         while left and (block := stream.read(min(left, _BLOCK))):
