@@ -25,7 +25,8 @@ from benchmarks.__main__ import picture
 from benchmarks.machine import cpu_name
 from benchmarks.processes import ROOT, mosaic
 from flowcodec.bitstream.video_file import read_groups
-from flowcodec.codecs.video import VideoCodec, thousandths
+from flowcodec.codecs.settings import thousandths
+from flowcodec.codecs.video import VideoCodec
 from flowcodec.evaluation.metrics import Pixels
 from flowcodec.media.video_format import usual_format
 from flowcodec.media.video_writing import create_video

@@ -13,7 +13,7 @@ from flowcodec.bitstream.numbers import pack_signed, pack_unsigned, pack_varint,
 from flowcodec.bitstream.units import SKIP_BIT
 from flowcodec.bitstream.video_file import open_index, read_groups
 from flowcodec.bitstream.video_frames import FRAME_KINDS, INTER, INTRA, REPEAT
-from flowcodec.bitstream.video_groups import INDEX, INDEX_FIELDS
+from flowcodec.bitstream.video_groups import INDEX, INDEX_FIELDS, Damage
 from flowcodec.bitstream.video_header import pack_video_header
 from flowcodec.bitstream.video_index import END
 from flowcodec.errors import FormatError
@@ -242,7 +242,7 @@ def test_a_missing_unit_costs_its_group_only():
 
 def test_an_index_that_is_missing_or_damaged_is_made_again():
     whole = open_index(BytesIO(SAMPLE))
-    for data in (SAMPLE[: EDGES[-1]], SAMPLE[:-5], SAMPLE + b"more", SAMPLE[:-10] + bytes(10)):
+    for data in (SAMPLE[: EDGES[-1]], SAMPLE[:-5], SAMPLE[:-10] + bytes(10)):
         damage = []
         index = open_index(BytesIO(data), damage.append)
         assert list(index.places) == list(whole.places)
@@ -251,6 +251,19 @@ def test_an_index_that_is_missing_or_damaged_is_made_again():
         assert told.text.endswith("; its groups are looked for one by one")
         with pytest.raises(FormatError):
             open_index(BytesIO(data))
+
+
+@pytest.mark.parametrize("more", [b"\n", b"more" * 30_000, SAMPLE, SAMPLE[-30:]])
+def test_what_follows_the_index_is_passed_over_and_told(more):
+    data, damage = SAMPLE + more, []
+    index = open_index(BytesIO(data), damage.append)
+    assert list(index.places) == list(open_index(BytesIO(SAMPLE)).places)
+    groups = list(read_groups(BytesIO(data), damage.append)[1])
+    assert lost(groups) == []
+    expected = Damage(len(SAMPLE), "index", "what follows the index is passed over", harmless=True)
+    assert damage == [expected] * 2
+    assert len(list(read_groups(BytesIO(data))[1])) == len(groups)
+    open_index(BytesIO(data))
 
 
 def test_frames_of_lost_groups_lead_to_the_next_group():

@@ -128,16 +128,19 @@ def test_folders_are_mirrored_and_one_error_does_not_stop_the_others(run, photo,
     write_picture(Picture(draw(2, 20, 50)), folder / "deep" / "b.png")
     status, out, err = run("encode", folder, photo, "-o", tmp_path / "out", "--json")
     assert status == 2
-    assert err.count("\n") == 1
-    assert "damaged.png" in err
+    error, summary = err.splitlines()
+    assert error.startswith(f"flowcodec: error: cannot read {folder / 'damaged.png'}: ")
+    assert summary == "flowcodec: 3 coded, 1 failed"
     made = sorted(
         str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")
     )
     assert made == ["a.fci", "deep/b.fci", "photo.fci"]
-    assert [json.loads(line)["width"] for line in out.splitlines()] == [30, 50, 90]
+    first, failed, *others = map(json.loads, out.splitlines())
+    assert [told["width"] for told in (first, *others)] == [30, 50, 90]
+    assert failed == {"input": str(folder / "damaged.png"), "error": failed["error"]}
 
     status, out, err = run("decode", tmp_path / "out", "-o", tmp_path / "back", "--format", "ppm")
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, "flowcodec: 3 decoded\n")
     assert len(out.splitlines()) == 3
     assert read_picture(tmp_path / "back" / "deep" / "b.ppm").width == 50
 
@@ -185,13 +188,16 @@ def test_what_was_changed_by_reading_is_told(run, tmp_path):
         (["encode", "photo.png", "-q", "9"], "not in the range"),
         (["encode", "photo.png", "-q", "3", "--target-psnr", "30"], "exclude each other"),
         (["encode", "photo.png", "--target-size", "40q"], "'40q' is no size"),
-        (["encode", "photo.png", "--target-bpp", "0"], "--target-bpp is a number above 0"),
+        (["encode", "photo.png", "--target-bpp", "0"], "0.0 is not in the range x>0"),
         (["encode", "photo.png", "--tile", "100"], "multiple of 64"),
         (["encode", "photo.png", "-o", "photo.png"], "is an input"),
         (["encode", "photo.png", "-o", "-", "--json"], "standard output"),
         (["encode", "photo.png", "other.png", "-o", "out.fci"], "need a folder"),
         (["encode", "photo.png", "other.png", "-o", "-"], "give a folder"),
-        (["encode", "photo.png", "photo.jpg", "-o", "out"], "would both become out/photo.fci"),
+        (
+            ["encode", "photo.png", "a/photo.png", "-o", "out/"],
+            "would both become out/photo.",
+        ),
         (["encode", "photo.png", "-"], "read alone"),
         (["encode", "missing.png"], "missing.png: No such file"),
         (["encode", "empty"], "no file of the wanted kind"),
@@ -265,7 +271,7 @@ def test_stripping_converts_colours_on_both_ways(run, profiled, tmp_path):
     kept = tmp_path / "kept.fci"
     run("encode", profiled, "-o", kept, "-q", "8")
     status, out, err = run("decode", kept, "-o", back, "--strip", "--json")
-    assert (status, err) == (0, f"{back}: note: {note}\n")
+    assert (status, err) == (0, f"{kept}: note: {note}\n")
     assert json.loads(out)["notes"] == [note]
     assert psnr(read_picture(back).pixels, expected) > 30
 
@@ -274,7 +280,7 @@ def test_what_a_format_does_not_hold_is_told(run, profiled, tmp_path):
     run("encode", profiled)
     words = ("decode", tmp_path / "photo.fci", "-o", tmp_path / "back.ppm")
     status, _, err = run(*words)
-    told = f"{tmp_path / 'back.ppm'}: note: PPM holds no ICC profile: it was left out\n"
+    told = f"{tmp_path / 'photo.fci'}: note: PPM holds no ICC profile: it was left out\n"
     assert (status, err) == (0, told)
     assert run(*words, "--quiet") == (0, "", "")
 

@@ -146,9 +146,6 @@ def test_info_for_people(run, sample):
 
 
 def test_info_for_programs(run, sample):
-    result = run("info", "--json", sample, "-", input="")
-    assert_error(result, "-: this is not a flowcodec file: it is empty")
-
     (first, second) = json.loads(run("info", "--json", sample, sample).stdout)
     assert first == second
     assert first["file"] == str(sample)
@@ -158,6 +155,23 @@ def test_info_for_programs(run, sample):
     assert first["tiles"][1]["hash"] == "55667788"
     assert [tile["kind"] for tile in first["tiles"]] == ["learned", "plain"]
     assert sum(first["parts"].values()) == first["bytes"] == sample.stat().st_size
+
+
+def test_info_goes_on_after_what_it_cannot_read(run, sample):
+    result = run("info", sample, "missing.fci", "-", sample, input="")
+    assert result.returncode == 2
+    lines = result.stderr.splitlines()
+    assert lines[0] == "flowcodec: error: missing.fci: No such file or directory"
+    assert lines[1].startswith("flowcodec: error: -: this is not a flowcodec file: it is empty")
+    assert len(lines) == 2
+    assert result.stdout.count(f"{sample}\n") == 2
+
+    result = run("info", "--json", sample, "missing.fci", sample)
+    assert result.returncode == 2
+    first, bad, second = json.loads(result.stdout)
+    assert first == second
+    assert bad == {"file": "missing.fci", "error": "missing.fci: No such file or directory"}
+    assert result.stderr.count("\n") == 1
 
 
 def test_info_names_the_place_of_damage(run, sample, tmp_path):

@@ -1,11 +1,14 @@
 """Files of a wanted size, where size goes with quality in a way that the search does not know."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowcodec.codecs.pace import HIGHEST, LOWEST, Aim
+from flowcodec.codecs.pace import ATTEMPTS, HIGHEST, LOWEST, NEAR, Aim
+from flowcodec.errors import UsageError
 
 GOP = 8
 
@@ -20,15 +23,24 @@ def sizes(stretch, quality):
     return [8 * size(alone, quality), *(size(busy, quality) for busy in rest)]
 
 
-def coded(aim, frames):
-    """The bytes of a video whose groups follow the aim's pace."""
-    pace, total = aim.pace(), 0
+def coded(pace, frames, sizes=sizes):
+    """The bytes of a video whose groups follow a pace."""
+    total = 0
     for start in range(0, len(frames), GOP):
         group = frames[start : start + GOP]
         found = sum(sizes(group, pace.next()))
         pace.note(found, len(group))
         total += found
     return total
+
+
+def reached(aim, frames, sizes=sizes):
+    """The bytes of the file that is taken, and how many it took."""
+    for attempt in itertools.count(1):
+        pace = aim.pace()
+        total = coded(pace, frames, sizes)
+        if aim.takes(total, pace):
+            return total, attempt
 
 
 @given(st.integers(0, 10**6), st.integers(1, 400), st.floats(0.1, 0.9))
@@ -40,20 +52,36 @@ def test_files_come_near_their_size(seed, count, place):
         sum(sum(sizes(frames[n : n + GOP], q)) for n in range(0, count, GOP))
         for q in (LOWEST, HIGHEST)
     )
-    target = lowest * (highest / lowest) ** place
+    limit = round(lowest * (highest / lowest) ** place)
     stretches = [frames[count * part // 3 :][:6] for part in range(3)]
-    aim = Aim.of(sizes, stretches, target, count, GOP)
-    for _ in range(3):
-        total = coded(aim, frames)
-        if aim.met(total):
-            break
-        aim.correct(total)
-    assert total == pytest.approx(target, rel=0.05)
+    total, attempts = reached(Aim.of(sizes, stretches, limit, count, GOP), frames)
+    assert NEAR * limit <= total <= limit
+    assert attempts <= ATTEMPTS
 
 
-@pytest.mark.parametrize(("factor", "quality"), [(1e-3, LOWEST), (1e3, HIGHEST)])
-def test_a_size_out_of_reach_gets_the_nearest_quality(factor, quality):
+def test_a_size_below_the_lowest_quality_is_told_early():
     frames = [100.0] * 40
-    aim = Aim.of(sizes, [frames[:6]], factor * sum(sizes(frames, 4.0)), 40, GOP)
-    pace = aim.pace()
-    assert pace.next() == quality
+    limit = round(0.3 * sum(sum(sizes(frames[n : n + GOP], LOWEST)) for n in range(0, 40, GOP)))
+    aim = Aim.of(sizes, [frames[:6]], limit, 40, GOP)
+    with pytest.raises(UsageError, match=f"{limit:,} bytes: at quality 1, 16 of its 40 frames"):
+        reached(aim, frames)
+
+
+def test_a_size_above_the_highest_quality_gets_that():
+    frames = [100.0] * 40
+    highest = sum(sum(sizes(frames[n : n + GOP], HIGHEST)) for n in range(0, 40, GOP))
+    aim = Aim.of(sizes, [frames[:6]], 3 * highest, 40, GOP)
+    assert reached(aim, frames) == (highest, 1)
+
+
+@pytest.mark.parametrize("jump", [1.0, 1.5, 3.0])
+def test_a_limit_is_kept_where_size_hardly_follows(jump):
+    """Sizes of steps: what the search wishes for is not to be had."""
+    frames = [100.0] * GOP
+
+    def stepped(stretch, quality):
+        return sizes(stretch, LOWEST if quality < 4.5 else LOWEST + jump)
+
+    limit = sum(stepped(frames, 8.0)) - 1
+    total, _ = reached(Aim.of(stepped, [frames[:6]], limit, GOP, GOP), frames, stepped)
+    assert total == sum(stepped(frames, 1.0))

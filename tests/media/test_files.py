@@ -1,14 +1,18 @@
 """Listing picture files, and writing that never leaves half a file."""
 
 import os
+import signal
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from flowcodec.errors import MediaError
-from flowcodec.media.files import SUFFIXES, atomic_write, picture_files
+from flowcodec.media.files import atomic_write
+from flowcodec.media.folders import picture_files
+from flowcodec.media.formats import SUFFIXES
 
 
 def test_pictures_are_found_by_suffix_at_any_depth(tmp_path: Path):
@@ -30,7 +34,14 @@ def test_listing_needs_a_folder(tmp_path: Path):
         picture_files(tmp_path / "nowhere")
 
 
-def test_a_finished_write_replaces_the_file(tmp_path: Path):
+@pytest.fixture(params=["as the system offers", "with a hidden name"])
+def ways_to_write(request, monkeypatch):
+    """Systems that know files without a name, and those that do not."""
+    if request.param == "with a hidden name":
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+
+
+def test_a_finished_write_replaces_the_file(tmp_path: Path, ways_to_write):
     path = tmp_path / "out.bin"
     path.write_bytes(b"old")
     with atomic_write(path) as file:
@@ -42,7 +53,9 @@ def test_a_finished_write_replaces_the_file(tmp_path: Path):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_an_error_leaves_everything_as_it_was(tmp_path: Path, error: type[BaseException]):
+def test_an_error_leaves_everything_as_it_was(
+    tmp_path: Path, error: type[BaseException], ways_to_write
+):
     old, new = tmp_path / "old.bin", tmp_path / "new.bin"
     old.write_bytes(b"old")
     for path in (old, new):
@@ -59,7 +72,7 @@ def test_errors_of_other_files_pass_through(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_takes_no_file_is_named(tmp_path: Path):
+def test_a_place_that_takes_no_file_is_named(tmp_path: Path, ways_to_write):
     (tmp_path / "file").touch()
     for bad in (tmp_path / "missing" / "out.bin", tmp_path / "file" / "out.bin", tmp_path):
         with pytest.raises(MediaError, match=f"cannot write {bad}: "), atomic_write(bad) as file:
@@ -77,7 +90,7 @@ def test_a_full_disk_is_a_media_error():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Unix permissions")
-def test_permissions_and_links_stay(tmp_path: Path):
+def test_permissions_and_links_stay(tmp_path: Path, ways_to_write):
     private, link = tmp_path / "private.bin", tmp_path / "link.bin"
     private.write_bytes(b"old")
     private.chmod(0o600)
@@ -90,8 +103,25 @@ def test_permissions_and_links_stay(tmp_path: Path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Unix permissions")
-def test_new_files_have_the_usual_permissions(tmp_path: Path):
+def test_new_files_have_the_usual_permissions(tmp_path: Path, ways_to_write):
     (tmp_path / "usual").touch()
     with atomic_write(tmp_path / "ours") as file:
         file.write(b"x")
     assert os.stat(tmp_path / "ours").st_mode == os.stat(tmp_path / "usual").st_mode
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="needs files without a name")
+def test_a_killed_writer_leaves_nothing(tmp_path: Path):
+    try:
+        os.close(os.open(tmp_path, os.O_TMPFILE | os.O_RDWR))
+    except OSError:
+        pytest.skip("this file system has no files without a name")
+    code = (
+        "import os, signal, sys; from pathlib import Path;"
+        "from flowcodec.media.files import atomic_write\n"
+        "with atomic_write(Path(sys.argv[1])) as file:\n"
+        "    file.write(bytes(100_000)); file.flush(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, tmp_path / "out.bin"])
+    assert ended.returncode == -signal.SIGKILL
+    assert list(tmp_path.iterdir()) == []

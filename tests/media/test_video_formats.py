@@ -193,10 +193,10 @@ def test_what_is_left_out_is_noted(tmp_path):
         container.mux(picture.encode(None))
         container.mux(sound.encode(None))
     with open_video(path) as video:
-        assert video.notes == (
+        assert video.notes == [
             "its sound is left out",
             "its 10 bits a sample are rounded to 8",
-        )
+        ]
         for read, given in zip(video.frames, smooth(3), strict=True):
             assert np.abs(read.astype(int) - given).mean() < 3
 
@@ -215,11 +215,11 @@ def test_transparency_further_video_and_high_range_are_noted(tmp_path):
         for picture in pictures:
             container.mux(picture.encode(None))
     with open_video(path) as video:
-        assert video.notes == (
+        assert video.notes == [
             "its further video is left out",
             "its transparency is left out",
-            "its high dynamic range (PQ) is shown as if it were the usual one",
-        )
+            "its high dynamic range (PQ) is coded as if it were the usual one",
+        ]
 
 
 def test_subtitles_are_noted(tmp_path):
@@ -238,5 +238,5 @@ def test_subtitles_are_noted(tmp_path):
                 packet.stream = text
                 container.mux(packet)
     with open_video(path) as video:
-        assert video.notes == ("its subtitles are left out",)
+        assert video.notes == ["its subtitles are left out"]
         assert len(list(video.frames)) == 2

@@ -77,6 +77,14 @@ class PictureFile:
     xmp: bytes | None
     parts: dict[str, int]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was passed over, in words."""
+        after = self.parts.get("after the end", 0)
+        if not after:
+            return ()
+        return (f"what follows the picture was passed over ({after:,} bytes)",)
+
 
 def pack_picture(
     header: PictureHeader,
@@ -111,10 +119,10 @@ def pack_picture(
 def parse_picture(data: bytes) -> PictureFile:
     """Take a `.fci` file apart.
 
-    Everything is checked: magic, version, ranges, lengths, checksums, number and order of units,
-    and that nothing follows the last tile. Whatever is wrong is a FormatError with the offset and
-    the name of the unit. No more memory is taken than a small multiple of `len(data)`, whatever
-    geometry the header claims.
+    Everything is checked: magic, version, ranges, lengths, checksums, number and order of units.
+    Whatever is wrong is a FormatError with the offset and the name of the unit. What follows the
+    last tile is passed over: `notes` tells of it. No more memory is taken than a small multiple of
+    `len(data)`, whatever geometry the header claims.
     """
     header, size = parse_header(data)
     crc = unpack_unsigned(data[size - CRC_BYTES : size])
@@ -153,9 +161,7 @@ def parse_picture(data: bytes) -> PictureFile:
             earliest = _place(unit.type) + 1
             single[unit.type] = unit.payload
             parts[unit.name] += len(unit.payload)
-    if reader.left:
-        reader.unit = "the end"
-        raise reader.error(f"{reader.left} bytes follow the last tile, where the file must end")
+    parts["after the end"] = reader.left
     alpha, icc, exif, xmp = (single.get(type) for type in (ALPHA, ICC, EXIF, XMP))
     return PictureFile(header, tiles, alpha, icc, exif, xmp, parts)
 

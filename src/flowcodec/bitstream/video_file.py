@@ -17,6 +17,7 @@ from flowcodec.bitstream.numbers import CRC_BYTES, TICKS, unpack_unsigned
 from flowcodec.bitstream.video_frames import FRAME_KINDS, CodedFrame, Inter, Intra, Repeat
 from flowcodec.bitstream.video_groups import (
     INDEX,
+    Colour,
     Damage,
     Group,
     GroupHeader,
@@ -49,9 +50,14 @@ from flowcodec.bitstream.video_walk import Walk
 from flowcodec.bitstream.window import Window
 from flowcodec.errors import FormatError, UsageError
 
+UNFINISHED = "the file ends here, without its index"
+"""What is told of a file whose encoder was ended: all else may be whole."""
+
 __all__ = [
     "FRAME_KINDS",
+    "UNFINISHED",
     "CodedFrame",
+    "Colour",
     "Damage",
     "Group",
     "GroupHeader",
@@ -77,10 +83,14 @@ class VideoWriter:
     that is whole up to its last group.
     """
 
-    def __init__(self, stream: BinaryIO, header: VideoHeader):
-        """Write the header; UsageError names a field outside its range."""
+    def __init__(self, stream: BinaryIO, header: VideoHeader, colour: Colour | None = None):
+        """Write the header; UsageError names a field outside its range.
+
+        colour: of the source, where it is to be in the file; it stands in each group.
+        """
         self._stream = stream
         self._header = header
+        self._colour = colour
         self._listing = Listing()
         self._time = TICKS[0]
         self._size = 0
@@ -88,20 +98,30 @@ class VideoWriter:
         self._seed = unpack_unsigned(data[-CRC_BYTES:])
         self._append(data)
 
-    def write_group(self, frames: Sequence[CodedFrame], psnr: int) -> int:
+    def write_group(
+        self, frames: Sequence[CodedFrame], psnr: int, ending: int | None = None
+    ) -> int:
         """Append a group and return how many bytes it took.
 
         The first frame is intra, and times never fall, from group to group neither. `psnr` is that
         of the encoder's own reconstruction over all frames of the group, in hundredths of a dB
-        (65535: exact). UsageError where that is not so or a value is outside its range; then
-        nothing is written.
+        (65535: exact). `ending` is for how many ticks the last frame is shown, where that is to be
+        in the file. UsageError where that is not so or a value is outside its range; then nothing
+        is written.
         """
         if frames and frames[0].time < self._time:
             raise UsageError(
                 f"a group begins at the time {frames[0].time}, the frame before it has {self._time}"
             )
         group, data = pack_group(
-            self._header, self._seed, self._listing.groups, self._listing.frames, frames, psnr
+            self._header,
+            self._seed,
+            self._listing.groups,
+            self._listing.frames,
+            frames,
+            psnr,
+            self._colour,
+            ending,
         )
         self._append(data)
         self._listing.add(group, len(data))
@@ -150,9 +170,13 @@ def open_index(stream: BinaryIO, report: Report = refuse) -> "VideoIndex":
     try:
         places = _read_index(window, seed, begin)
     except FormatError as error:
-        report(Damage.of(error, "; its groups are looked for one by one"))
+        found: list[Damage] = []
         window.move(begin)
-        places = _scan(window, seed, report)
+        places, index = _scan(window, seed, found.append)
+        if index is None or found or not _is_followed(window, index, begin, found.append):
+            found.insert(0, Damage.of(error, "; its groups are looked for one by one"))
+        for damage in found:
+            report(damage)
     return VideoIndex(stream, header, seed, places, report)
 
 
@@ -240,18 +264,44 @@ def _groups(window: Window, header: VideoHeader, seed: int, report: Report) -> I
         group = read_frames(window, head, header, report)
         listing.add(group.header, group.length)
         yield group
-    report(Damage(window.offset, INDEX_UNIT, "the file ends here, without its index"))
+    report(Damage(window.offset, INDEX_UNIT, UNFINISHED))
 
 
 def _check_index(window: Window, head: Head, listing: Listing, report: Report) -> None:
-    """Compare the index with the groups that were read, and see that the file ends with it."""
+    """Compare the index with the groups that were read, and see what follows it."""
+    entries = _pass_index(window, head, report)
+    complete = listing.groups == head.values["groups"]
+    if complete and entries is not None and entries != listing.entries:
+        report(Damage(head.end, INDEX_UNIT, "the index lists other groups"))
+
+
+def _pass_index(window: Window, head: Head, report: Report) -> bytes | None:
+    """Go over an index whose head was read, and say what follows it. Its entries; None where they
+    are damaged, which is told."""
     size = head.values["size"] + CRC_BYTES + TRAILER_BYTES
     try:
-        entries = index_entries(head, window.peek(size + 1))
-        if listing.groups == head.values["groups"] and entries != listing.entries:
-            raise FormatError("the index lists other groups", offset=head.end, unit=INDEX_UNIT)
+        entries = index_entries(head, window.peek(size))
     except FormatError as error:
         report(Damage.of(error))
+        return None
+    window.skip(size)
+    if window.peek(1):
+        report(Damage(window.offset, INDEX_UNIT, "what follows the index is passed over", True))
+    return entries
+
+
+def _is_followed(window: Window, head: Head, begin: int, report: Report) -> bool:
+    """Whether an index is whole and true, and more bytes follow it, which is told."""
+    found: list[Damage] = []
+    entries = _pass_index(window, head, found.append)
+    if entries is None or not found:
+        return False
+    try:
+        parse_entries(head, entries, begin)
+    except FormatError:
+        return False
+    report(found[0])
+    return True
 
 
 def _read_index(window: Window, seed: int, begin: int) -> Places:
@@ -276,12 +326,13 @@ def _read_index(window: Window, seed: int, begin: int) -> Places:
     return parse_entries(head, entries, begin)
 
 
-def _scan(window: Window, seed: int, report: Report) -> Places:
-    """The groups by their headers alone, from one to the next."""
+def _scan(window: Window, seed: int, report: Report) -> tuple[Places, Head | None]:
+    """The groups by their headers alone, from one to the next, and the head of the index, at whose
+    end the window stands then."""
     places = Places()
     for head in Walk(window, seed, report).heads():
         if head.marker == INDEX:
-            break
+            return places, head
         place = _place(head)
         places.append(place)
         end = place.offset + place.length
@@ -292,7 +343,7 @@ def _scan(window: Window, seed: int, report: Report) -> Places:
             window.move(head.end)  # bytes may be missing: the next group may begin before the end
         else:
             window.move(end)
-    return places
+    return places, None
 
 
 def _place(head: Head) -> Place:

@@ -1,6 +1,8 @@
 """Groups: what stands before and around the frames that are decoded together (SPEC.md section 12).
 
-    sync | the fields of GROUP_FIELDS | CRC-32 | a unit for each frame
+    sync | the fields of GROUP_FIELDS | CRC-32 | the colour | a unit for each frame | the ending
+
+Most groups have neither colour nor ending, which a reader may pass over.
 
 The checksum continues that of the file's header, and the units' checksums continue it, so that
 nothing of another file, another group or another place passes for a group's own.
@@ -9,14 +11,17 @@ nothing of another file, another group or another place passes for a group's own
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from flowcodec.bitstream.fields import PSNR, SIGNED, VARINT, Field, pack_fields, read_fields
 from flowcodec.bitstream.numbers import (
     CRC_BYTES,
+    LONG_BITS,
     TICKS,
     VARINT_MAX,
     Reader,
+    pack_unsigned,
+    pack_varint,
     unpack_unsigned,
 )
 from flowcodec.bitstream.units import MIN_FRAME_BYTES, Unit, pack_unit, read_unit, unit_bytes
@@ -42,6 +47,10 @@ MIN_REPEAT_BYTES = MIN_FRAME_BYTES + 1
 MIN_GROUP_BYTES = 30  # header, and one intra frame of an empty tile
 MAX_HEAD_BYTES = 48
 
+COLOUR = 0x51
+ENDING = 0x52
+SIDE_NAMES = {COLOUR: "colour", ENDING: "ending"}
+
 GROUP_FIELDS = (
     Field("number", VARINT, range(MAX_GROUPS), "of the group, from 0"),
     Field("first", VARINT, range(VARINT_MAX + 1), "number of its first frame in the video, from 0"),
@@ -61,11 +70,15 @@ MARKERS = re.compile(b"|".join(re.escape(marker) for marker in TABLES))
 
 @dataclass(frozen=True)
 class Damage:
-    """Something that is wrong with a file: where, in which part, and what it costs."""
+    """Something that is wrong with a file: where, in which part, and what it costs.
+
+    harmless: nothing that belongs to the file.
+    """
 
     offset: int
     unit: str
     text: str
+    harmless: bool = False
 
     def __str__(self) -> str:
         return f"{self.text} (in {self.unit}, at byte {self.offset})"
@@ -78,12 +91,20 @@ class Damage:
         return cls(offset, unit, str(error).removesuffix(place) + cost)
 
 
+class Colour(NamedTuple):
+    """Code points of ITU-T H.273 for the primaries and the transfer of a source; 2: not stated."""
+
+    primaries: int
+    transfer: int
+
+
 Report = Callable[[Damage], None]
 
 
-def refuse(damage: Damage) -> NoReturn:
-    """The strict way to be told of damage: a FormatError at the first."""
-    raise FormatError(damage.text, offset=damage.offset, unit=damage.unit)
+def refuse(damage: Damage) -> None:
+    """The strict way to be told of damage: a FormatError at the first that does harm."""
+    if not damage.harmless:
+        raise FormatError(damage.text, offset=damage.offset, unit=damage.unit)
 
 
 @dataclass(frozen=True)
@@ -107,13 +128,16 @@ class Group:
     """A group that was read: the `frames` that are whole, up to the first that is not.
 
     They decode without the others. `whole` says whether none is missing; `offset` is where the
-    group begins in its file, and `length` how many bytes it takes there.
+    group begins in its file, and `length` how many bytes it takes there. `colour` is what the group
+    says of primaries and transfer, `ending` for how many ticks its last frame is shown; or None.
     """
 
     header: GroupHeader
     frames: tuple[CodedFrame, ...]
     offset: int
     length: int
+    colour: Colour | None = None
+    ending: int | None = None
 
     @property
     def whole(self) -> bool:
@@ -137,7 +161,14 @@ class Head(NamedTuple):
 
 
 def pack_group(
-    header: VideoHeader, seed: int, number: int, first: int, frames: Sequence[CodedFrame], psnr: int
+    header: VideoHeader,
+    seed: int,
+    number: int,
+    first: int,
+    frames: Sequence[CodedFrame],
+    psnr: int,
+    colour: Colour | None = None,
+    ending: int | None = None,
 ) -> tuple[GroupHeader, bytes]:
     """A group's header and all its bytes; `seed` is the checksum of the file's header.
 
@@ -146,23 +177,29 @@ def pack_group(
     if not frames or frames[0].type != INTRA:
         raise UsageError("a group begins with an intra frame")
     payloads = []
+    if colour is not None:
+        payloads.append((COLOUR, _pack_colour(colour)))
     before = frames[0].time
     for frame in frames:
-        payloads.append(pack_frame(frame, before, header))
+        payloads.append((frame.type, pack_frame(frame, before, header)))
         before = frame.time
+    if ending is not None:
+        if not 0 <= ending < 2**LONG_BITS:
+            raise UsageError(f"the last frame is shown for at least 0 ticks, not {ending}")
+        payloads.append((ENDING, pack_varint(ending)))
     fields = GroupHeader(
         number=number,
         first=first,
         count=len(frames),
         start=frames[0].time,
-        size=sum(unit_bytes(len(payload)) for payload in payloads),
+        size=sum(unit_bytes(len(payload)) for _, payload in payloads),
         psnr=psnr,
     )
     start = pack_fields("the group", SYNC, GROUP_FIELDS, vars(fields), seed)
     crc = unpack_unsigned(start[-CRC_BYTES:])
     parts = [start]
-    for frame, payload in zip(frames, payloads, strict=True):
-        unit, crc = pack_unit(frame.type, payload, crc)
+    for type, payload in payloads:
+        unit, crc = pack_unit(type, payload, crc)
         parts.append(unit)
     return fields, b"".join(parts)
 
@@ -208,15 +245,21 @@ def read_frames(window: Window, head: Head, header: VideoHeader, report: Report)
     cut = len(data) < group.size
     reader = Reader(data, 0, "", window.offset, "file" if cut else "group")
     frames: list[CodedFrame] = []
+    colour = ending = None
     crc, time, whole = head.crc, group.start, 0
     try:
         while reader.left or len(frames) < group.count:
             reader.unit = name = f"frame {group.first + len(frames)}"
-            unit = read_unit(reader, crc, dict.fromkeys(FRAME_KINDS, name))
+            unit = read_unit(reader, crc, dict.fromkeys(FRAME_KINDS, name) | SIDE_NAMES)
             if unit.type in FRAME_KINDS:
                 _check_place(unit, len(frames), group.count)
                 frames.append(parse_frame(unit, time, header))
                 time = frames[-1].time
+            elif unit.type == COLOUR:
+                side = _side_reader(unit)
+                colour = Colour(side.unsigned(1, "primaries"), side.unsigned(1, "transfer"))
+            elif unit.type == ENDING:
+                ending = _side_reader(unit).varint("a duration", LONG_BITS)
             crc, whole = unit.crc, reader.offset
         if cut:
             raise reader.error(f"the file is cut short: {group.size - len(data)} bytes are missing")
@@ -224,7 +267,20 @@ def read_frames(window: Window, head: Head, header: VideoHeader, report: Report)
         cost = f"; {len(frames)} of the {group.count} frames of group {group.number} are whole"
         report(Damage.of(error, cost))
     window.skip(whole)
-    return Group(group, tuple(frames), head.offset, head.end - head.offset + group.size)
+    length = head.end - head.offset + group.size
+    return Group(group, tuple(frames), head.offset, length, colour, ending)
+
+
+def _pack_colour(colour: Colour) -> bytes:
+    for name, code in colour._asdict().items():
+        if not 0 <= code <= 255:
+            raise UsageError(f"{name} is a code from 0 to 255, not {code}")
+    return b"".join(pack_unsigned(code, 1) for code in colour)
+
+
+def _side_reader(unit: Unit) -> Reader:
+    """A reader of a unit that is no frame; what stands behind the known values is passed over."""
+    return Reader(unit.payload, 0, unit.name, unit.offset + unit.frame_bytes, "unit")
 
 
 def _check_place(unit: Unit, number: int, count: int) -> None:

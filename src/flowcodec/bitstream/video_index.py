@@ -121,7 +121,7 @@ def index_length(trailer: bytes, offset: int) -> int:
 def index_entries(head: Head, data: bytes) -> bytes:
     """The entries of an index; `data` is what follows its head, the trailer included.
 
-    FormatError if they are damaged, or if the file does not end with the trailer.
+    FormatError if they are damaged, or the trailer is.
     """
     reader = Reader(data, 0, INDEX_UNIT, head.end)
     entries = reader.take(head.values["size"], "the index")
@@ -131,8 +131,6 @@ def index_entries(head: Head, data: bytes) -> bytes:
     length = index_length(reader.take(TRAILER_BYTES, "the trailer"), head.end + reader.offset)
     if length != stated:
         raise reader.error(f"the trailer says that the index has {length} bytes, it has {stated}")
-    if reader.left:
-        raise reader.error("more bytes follow the trailer, where the file must end")
     return entries
 
 

@@ -18,6 +18,7 @@ from flowcodec.cli.measuring import (
     print_bd_rates,
     print_evaluation,
     progress_bar,
+    say,
 )
 from flowcodec.errors import UsageError
 from flowcodec.evaluation.anchors import (
@@ -264,4 +265,4 @@ def _print(comparison: "Comparison", outputs: Outputs) -> None:
     files = {"Figures": [outputs.json], "Plot": outputs.plots, "Report": [outputs.report]}
     for what, written in files.items():
         for path in filter(None, written):
-            console.print(f"{what}: {path}", highlight=False, soft_wrap=True)
+            say(console, f"{what}: {path}")

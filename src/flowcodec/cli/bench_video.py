@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowcodec.cli.measuring import describe_codec, names_in, print_table, progress_bar
-from flowcodec.evaluation.tables import Table
+from flowcodec.evaluation.tables import Table, decibels
 from flowcodec.media.files import atomic_write
 
 if TYPE_CHECKING:
@@ -108,6 +109,10 @@ def run(options: Options) -> None:
 
 def means(curves: Curves) -> Table:
     """Means over sequences, a row a quality."""
+    from flowcodec.evaluation.video.run import mean_psnr
+
+    exact = any(math.isinf(psnr) for c in curves.values() for p in c for psnr in p.frame_psnr)
+    notes = ["Frames that came back exact are not in the mean PSNR."] if exact else []
     rows: list[list[str]] = []
     for points in zip(*curves.values(), strict=True):
         count = len(points)
@@ -116,14 +121,14 @@ def means(curves: Curves) -> Table:
             [
                 f"{points[0].quality:g}",
                 f"{sum(point.bpp for point in points) / count:.4f}",
-                f"{sum(point.psnr for point in points) / count:.2f}",
+                decibels(mean_psnr(point.psnr for point in points)),
                 f"{sum(similar) / len(similar):.4f}" if similar else "-",
                 f"{sum(point.encode_seconds for point in points) / count:.3f}",
                 f"{sum(point.decode_seconds for point in points) / count:.3f}",
             ]
         )
     headings = ["quality", "bpp", "PSNR dB", "MS-SSIM", "encode s a frame", "decode s a frame"]
-    return Table(headings, rows, [])
+    return Table(headings, rows, notes)
 
 
 def rates(comparison: VideoComparison) -> Table:

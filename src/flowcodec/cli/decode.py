@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from flowcodec.bitstream.fields import MAGIC, file_kind
 from flowcodec.cli import decode_video
-from flowcodec.cli.jobs import (
-    FCI,
-    PIPE,
-    Job,
-    Task,
-    check_terminal,
-    naming,
-    output_file,
-    plan,
-    run_jobs,
-)
-from flowcodec.cli.measuring import device_options
-from flowcodec.errors import FlowcodecError, UsageError
-from flowcodec.media.formats import format_named, format_of
+from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
+from flowcodec.cli.measuring import Number, device_options, refuse_given
+from flowcodec.cli.part_file import PART
+from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
+from flowcodec.cli.sources import check_name, check_not_input, open_source, standard
+from flowcodec.cli.streams import PIPE, check_standard_output
+from flowcodec.errors import FlowcodecError, FormatError, UsageError
+from flowcodec.media.formats import SUFFIXES, VIDEO_SUFFIXES, format_named, format_of
+from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
     from flowcodec.bitstream.picture_file import PictureFile
     from flowcodec.codecs.picture import PictureCodec
+    from flowcodec.media.folders import Contents
     from flowcodec.media.picture import Picture
 
 EXAMPLES = """\b
@@ -92,13 +89,14 @@ class Report:
 @click.option(
     "--verify",
     metavar="ORIGINAL",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Fail unless the picture is as near to ORIGINAL as its encoder measured.",
+    type=click.Path(path_type=Path),
+    help="Fail, and write nothing, unless the picture, or each group of the video that was decoded"
+    " whole, is as near to ORIGINAL as its encoder measured.",
 )
 @click.option(
     "--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP; other colours become sRGB."
 )
-@click.option("--start", type=click.FloatRange(0), help="Videos: begin at this time, in seconds.")
+@click.option("--start", type=Number(0), help="Videos: begin at this time, in seconds.")
 @click.option("--frames", type=click.IntRange(1), help="Videos: decode so many frames at most.")
 @click.option(
     "--lossless", is_flag=True, help="Videos: write FFV1 to a .mkv file, instead of H.264."
@@ -133,9 +131,12 @@ def command(
     A .fcv file becomes a video (.mp4, .mkv, .y4m, .yuv), a folder of PNG frames, or y4m on
     standard output. Damage costs the frames of its group, and is told.
     """
+    inputs, output = tuple(standard(name, 0) for name in inputs), output and standard(output, 1)
+    refuse_outputs(inputs, (*SUFFIXES, *VIDEO_SUFFIXES), "decode")
     if any(decode_video.is_video(name) for name in inputs):
         if len(inputs) > 1:
             raise UsageError("a video is decoded alone; give one input")
+        refuse_given("is for pictures, not for videos", "format_", "strip", "jobs")
         wanted = decode_video.Options(
             weights=weights,
             device=device,
@@ -149,23 +150,27 @@ def command(
         )
         decode_video.decode(inputs[0], output, wanted)
         return
-    if start is not None or frames is not None or lossless:
-        raise UsageError("--start, --frames and --lossless are for videos (.fcv)")
+    refuse_given("is for videos, not for pictures", "start", "frames", "lossless")
     suffix = format_named(format_).suffixes[0] if format_ else ".png"
-    todo = plan(inputs, output, suffix, _fci_files)
-    check_terminal(todo)
-    if verify is not None and len(todo) > 1:
+    todo = plan(inputs, output, suffix, _contents)
+    todo.check_outputs()
+    if verify is not None and len(todo.jobs) > 1:
         raise UsageError("--verify compares one file with its original; decode one at a time")
-    for job in todo:
-        if format_ is None and job.target != PIPE:
+    for job in todo.jobs:
+        if job.target != PIPE and format_ is None:
             format_of(Path(job.target))
+        elif job.target != PIPE and format_ is not None:
+            check_name(job.target, *format_named(format_).suffixes)
         elif format_ is None:
             raise UsageError("name the format for standard output, such as --format png")
         # What lies beside the input under its name may well be the original.
         if output is None and job.target != PIPE and Path(job.target).exists():
             raise UsageError(f"{job.target} is there already; name the output with -o")
-    to_pipe = any(job.target == PIPE for job in todo)
-    if to_pipe and as_json:
+        if verify is not None:
+            check_not_input(job.target, [str(verify)])
+    if todo.to_pipe:
+        check_standard_output("a picture")
+    if todo.to_pipe and as_json:
         raise UsageError("--json and the picture cannot both go to standard output; give -o FILE")
     options = Options(
         weights=weights,
@@ -175,24 +180,23 @@ def command(
         strip=strip,
         verify=verify,
     )
-
-    def show(report: Report) -> None:
-        if quiet:
-            return
-        for note in report.notes:
-            print(f"{report.output}: note: {note}", file=sys.stderr)
-        text = json.dumps(_as_object(report)) if as_json else _as_line(report)
-        print(text, file=sys.stderr if to_pipe else sys.stdout, flush=True)
-
-    run_jobs(Task(options, _prepare, _decode), todo, jobs, show, "decoding")
+    teller = Teller(_as_line, _as_object, as_json, quiet, todo.to_pipe)
+    run_jobs(Task(options, _prepare, _decode), todo, jobs, teller, "decoding", "decoded")
 
 
-def _fci_files(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() == FCI and not path.name.startswith(".") and path.is_file()
-    )
+def _contents(folder: Path) -> Contents:
+    from flowcodec.media.folders import WANTED, contents_of
+
+    def judge(path: Path, head: bytes) -> str | None:
+        video = path.name.lower().endswith((FCV, FCV + PART))
+        if head.startswith(MAGIC):
+            with suppress(FormatError):  # reading it will tell
+                video = file_kind(head) == "video"
+        elif not video:
+            return None
+        return "videos are decoded alone" if video else WANTED
+
+    return contents_of(folder, (FCI,), judge)
 
 
 def _prepare(options: Options) -> None:
@@ -228,16 +232,19 @@ def _decode(options: Options, job: Job) -> Report:
 
     started = time.perf_counter()
     with naming(job.source):
-        pipe = job.source == PIPE
-        data = sys.stdin.buffer.read() if pipe else Path(job.source).read_bytes()
+        with open_source(job.source) as stream:
+            data = stream.read()
         file = parse_picture(data)
         picture = _codecs(options).codec_for(file).decode_parsed(file)
         verified = _verified(options.verify, file, picture) if options.verify else None
     if options.strip:
         picture = stripped(picture)
     kind = format_named(options.format) if options.format else format_of(Path(job.target))
+    encoded = BytesIO()
+    with naming(job.target):
+        notes = write_picture(picture, encoded, kind.name)
     with output_file(job.target) as stream:
-        notes = write_picture(picture, stream, kind.name)
+        stream.write(encoded.getbuffer())
     return Report(
         input=job.source,
         output=job.target,
@@ -290,6 +297,6 @@ def _as_object(report: Report) -> dict[str, Any]:
 def _as_line(report: Report) -> str:
     verified = "" if report.verified is None else f"  verified: {report.verified:.2f} dB"
     return (
-        f"{report.input} -> {report.output}  {report.width}x{report.height}"
+        f"{printable(report.input)} -> {printable(report.output)}  {report.width}x{report.height}"
         f"  {report.bytes:,} bytes  q {report.quality:g}{verified}"
     )

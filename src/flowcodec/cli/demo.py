@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from flowcodec.cli.measuring import progress_bar
+from flowcodec.cli.measuring import progress_bar, say
 
 
 @click.command()
@@ -78,7 +78,7 @@ def command(folder: Path) -> None:
     console = Console()
     console.print(table)
     console.print(films)
-    console.print(f"Look at {sheet} and {folder / 'clip.mp4'}", highlight=False, soft_wrap=True)
+    say(console, f"Look at {sheet} and {folder / 'clip.mp4'}")
     console.print(
         "Then try a photograph of your own:\n"
         "  flowcodec encode photo.jpg -q 3\n"

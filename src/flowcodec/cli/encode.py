@@ -5,9 +5,7 @@ Videos go their own way: `encode_video`.
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,26 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flowcodec.bitstream.header import MAGIC
+from flowcodec.bitstream.video_groups import MAX_GROUP_FRAMES
 from flowcodec.cli import encode_video
-from flowcodec.cli.jobs import (
-    FCI,
-    PIPE,
-    Job,
-    Task,
-    check_terminal,
-    naming,
-    output_file,
-    plan,
-    run_jobs,
-)
-from flowcodec.cli.measuring import device_options, weights_options
-from flowcodec.cli.raw_planes import RawFormat
+from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
+from flowcodec.cli.measuring import Number, device_options, refuse_given, weights_options
+from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
+from flowcodec.cli.raw_planes import FrameRate, RawFormat
+from flowcodec.cli.sources import check_name, is_pipe, open_source, refuse_coded, standard
+from flowcodec.cli.streams import PIPE, check_standard_output, tell
 from flowcodec.errors import UsageError
-from flowcodec.media.files import picture_files
+from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from flowcodec.codecs.picture import EncodedPicture, PictureCodec
     from flowcodec.codecs.rate_control import Found, Trial
+    from flowcodec.media.folders import Contents
     from flowcodec.media.picture import Picture
     from flowcodec.media.video_format import VideoFormat
 
@@ -121,12 +117,20 @@ class Report:
 @click.option(
     "-q",
     "--quality",
-    type=click.FloatRange(1, 8),
+    type=Number(1, 8),
     help="Any number from 1 (small) to 8 (good). [default: 4]",
 )
-@click.option("--target-bpp", type=float, help="At most so many bits a pixel, as near as it gets.")
+@click.option(
+    "--target-bpp",
+    type=Number(0, min_open=True),
+    help="At most so many bits a pixel, as near as it gets.",
+)
 @click.option("--target-size", type=Size(), help="At most so many bytes: 40000, 40k, 1.5M.")
-@click.option("--target-psnr", type=float, help="At least so many dB, in as few bytes as it gets.")
+@click.option(
+    "--target-psnr",
+    type=Number(0, min_open=True),
+    help="At least so many dB, in as few bytes as it gets.",
+)
 @weights_options
 @click.option(
     "--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP; other colours become sRGB."
@@ -140,7 +144,7 @@ class Report:
 )
 @click.option(
     "--gop",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MAX_GROUP_FRAMES),
     help="Videos: at most so many frames from one that stands alone to the next. [default: 32]",
 )
 @click.option(
@@ -148,6 +152,19 @@ class Report:
     type=RawFormat(),
     help="Videos: the input is planes of 8 bits without a header, such as 416x240:420:50; bt601, "
     "bt709 or bt2020, and full, may follow.",
+)
+@click.option(
+    "--fps",
+    type=FrameRate(),
+    help="Videos: frames a second of a folder, or of a raw stream such as .h264, which have no"
+    " times. [default: 25]",
+)
+@click.option(
+    "--stream",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Videos: which stream of the file, as ffprobe counts them. [default: as ffmpeg, the"
+    " largest, one that is marked as default before others]",
 )
 @click.option(
     "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."
@@ -168,6 +185,8 @@ def command(
     tile: int,
     gop: int | None,
     raw: VideoFormat | None,
+    fps: Fraction | None,
+    stream: int | None,
     jobs: int,
     device: str,
     threads: int | None,
@@ -180,9 +199,9 @@ def command(
     mirrored in OUT, or - for standard input. Outputs that exist are replaced. A target is met by
     coding the picture several times.
 
-    A video is a file that ffmpeg knows or, where OUT ends in .fcv, a folder of frames or y4m on
-    standard input; one at a time. It comes within 5 % of a target, by a sample that is coded first,
-    and by the groups before.
+    A video is a file that ffmpeg knows, told by its first bytes, or, where OUT ends in .fcv, a
+    folder of frames; one at a time. For a target a sample is coded first, and the whole again where
+    it came out too large, or more than 5 % below.
     """
     goals = {
         "--quality": quality,
@@ -193,14 +212,12 @@ def command(
     given = [name for name, value in goals.items() if value is not None]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
-    for name in given:
-        if not 0 < goals[name] < math.inf:  # type: ignore[operator]
-            raise UsageError(f"{name} is a number above 0, not {goals[name]}")
+    inputs, output = tuple(standard(name, 0) for name in inputs), output and standard(output, 1)
+    refuse_outputs(inputs, (FCI, FCV), "encode")
     if raw is not None or any(encode_video.is_video(name, output) for name in inputs):
         if len(inputs) > 1:
             raise UsageError("a video is encoded alone; give one input")
-        if target_psnr is not None:
-            raise UsageError("--target-psnr is for pictures; give a video a --quality or a size")
+        refuse_given("is for pictures, not for videos", "target_psnr", "strip", "tile", "jobs")
         wanted = encode_video.Options(
             metric=metric,
             weights=weights,
@@ -211,17 +228,21 @@ def command(
             size=target_size,
             gop=encode_video.DEFAULT_GOP if gop is None else gop,
             raw=raw,
+            fps=fps,
+            stream=stream,
             as_json=as_json,
             quiet=quiet,
         )
         encode_video.encode(inputs[0], output, wanted)
         return
-    if gop is not None:
-        raise UsageError("--gop is for videos")
-    todo = plan(inputs, output, FCI, picture_files)
-    check_terminal(todo)
-    to_pipe = any(job.target == PIPE for job in todo)
-    if to_pipe and as_json:
+    refuse_given("is for videos, not for pictures", "gop", "fps", "stream")
+    todo = plan(inputs, output, FCI, _contents)
+    todo.check_outputs()
+    if output is not None and output != PIPE and len(todo.jobs) == 1:
+        check_name(todo.jobs[0].target, FCI)
+    if todo.to_pipe:
+        check_standard_output("a picture")
+    if todo.to_pipe and as_json:
         raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
     options = Options(
         metric=metric,
@@ -236,16 +257,18 @@ def command(
         tile=tile,
         quiet=quiet,
     )
+    teller = Teller(_as_line, _as_object, as_json, quiet, todo.to_pipe)
+    run_jobs(Task(options, _prepare, _encode), todo, jobs, teller, "encoding", "coded")
 
-    def show(report: Report) -> None:
-        if quiet:
-            return
-        for note in report.notes:
-            print(f"{report.input}: note: {note}", file=sys.stderr)
-        text = json.dumps(_as_object(report)) if as_json else _as_line(report)
-        print(text, file=sys.stderr if to_pipe else sys.stdout, flush=True)
 
-    run_jobs(Task(options, _prepare, _encode), todo, jobs, show, "encoding")
+def _contents(folder: Path) -> Contents:
+    from flowcodec.media.folders import contents_of, judge_picture
+    from flowcodec.media.formats import READ_SUFFIXES
+
+    def judge(path: Path, head: bytes) -> str | None:
+        return "coded already" if head.startswith(MAGIC) else judge_picture(path, head)
+
+    return contents_of(folder, READ_SUFFIXES, judge)
 
 
 @lru_cache(maxsize=1)
@@ -270,7 +293,12 @@ def _encode(options: Options, job: Job) -> Report:
 
     started = time.perf_counter()
     with naming(job.source):
-        picture = read_picture(sys.stdin.buffer if job.source == PIPE else Path(job.source))
+        refuse_coded(job.source)
+        if is_pipe(job.source):
+            with open_source(job.source) as stream:
+                picture = read_picture(stream)
+        else:
+            picture = read_picture(Path(job.source))
         if options.strip:
             picture = stripped(picture)
         found = _reach(options, picture, job.source)
@@ -297,20 +325,19 @@ def _reach(options: Options, picture: Picture, name: str) -> Found[EncodedPictur
     def encode(quality: float) -> EncodedPicture:
         return _codec(options).encode(picture, quality, tile=options.tile)
 
-    def tell(trial: Trial) -> None:
+    def tell_trial(trial: Trial) -> None:
         if not options.quiet:
-            print(
-                f"{name}: tried q {trial.quality:g}: {trial.size:,} bytes, {trial.psnr:.2f} dB",
-                file=sys.stderr,
-                flush=True,
+            tell(
+                f"{printable(name)}: tried q {trial.quality:g}: {trial.size:,} bytes,"
+                f" {trial.psnr:.2f} dB"
             )
 
     pixels = picture.width * picture.height
     limit = math.floor(options.bpp * pixels / 8) if options.bpp else options.size
     if limit is not None:
-        return reach_size(encode, limit, tell)
+        return reach_size(encode, limit, tell_trial)
     if options.psnr is not None:
-        return reach_psnr(encode, options.psnr, tell)
+        return reach_psnr(encode, options.psnr, tell_trial)
     coded = encode(options.quality)
     quality = round(options.quality, 3)
     return Found(coded, quality, (Trial(quality, len(coded.data), coded.psnr),))
@@ -340,7 +367,7 @@ def _as_object(report: Report) -> dict[str, Any]:
 
 def _as_line(report: Report) -> str:
     return (
-        f"{report.input} -> {report.output}  {report.width}x{report.height}"
+        f"{printable(report.input)} -> {printable(report.output)}  {report.width}x{report.height}"
         f"  {report.bytes:,} bytes  {report.bpp:.3f} bpp  {report.psnr:.2f} dB"
         f"  q {report.quality:g}"
     )

@@ -4,30 +4,40 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from flowcodec.cli.jobs import PIPE
-from flowcodec.cli.measuring import progress_bar
-from flowcodec.errors import MediaError, UsageError
+from flowcodec.cli.jobs import naming
+from flowcodec.cli.measuring import progress_bar, refuse_given
+from flowcodec.cli.part_file import Output, video_output
+from flowcodec.cli.planning import FCV
+from flowcodec.cli.sources import (
+    check_name,
+    check_not_input,
+    input_kind,
+    is_pipe,
+    open_source,
+    refuse_coded,
+)
+from flowcodec.cli.streams import PIPE, check_standard_output
+from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.formats import VIDEO_SUFFIXES
+from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
-    from flowcodec.codecs.pace import Aim
+    from fractions import Fraction
+
+    from flowcodec.codecs.pace import Aim, Pace
     from flowcodec.codecs.video import EncodedVideo, VideoCodec
     from flowcodec.media.video_format import Frame, Video, VideoFormat
 
-FCV = ".fcv"
 RAW = ".yuv"
-PART = ".part"
 DEFAULT_GOP = 32  # frames
-ATTEMPTS = 3  # at a size
 SAMPLES, SAMPLED = 3, 6  # stretches of a video, and frames of each, that tell how size goes
 
 
@@ -44,15 +54,28 @@ class Options:
     size: int | None
     gop: int
     raw: VideoFormat | None
+    fps: Fraction | None
+    stream: int | None
     as_json: bool
     quiet: bool
 
+    @property
+    def aims(self) -> bool:
+        """Whether the file is to come to a size."""
+        return self.size is not None or self.bpp is not None
+
 
 def is_video(source: str, output: str | None) -> bool:
-    """Whether an input is meant as a video: by its name, or by that of the output."""
+    """Whether an input is meant as a video: by the name of the output, or by what it is."""
     if output is not None and output.lower().endswith(FCV):
         return True
-    return Path(source).suffix.lower() in (RAW, *VIDEO_SUFFIXES)
+    suffix = Path(source).suffix.lower()
+    if Path(source).is_dir() or suffix == RAW:
+        return suffix == RAW
+    try:
+        return input_kind(source) == "video"
+    except OSError:  # whoever reads it will tell
+        return suffix in VIDEO_SUFFIXES
 
 
 def encode(source: str, output: str | None, options: Options) -> None:
@@ -60,106 +83,136 @@ def encode(source: str, output: str | None, options: Options) -> None:
     import flowcodec
 
     target = output or (PIPE if source == PIPE else str(Path(source).with_suffix(FCV)))
-    if target == PIPE and sys.stdout.isatty():
-        raise UsageError("a video is not written to a terminal; give -o FILE")
+    if target == PIPE:
+        check_standard_output("a video")
     if target == PIPE and options.as_json:
         raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
-    if target != PIPE and source != PIPE and Path(target).resolve() == Path(source).resolve():
-        raise UsageError(f"{target} is the input and would be overwritten; give another -o")
-    if source != PIPE and not Path(source).exists():
-        raise MediaError(f"cannot read {source}: there is no such file")
+    check_not_input(target, [source])
+    if not Path(source).is_dir():
+        refuse_coded(source)
+    if target != PIPE:
+        check_name(target, FCV)
+    if is_pipe(source) and options.aims:
+        raise UsageError("a target needs a video that can be read again, not a pipe")
     started = time.perf_counter()
-    codec = flowcodec.load(
-        "video-mofnet",
-        metric=options.metric,
-        weights=options.weights,
-        device=options.device,
-        threads=options.threads,
-    )
-    aim = None
-    if options.size is not None or options.bpp is not None:
-        aim = aim_of(codec, source, options)
-    opened = sys.stdin.buffer if source == PIPE else Path(source)
-    with appended(target) as stream:
-        for last in range(1 if aim is None or target == PIPE else ATTEMPTS):
-            with opened_video(opened, options.raw) as video:
-                if not last:
-                    for note in video.notes:
-                        print(f"{video.name}: note: {note}", file=sys.stderr)
-                pixels = video.format.width * video.format.height
-                pace = options.quality if aim is None else aim.pace()
-                bar = progress_bar(video.count, "encoding")
-                with nullcontext(lambda: None) if options.quiet else bar as advance:
-                    done = codec.write(
-                        video.timed, video.format, stream, pace, gop=options.gop, on_frame=advance
-                    )
-            if aim is None or aim.met(done.bytes):
-                break
-            aim.correct(done.bytes)
-            if target != PIPE and last + 1 < ATTEMPTS:
-                stream.seek(0)
-                stream.truncate()
-    if options.quiet:
-        return
-    found = _as_object(source, target, done, pixels)
-    found["seconds"] = round(time.perf_counter() - started, 3)
-    text = json.dumps(found) if options.as_json else _as_line(found)
-    print(text, file=sys.stderr if target == PIPE else sys.stdout, flush=True)
+    with video_output(target, again=options.aims) as opened:
+        codec = flowcodec.load(
+            "video-mofnet",
+            metric=options.metric,
+            weights=options.weights,
+            device=options.device,
+            threads=options.threads,
+        )
+        work = Work(codec, source, opened, options)
+        done = work.to_size() if options.aims else work.once(options.quality)
+    for wrong in work.damage:
+        print(f"flowcodec: warning: {printable(source)}: {wrong}", file=sys.stderr)
+    if not options.quiet:
+        found = _as_object(source, target, done, work.pixels) | {"damage": work.damage}
+        found["seconds"] = round(time.perf_counter() - started, 3)
+        text = json.dumps(found) if options.as_json else _as_line(found)
+        print(text, file=sys.stderr if target == PIPE else sys.stdout, flush=True)
+    if work.damage:
+        raise FlowcodecError(f"{source} is damaged; {done.frames} frames were encoded")
 
 
-def aim_of(codec: VideoCodec, source: str, options: Options) -> Aim:
-    """What a target means for this video: it is read once, and a sample of it coded."""
-    from flowcodec.codecs.pace import Aim
+@dataclass
+class Work:
+    """Coding one video to one output, as often as it takes.
 
-    if source == PIPE:
-        raise UsageError("a target needs a video that can be read again, not standard input")
-    with opened_video(source, options.raw) as video:
-        count = sum(1 for _ in video.timed)
-        pixels = video.width * video.height
-    if options.size is not None:
-        target = float(options.size)
-    else:
-        target = (options.bpp or 0) * pixels * count / 8
-    starts = sorted({count * part // SAMPLES for part in range(SAMPLES)})
-    stretches: list[list[Frame]] = [[] for _ in starts]
-    with opened_video(source, options.raw) as video:
-        for number, frame in enumerate(video.frames):
-            for start, stretch in zip(starts, stretches, strict=True):
-                if start <= number < start + min(SAMPLED, options.gop):
-                    stretch.append(frame)
-    return Aim.of(codec.sizes, stretches, target, count, options.gop)
+    pixels: of a frame, once known. damage: what of the source is missing or damaged, in words.
+    """
+
+    codec: VideoCodec
+    source: str
+    output: Output
+    options: Options
+    pixels: int = 0
+    damage: list[str] = field(default_factory=list)
+
+    def once(self, quality: float | Pace) -> EncodedVideo:
+        """Code it; what was coded before is forgotten."""
+        options = self.options
+        with opened_video(self.source, options) as video:
+            silent = options.quiet or self.output.begun
+            told = 0 if silent else tell_notes(video)
+            self.pixels = video.width * video.height
+            bar = progress_bar(video.count, "encoding")
+            with nullcontext(lambda: None) if options.quiet else bar as advance:
+                done = self.codec.write(
+                    video.timed,
+                    video.format,
+                    self.output.start(),
+                    quality,
+                    gop=options.gop,
+                    on_frame=advance,
+                    ending=lambda: video.ending,
+                )
+            if not silent:
+                tell_notes(video, told)
+            self.damage = video.damage
+        return done
+
+    def to_size(self) -> EncodedVideo:
+        """Code it until the file has at most the bytes that were asked for, and is near them."""
+        from flowcodec.codecs.pace import HIGHEST
+
+        with naming(self.source):
+            aim = self.aim()
+            taken = False
+            while not taken:
+                pace = aim.pace()
+                try:
+                    done = self.once(pace)
+                    taken = aim.takes(done.bytes, pace)
+                except UsageError:
+                    self.output.start()  # nobody wants what is too large at any quality
+                    raise
+        if pace.always(HIGHEST) and not self.options.quiet:
+            told = f"quality 8, the highest, takes {done.bytes:,} of the {aim.limit:,} bytes"
+            print(f"{printable(self.source)}: note: {told}", file=sys.stderr)
+        return done
+
+    def aim(self) -> Aim:
+        """What a target means for this video: it is read once, and a sample of it coded."""
+        from flowcodec.codecs.pace import Aim
+
+        options = self.options
+        with opened_video(self.source, options) as video:
+            count = sum(1 for _ in video.timed)
+            pixels = video.width * video.height
+        limit = options.size or max(1, math.floor((options.bpp or 0) * pixels * count / 8))
+        starts = sorted({count * part // SAMPLES for part in range(SAMPLES)})
+        stretches: list[list[Frame]] = [[] for _ in starts]
+        with opened_video(self.source, options) as video:
+            for number, frame in enumerate(video.frames):
+                for start, stretch in zip(starts, stretches, strict=True):
+                    if start <= number < start + min(SAMPLED, options.gop):
+                        stretch.append(frame)
+        return Aim.of(self.codec.sizes, stretches, limit, count, options.gop)
 
 
-def opened_video(
-    source: Path | str | BinaryIO, raw: VideoFormat | None
-) -> AbstractContextManager[Video]:
-    """A video that says what it is, or planes of the format that was given."""
-    from flowcodec.media.video import open_raw, open_video
-
-    return open_video(source) if raw is None else open_raw(source, raw)
+def tell_notes(video: Video, told: int = 0) -> int:
+    """Print what of a video does not come along, but for what was told; how many that is now."""
+    for note in video.notes[told:]:
+        print(f"{printable(video.name)}: note: {note}", file=sys.stderr)
+    return len(video.notes)
 
 
 @contextmanager
-def appended(target: str) -> Iterator[BinaryIO]:
-    """A stream to TARGET.part, which becomes TARGET in the end; or standard output.
+def opened_video(source: str, options: Options) -> Iterator[Video]:
+    """A video that says what it is, or planes of the format that was given."""
+    from flowcodec.media.video import open_raw, open_video
 
-    What is there when the block fails stays as TARGET.part: it decodes up to its last group.
-    """
-    if target == PIPE:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    path = Path(target)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + PART)
-    try:
-        with part.open("wb") as stream:
-            yield stream
-        os.replace(part, path)
-    except BaseException:
-        if part.exists():
-            print(f"What was coded so far is in {part}.", file=sys.stderr)
-        raise
+    with ExitStack() as stack:
+        pipe = is_pipe(source)
+        opened = stack.enter_context(open_source(source)) if pipe else Path(source)
+        if options.raw is None:
+            video = open_video(opened, stream=options.stream, fps=options.fps)
+        else:
+            refuse_given("is said by --raw itself", "stream", "fps")
+            video = open_raw(opened, options.raw)
+        yield stack.enter_context(video)
 
 
 def _as_object(source: str, target: str, done: EncodedVideo, pixels: int) -> dict[str, Any]:
@@ -176,7 +229,7 @@ def _as_object(source: str, target: str, done: EncodedVideo, pixels: int) -> dic
 def _as_line(found: dict[str, Any]) -> str:
     psnr = "exact" if found["psnr"] is None else f"{found['psnr']:.2f} dB"
     return (
-        f"{found['input']} -> {found['output']}  {found['frames']} frames"
+        f"{printable(found['input'])} -> {printable(found['output'])}  {found['frames']} frames"
         f"  {found['bytes']:,} bytes  {found['bpp']:.3f} bpp  {psnr}"
         f"  {found['frames'] / found['seconds']:.1f} frames/s"
     )

@@ -17,6 +17,7 @@ from flowcodec.cli.measuring import (
     print_bd_rates,
     print_evaluation,
     progress_bar,
+    say,
     weights_options,
 )
 from flowcodec.errors import UsageError
@@ -163,4 +164,4 @@ def _evaluate_pictures(
     if rates:
         print_bd_rates(console, model, rates)
     if json_path is not None:
-        console.print(f"Figures: {json_path}", highlight=False)
+        say(console, f"Figures: {json_path}")

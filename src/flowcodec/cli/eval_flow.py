@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from flowcodec.cli.measuring import describe_codec, print_table, progress_bar
+from flowcodec.cli.measuring import describe_codec, print_table, progress_bar, say
 from flowcodec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,16 +52,15 @@ def evaluate_flow(
             predictions = evaluate_sequences(methods, sequences, advance)
         written = _print_predictions(console, predictions)
     if against is None and not has_opencv():
-        console.print(
+        say(
+            console,
             "OpenCV is not installed, so DIS and Farneback did not run: "
             "pip install 'flowcodec[bench]'",
-            markup=False,
-            highlight=False,
         )
     if json_path is not None:
         what = {"name": FLOW_MODEL, "description": methods[0].description}
         write_json(json_path, {**what, **written})
-        console.print(f"Figures: {json_path}", highlight=False)
+        say(console, f"Figures: {json_path}")
 
 
 def _find(data: Path) -> tuple[dict[str, list["Pair"]], dict[str, Path]]:

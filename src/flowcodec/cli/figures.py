@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from flowcodec.cli.measuring import codec_options, describe_codec, open_codec, progress_bar
+from flowcodec.cli.measuring import Number, codec_options, describe_codec, open_codec, progress_bar
 from flowcodec.errors import UsageError
+from flowcodec.media.names import printable
 
 OURS = "flowcodec"
 EXAMPLES = """\b
@@ -35,7 +36,7 @@ Examples:
 @click.option(
     "-q",
     "--quality",
-    type=click.FloatRange(1, 8),
+    type=Number(1, 8),
     default=4,
     show_default=True,
     help="Any number from 1 (small) to 8 (good).",
@@ -92,7 +93,7 @@ def command(
 
         described = describe_codec(metric, weights, device, threads)
         write_json(json_path, {"description": described, "quality": quality, **about})
-        print(f"Figures: {json_path}")
+        print(f"Figures: {printable(json_path)}")
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _draw_frame(
     title = f"{second.name} after {first.name} at quality {quality:g}"
     bits = f"{size:,} bytes, {8 * size / pixels:.3f} bpp"
     draw_inter(folder / "modes.png", f"{title}: {bits}", pair, decoded, account)
-    print(f"Look at modes.png in {folder}")
+    print(f"Look at modes.png in {printable(folder)}")
     about = {"name": second.name, "width": decoded.shape[1], "height": decoded.shape[0]}
     return about | in_numbers(account, decoded, pair[1], size)
 
@@ -169,7 +170,7 @@ def _draw_picture(
         sheet = refinement_sheet(photo.stem, original, unrefined, ours.pixels)
         save_png(sheet, folder / "refinement.png")
         drawn.append("refinement.png")
-    print(f"Look at {', '.join(drawn)} in {folder}")
+    print(f"Look at {', '.join(drawn)} in {printable(folder)}")
     if before is None:
         print("No refinement.png: these weights have no decoded image refinement block (DIRB)")
     about = {"name": photo.name, "width": original.shape[1], "height": original.shape[0]}

@@ -26,12 +26,16 @@ from flowcodec.cli.flow_files import (
     target_of,
     two_pictures,
 )
-from flowcodec.cli.jobs import PIPE
-from flowcodec.cli.measuring import device_options, progress_bar
-from flowcodec.errors import UsageError
+from flowcodec.cli.measuring import Number, device_options, progress_bar, refuse_given
+from flowcodec.cli.raw_planes import FrameRate
+from flowcodec.cli.streams import PIPE
+from flowcodec.errors import FlowcodecError, UsageError
+from flowcodec.media.names import printable
 from flowcodec.models.flow_deeppynet.config import SMALLEST
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from flowcodec.cli.flow_files import Pixels, Vectors
     from flowcodec.codecs.flow import FlowEstimator
 
@@ -99,7 +103,7 @@ class Total:
 )
 @click.option(
     "--largest",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     metavar="PX",
     help="Length that --view draws in full colour. Default: what all but the fastest 0.5 % of"
     " some frame so far stay below, at least 1.",
@@ -126,6 +130,17 @@ class Total:
     help="Take every N-th frame of a video. [default: 1]",
 )
 @click.option(
+    "--fps",
+    type=FrameRate(),
+    help="Frames a second of a folder, or of a raw stream such as .h264. [default: 25]",
+)
+@click.option(
+    "--stream",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Which stream of a video file, as ffprobe counts them. [default: as ffmpeg]",
+)
+@click.option(
     "--weights",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Weights of your own (.safetensors). Default: the bundled ones.",
@@ -142,6 +157,8 @@ def command(
     backward: bool,
     consistency: bool,
     stride: int | None,
+    fps: Fraction | None,
+    stream: int | None,
     weights: Path | None,
     device: str,
     threads: int | None,
@@ -163,6 +180,8 @@ def command(
     two = len(inputs) == 2
     if two and stride is not None:
         raise UsageError("--stride is for videos; two pictures are one pair")
+    if two:
+        refuse_given("is for videos, not for two pictures", "fps", "stream")
     target = target_of(output, two, view, format_)
     if target.view in (None, "arrows"):
         for asked, told in ((largest is not None, "--largest sets"), (key, "--key tells")):
@@ -178,10 +197,11 @@ def command(
         if two:
             source = two_pictures(*inputs)
         else:
-            source = stack.enter_context(frames_of_video(inputs[0], stride or 1))
-        if min(source.width, source.height) < SMALLEST:
+            source = stack.enter_context(frames_of_video(inputs[0], stride or 1, stream, fps))
+        look = source.look
+        if min(look.width, look.height) < SMALLEST:
             raise UsageError(
-                f"{source.name} is {source.width}x{source.height}; flow needs at least "
+                f"{source.name} is {look.width}x{look.height}; flow needs at least "
                 f"{SMALLEST}x{SMALLEST} pixels"
             )
         import flowcodec
@@ -202,8 +222,14 @@ def command(
         if not total.pairs:
             apart = f" {stride} apart" if stride else ""
             raise UsageError(f"{source.name} has no two frames{apart}: there is no motion to see")
+    for note in source.found.notes:
+        print(f"{printable(source.name)}: note: {note}", file=sys.stderr)
+    for wrong in source.found.damage:
+        print(f"flowcodec: warning: {printable(source.name)}: {wrong}", file=sys.stderr)
     if not as_json:
         print(_summary(total, target, layers), file=sys.stderr if output == PIPE else sys.stdout)
+    if source.found.damage:
+        raise FlowcodecError(f"{source.name} is damaged; flow of {total.pairs} pairs was estimated")
 
 
 def _work(
@@ -277,5 +303,5 @@ def _summary(total: Total, target: Target, layers: list[str]) -> str:
     if target.kind != "file" and total.seconds > 0:
         facts.append(f"{total.pairs / total.seconds:.2f} pairs/s")
     hint = "; for a picture of it add --view colors" if target.what == FORMATS[".png"] else ""
-    name = "standard output" if target.output == PIPE else target.output
+    name = "standard output" if target.output == PIPE else printable(target.output)
     return f"{name}: {', '.join(facts)}{hint}"

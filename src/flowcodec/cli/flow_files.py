@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from flowcodec.cli.jobs import PIPE
+from flowcodec.cli.streams import PIPE, check_standard_output, standard_input, standard_output
 from flowcodec.errors import UsageError
 from flowcodec.media.formats import SUFFIXES
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from flowcodec.media.video_format import Found, VideoFormat
     from flowcodec.media.video_writing import VideoWriter
 
     Pixels = NDArray[np.uint8]  # (H, W, 3) RGB, or (H, W, 1) for masks
@@ -38,23 +38,29 @@ FORWARD, BACKWARD, OCCLUDED = "", "backward", "occluded"  # the layers: what a p
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two frames, and what to call them: their numbers in a video, or their files."""
+    """Two frames, and what to call them: their numbers in a video, or their files. When the first
+    is shown in the video, in ticks, and how much later the second."""
 
     names: tuple[int, int] | tuple[str, str]
     first: Pixels
     second: Pixels
+    tick: int = 0
+    duration: int = 1
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Pairs to estimate: at `fps` pairs a second, `count` of them as far as is known."""
+    """Pairs to estimate, `count` of them as far as is known.
+
+    look: how a video of them is to be: its size, rate, times, and shape of pixels. found: what is
+    to be told of the source, complete when the pairs have been walked.
+    """
 
     name: str
-    width: int
-    height: int
-    fps: Fraction
+    look: VideoFormat
     count: int | None
     pairs: Iterator[Pair]
+    found: Found
 
 
 def two_pictures(first: str, second: str) -> Source:
@@ -64,6 +70,7 @@ def two_pictures(first: str, second: str) -> Source:
     import numpy as np
 
     from flowcodec.media.picture import read_picture
+    from flowcodec.media.video_format import Found, usual_format
 
     a, b = read_picture(first), read_picture(second)
     if (a.width, a.height) != (b.width, b.height):
@@ -71,27 +78,36 @@ def two_pictures(first: str, second: str) -> Source:
             f"{first} is {a.width}x{a.height}, {second} is {b.width}x{b.height}: "
             "flow needs two pictures of one size"
         )
-    frames = (np.broadcast_to(x.pixels, (x.height, x.width, 3)).copy() for x in (a, b))
-    pair = Pair((first, second), *frames)
-    return Source(first, a.width, a.height, Fraction(1), 1, iter([pair]))
+    one, other = (np.broadcast_to(x.pixels, (x.height, x.width, 3)).copy() for x in (a, b))
+    pair = Pair((first, second), one, other)
+    look = usual_format(a.width, a.height, Fraction(1), "444")
+    return Source(first, look, 1, iter([pair]), Found())
 
 
 @contextmanager
-def frames_of_video(name: str, stride: int) -> Iterator[Source]:
+def frames_of_video(
+    name: str, stride: int, stream: int | None = None, fps: Fraction | None = None
+) -> Iterator[Source]:
     """Each `stride`-th frame of a video, a folder of pictures or "-" with the next such one."""
+    from dataclasses import replace
+
     from flowcodec.media.video import open_video
+    from flowcodec.media.video_format import usual_format
 
-    def pairs(frames: Iterator[Pixels]) -> Iterator[Pair]:
-        first = next(frames)
-        for number, frame in enumerate(frames, 1):
+    def pairs(timed: Iterator[tuple[int, Pixels]]) -> Iterator[Pair]:
+        tick, first = next(timed)
+        for number, (later, frame) in enumerate(timed, 1):
             if number % stride == 0:
-                yield Pair((number - stride, number), first, frame)
-                first = frame
+                yield Pair((number - stride, number), first, frame, tick, later - tick)
+                tick, first = later, frame
 
-    with open_video(sys.stdin.buffer if name == PIPE else name) as video:
+    opened = standard_input() if name == PIPE else name
+    with open_video(opened, stream=stream, fps=fps) as video:
         count = None if video.count is None else max(0, (video.count - 1) // stride)
-        fps = video.fps / stride
-        yield Source(video.name, video.width, video.height, fps, count, pairs(video.frames))
+        look = usual_format(video.width, video.height, video.fps / stride, "444")
+        format = video.format
+        look = replace(look, time_base=format.time_base, aspect=format.aspect)
+        yield Source(video.name, look, count, pairs(video.timed), video.found)
 
 
 # Writes a layer of a pair and returns the name of the file.
@@ -127,8 +143,7 @@ class Target:
     def check(self, inputs: Sequence[str], layers: Sequence[str]) -> None:
         """UsageError where a layer would overwrite an input or finds no room in a pipe."""
         if self.output == PIPE:
-            if sys.stdout.isatty():
-                raise UsageError("a video is not written to a terminal; give -o FILE or pipe it on")
+            check_standard_output("a video")
             if len(layers) > 1:
                 raise UsageError(
                     "standard output takes one video; for --backward and --consistency give a file"
@@ -150,7 +165,6 @@ class Target:
 
         import numpy as np
 
-        from flowcodec.media.video_format import usual_format
         from flowcodec.media.video_writing import create_video
 
         writers: dict[str, VideoWriter] = {}
@@ -160,14 +174,16 @@ class Target:
                 path = self.path(layer)
                 if layer not in writers:
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    file = sys.stdout.buffer if self.output == PIPE else path
-                    look = usual_format(source.width, source.height, source.fps, "444")
-                    video = create_video(file, look)
+                    file = standard_output() if self.output == PIPE else path
+                    video = create_video(file, source.look)
                     writers[layer] = stack.enter_context(video)
-                writers[layer].write(np.broadcast_to(content, (*content.shape[:2], 3)))
+                drawn: Any = np.broadcast_to(content, (*content.shape[:2], 3))
+                writers[layer].write(drawn, pair.tick, pair.duration)
                 return str(path)
 
             yield put
+        for note in writers[FORWARD].notes if writers else ():
+            source.found.note(note)
 
 
 def target_of(output: str, two: bool, view: str | None, format_: str | None) -> Target:

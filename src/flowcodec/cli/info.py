@@ -1,14 +1,12 @@
 """`flowcodec info`: what a file's header says and where its bytes went, without decoding it."""
 
 import json
-import sys
 from collections import Counter
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import click
 
-from flowcodec.bitstream.fields import START_BYTES, file_kind
+from flowcodec.bitstream.fields import file_kind
 from flowcodec.bitstream.header import (
     LOSSLESS_PSNR,
     MODEL_NAMES,
@@ -18,10 +16,11 @@ from flowcodec.bitstream.header import (
 )
 from flowcodec.bitstream.picture_file import PictureFile, parse_picture
 from flowcodec.cli import info_video
-from flowcodec.errors import FormatError
-
-if TYPE_CHECKING:
-    import io
+from flowcodec.cli.main import USER_ERROR, complain, one_line
+from flowcodec.cli.sources import head_of, open_source
+from flowcodec.cli.streams import standard_output, tell
+from flowcodec.errors import FlowcodecError, FormatError
+from flowcodec.media.names import printable
 
 
 @click.command()
@@ -29,27 +28,43 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a file.")
 def command(files: tuple[str, ...], as_json: bool) -> None:
     """Show header, metadata and bytes per part of .fci and .fcv files ("-": standard input)."""
-    if as_json:
-        click.echo(json.dumps([_described(file, True) for file in files], indent=2))
-        return
-    for number, file in enumerate(files):
-        text = _described(file, False)
-        click.echo(text if number == 0 else f"\n{text}")
-
-
-def _described(file: str, as_json: bool) -> Any:
-    """What is to be said of a file, as an object or as text."""
-    with ExitStack() as stack:
-        opened = sys.stdin.buffer if file == "-" else stack.enter_context(open(file, "rb"))
-        stream = cast("io.BufferedReader", opened)
+    standard_output()  # what is printed is all that this command does
+    described: list[Any] = []
+    failed = False
+    for file in files:
         try:
-            if file_kind(stream.peek(START_BYTES)) == "video":
+            told, damage = _described(file, as_json)
+            described.append(told)
+        except (FlowcodecError, OSError) as error:
+            failed = True
+            complain(error)
+            if as_json:
+                described.append({"file": file, "error": one_line(error)})
+        else:
+            failed = failed or bool(damage)
+            for wrong in damage:
+                tell(f"flowcodec: warning: {printable(file)}: {wrong}")
+    if as_json:
+        click.echo(json.dumps(described, indent=2))
+    elif described:
+        click.echo("\n\n".join(described))
+    if failed:
+        click.get_current_context().exit(USER_ERROR)
+
+
+def _described(file: str, as_json: bool) -> tuple[Any, list[str]]:
+    """What is to be said of a file, as an object or as text, and what of it is damaged."""
+    try:
+        video = file_kind(head_of(file)) == "video"
+        with open_source(file) as stream:
+            if video:
                 found = info_video.read(stream)
-                return (info_video.as_json if as_json else info_video.as_text)(file, found)
+                told = (info_video.as_json if as_json else info_video.as_text)(file, found)
+                return told, found.damage
             picture = parse_picture(stream.read())
-            return _as_json(file, picture) if as_json else _as_text(file, picture)
-        except FormatError as error:
-            raise FormatError(f"{file}: {error}") from error
+        return (_as_json if as_json else _as_text)(file, picture), []
+    except FormatError as error:
+        raise FormatError(f"{file}: {error}") from error
 
 
 def _as_json(file: str, picture: PictureFile) -> dict[str, Any]:
@@ -93,7 +108,7 @@ def _as_text(file: str, picture: PictureFile) -> str:
         ("metadata", _metadata(picture)),
         ("file", f"{size} bytes, {_bpp(picture, size):.4f} bits per pixel"),
     ]
-    lines = [file] + [f"  {name:<14}{value}" for name, value in rows]
+    lines = [printable(file)] + [f"  {name:<14}{value}" for name, value in rows]
     lines += [
         f"    {part:<16}{count:>10} bytes {count / size:>7.2%}"
         for part, count in picture.parts.items()

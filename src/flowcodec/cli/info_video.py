@@ -7,31 +7,39 @@ from typing import Any, BinaryIO
 from flowcodec.bitstream.header import LOSSLESS_PSNR, MODEL_NAMES, VERSION
 from flowcodec.bitstream.video_file import (
     FRAME_KINDS,
+    UNFINISHED,
+    Damage,
     Group,
     VideoHeader,
     describe_video_header,
     read_groups,
 )
 from flowcodec.bitstream.video_header import INTER_MODEL_NAMES
+from flowcodec.media.names import printable
 
+CHUNK = 2**20  # bytes
 SHOWN = 12  # groups, at the most, in the text
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What was found in a file: bytes by part add up to `size`."""
+    """What was found in a file: bytes by part add up to `size`. damage: what is wrong with it;
+    whole: it ends with its index."""
 
     header: VideoHeader
     groups: list[dict[str, Any]]
     kinds: Counter[str]
     parts: dict[str, int]
     size: int
+    damage: list[str]
+    whole: bool
 
 
 def read(stream: BinaryIO) -> Contents:
-    """Read a whole file, a group at a time; FormatError at any damage."""
+    """Read a file to its end, a group at a time; FormatError where its header cannot be read."""
     counted = _Counted(stream)
-    header, groups = read_groups(counted)  # type: ignore[arg-type]
+    damage: list[Damage] = []
+    header, groups = read_groups(counted, damage.append)  # type: ignore[arg-type]
     listed, kinds, code = [], Counter[str](), Counter[str]()
     length = 0
     for group in groups:
@@ -40,13 +48,19 @@ def read(stream: BinaryIO) -> Contents:
             code[FRAME_KINDS[frame.type]] += frame.code_bytes
         length += group.length
         listed.append(_group(group))
+    while counted.read(CHUNK):
+        pass
+    after = sum(counted.total - wrong.offset for wrong in damage if wrong.harmless)
     parts = {
         "intra frames": code["intra"],
         "inter frames": code["inter"],
         "framing": length - code.total(),
-        "header and index": counted.total - length,
+        "header and index": counted.total - length - after,
+        "after the end": after,
     }
-    return Contents(header, listed, kinds, parts, counted.total)
+    told = [str(wrong) for wrong in damage if wrong.text != UNFINISHED and not wrong.harmless]
+    whole = all(wrong.text != UNFINISHED for wrong in damage)
+    return Contents(header, listed, kinds, parts, counted.total, told, whole)
 
 
 def _group(group: Group) -> dict[str, Any]:
@@ -92,6 +106,8 @@ def as_json(file: str, found: Contents) -> dict[str, Any]:
         "bytes": found.size,
         "bpp": _bpp(found),
         "parts": found.parts,
+        "whole": found.whole,
+        "damage": found.damage,
     }
 
 
@@ -104,10 +120,13 @@ def as_text(file: str, found: Contents) -> str:
         ("frames", f"{frames} in {len(found.groups)} groups: {kinds}"),
         ("file", f"{found.size} bytes, {_bpp(found):.4f} bits per pixel"),
     ]
-    lines = [file] + [f"  {name:<20}{value}" for name, value in rows]
+    if not found.whole:
+        rows.append(("state", "unfinished: its encoder ended before it wrote the index"))
+    lines = [printable(file)] + [f"  {name:<20}{value}" for name, value in rows]
     lines += [
         f"    {part:<18}{count:>10} bytes {count / found.size:>7.2%}"
         for part, count in found.parts.items()
+        if count or part != "after the end"
     ]
     lines.append("  group   from frame   frames      bytes   quality       psnr")
     for group in found.groups[:SHOWN]:

@@ -1,112 +1,48 @@
-"""What `encode` and `decode` share: which file becomes which, and doing many of them.
+"""What `encode` and `decode` share: doing many jobs, and telling of each.
 
 A job that fails is reported and the others go on. Standard input and output are called "-".
 """
 
 import contextlib
-import os
-import signal
-import sys
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
 import click
 
-from flowcodec.cli.main import one_line
+from flowcodec.cli.main import USER_ERROR, complain, one_line
 from flowcodec.cli.measuring import progress_bar
-from flowcodec.errors import FlowcodecError, UsageError
-from flowcodec.media.files import SUFFIXES, atomic_write
+from flowcodec.cli.planning import Job, Plan
+from flowcodec.cli.streams import PIPE, standard_output, tell
+from flowcodec.errors import FlowcodecError
+from flowcodec.media.files import atomic_write
+from flowcodec.media.names import printable
 
-PIPE = "-"
-FCI = ".fci"
+
+class JobReport(Protocol):
+    """What became of a job, as far as all commands tell it."""
+
+    @property
+    def input(self) -> str: ...
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
 
 Options = TypeVar("Options")
-Report = TypeVar("Report")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One file to read and the one to write; "-" is standard input or output."""
-
-    source: str
-    target: str
-
-
-def plan(
-    inputs: Sequence[str],
-    output: str | None,
-    suffix: str,
-    list_folder: Callable[[Path], list[Path]],
-) -> list[Job]:
-    """Say which input becomes which output.
-
-    Without `output`, files come to lie beside their inputs with `suffix` in place of theirs, and
-    standard input goes to standard output. A folder stands for the files that `list_folder` finds
-    in it; its sub-folders are mirrored. UsageError where several inputs meet one output, or an
-    output is an input.
-    """
-    if PIPE in inputs:
-        if len(inputs) > 1:
-            raise UsageError("standard input (-) is read alone, without other inputs")
-        return [Job(PIPE, output or PIPE)]
-    found: dict[Path, Path] = {}  # input to its path below the output folder
-    folders = False
-    for name in inputs:
-        path = Path(name)
-        if not path.is_dir():
-            found.setdefault(path, Path(path.name))
-            continue
-        folders = True
-        files = list_folder(path)
-        if not files:
-            raise UsageError(f"{path}: there is no file of the wanted kind in this folder")
-        for file in files:
-            found.setdefault(file, file.relative_to(path))
-    many = folders or len(found) > 1
-    if output is None:
-        targets = {path: path.with_suffix(suffix) for path in found}
-    elif output == PIPE or not (many or output.endswith(os.sep) or Path(output).is_dir()):
-        if many:
-            raise UsageError("standard output takes one file, there are several: give a folder")
-        return _checked(dict.fromkeys(found, output))
-    else:
-        folder = Path(output)
-        files_name = folder.suffix.lower() in (FCI, *SUFFIXES) and not folder.exists()
-        if folder.is_file() or files_name:
-            raise UsageError(f"several files need a folder, {output} is a file's name")
-        targets = {path: folder / below.with_suffix(suffix) for path, below in found.items()}
-    return _checked({path: str(target) for path, target in targets.items()})
-
-
-def _checked(targets: dict[Path, str]) -> list[Job]:
-    sources = {path.resolve() for path in targets}
-    taken: dict[str, Path] = {}
-    for path, target in targets.items():
-        if target != PIPE and Path(target).resolve() in sources:
-            raise UsageError(f"{target} is an input and would be overwritten; give another -o")
-        other = taken.setdefault(target, path)
-        if other != path and target != PIPE:
-            raise UsageError(f"{other} and {path} would both become {target}; name them apart")
-    return [Job(str(path), target) for path, target in targets.items()]
-
-
-def check_terminal(jobs: Iterable[Job]) -> None:
-    """UsageError rather than a picture's bytes on a terminal."""
-    if sys.stdout.isatty() and any(job.target == PIPE for job in jobs):
-        raise UsageError("a picture is not written to a terminal; give -o FILE")
+Report = TypeVar("Report", bound=JobReport)
 
 
 @contextlib.contextmanager
 def output_file(target: str) -> Iterator[BinaryIO]:
     """A binary file that becomes `target`, whole or not at all, its folder made; or stdout."""
     if target == PIPE:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        stream = standard_output()
+        yield stream
+        stream.flush()
     else:
         path = Path(target)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,67 +73,108 @@ class Task(Generic[Options, Report]):
     work: Callable[[Options, Job], Report]
 
 
+@dataclass(frozen=True)
+class Teller(Generic[Report]):
+    """Says what became of each job: a line for people or an object for machines.
+
+    to_stderr: standard output is taken by the data.
+    """
+
+    as_line: Callable[[Report], str]
+    as_object: Callable[[Report], dict[str, Any]]
+    as_json: bool
+    quiet: bool
+    to_stderr: bool
+
+    def report(self, report: Report) -> None:
+        """A job is done."""
+        if self.quiet:
+            return
+        for note in report.notes:
+            tell(f"{printable(report.input)}: note: {note}")
+        text = json.dumps(self.as_object(report)) if self.as_json else self.as_line(report)
+        if self.to_stderr:
+            tell(text)
+        else:
+            print(text, flush=True)
+
+    def other(self, name: str, **facts: str) -> None:
+        """A file has failed or was left out; for machines only."""
+        if self.as_json and not self.quiet:
+            print(json.dumps({"input": name, **facts}), flush=True)
+
+
 def run_jobs(
     task: Task[Options, Report],
-    jobs: Sequence[Job],
+    planned: Plan,
     workers: int,
-    show: Callable[[Report], None],
-    what: str,
+    teller: Teller[Report],
+    doing: str,
+    done: str,
 ) -> None:
-    """Do all jobs and `show` each report in order.
+    """Do all jobs and tell of each in order; of folders, what was left out.
 
-    With one job, its error passes to the caller. With several, each error is printed as one line,
+    With one file, its error passes to the caller. With several, each error is printed as one line,
     the others go on, and the command ends with status 2.
+
+    doing, done: "encoding", "coded".
     """
-    if len(jobs) == 1:
-        show(task.work(task.options, jobs[0]))
+    jobs = planned.jobs
+    if len(jobs) == 1 and not planned.folders:
+        teller.report(task.work(task.options, jobs[0]))
         return
-    failed = False
-    with _attempts(task, jobs, workers) as attempts, progress_bar(len(jobs), what) as advance:
-        for attempt in attempts:
+    for path, why in planned.left_out:
+        teller.other(str(path), left_out=why)
+    for error in planned.unread:
+        complain(error)
+    failed = 0
+    with _outcomes(task, jobs, workers) as outcomes, progress_bar(len(jobs), doing) as advance:
+        for job, outcome in zip(jobs, outcomes, strict=True):
             try:
-                show(attempt())
+                with naming(job.source):
+                    report = outcome()
             except BrokenPipeError:
                 raise
             except (FlowcodecError, OSError) as error:
-                failed = True
-                print(f"flowcodec: error: {one_line(error)}", file=sys.stderr)
+                failed += 1
+                complain(error)
+                teller.other(job.source, error=one_line(error))
+            else:
+                teller.report(report)
             advance()
+    if planned.folders and not teller.quiet:
+        tell(f"flowcodec: {_summary(planned, failed, done)}")
+    if failed or planned.unread:
+        click.get_current_context().exit(USER_ERROR)
+
+
+def _summary(planned: Plan, failed: int, done: str) -> str:
+    from flowcodec.media.folders import in_words
+
+    parts = [f"{len(planned.jobs) - failed} {done}"]
     if failed:
-        click.get_current_context().exit(2)
+        parts.append(f"{failed} failed")
+    if planned.unread:
+        parts.append(f"{len(planned.unread)} not readable")
+    if planned.left_out:
+        parts.append(f"{len(planned.left_out)} left out: {in_words(planned.left_out)}")
+    return printable(", ".join(parts))
 
 
 @contextlib.contextmanager
-def _attempts(
-    task: Task[Options, Report], jobs: Sequence[Job], workers: int
+def _outcomes(
+    task: Task[Options, Report], jobs: Sequence[Job], count: int
 ) -> Iterator[Iterable[Callable[[], Report]]]:
     """For each job a function that returns its report or raises its error."""
-    if workers == 1:
-        task.prepare(task.options)
-        yield (lambda job=job: task.work(task.options, job) for job in jobs)  # type: ignore[misc]
+    prepare, work = partial(task.prepare, task.options), partial(task.work, task.options)
+    if not jobs:
+        yield []
         return
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), _start_worker)
-    try:
-        pool.submit(task.prepare, task.options).result()
-        futures = [pool.submit(task.work, task.options, job) for job in jobs]
-        yield [_result_of(future, job) for future, job in zip(futures, jobs, strict=True)]
-    except BrokenProcessPool as error:
-        raise FlowcodecError("a worker ended before it was ready; try without -j") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    if count == 1:
+        prepare()
+        yield (partial(work, job) for job in jobs)
+        return
+    from flowcodec.cli.workers import workers
 
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interruption is for the first process
-
-
-def _result_of(future: Future[Report], job: Job) -> Callable[[], Report]:
-    def result() -> Report:
-        try:
-            return future.result()
-        except BrokenProcessPool as error:
-            raise FlowcodecError(
-                f"{job.source}: a worker was ended, most likely for want of memory; lower -j"
-            ) from error
-
-    return result
+    with workers(count, prepare, work) as crew:
+        yield crew.do(jobs)

@@ -5,9 +5,11 @@ imported only when it runs, so that `flowcodec --help` costs no more than click.
 """
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,7 +17,9 @@ from importlib.util import find_spec
 import click
 
 from flowcodec import __version__
+from flowcodec.cli.process import own_process
 from flowcodec.errors import FlowcodecError
+from flowcodec.media.names import printable
 
 COMMANDS = {
     "encode": "Compress pictures and videos to .fci and .fcv files.",
@@ -81,8 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (default: this process's) and return its exit status.
 
     0: done; 2: an error of the family FlowcodecError, of the command line or of the operating
-    system, told in one line on stderr; 130: interrupted; 141: nobody reads the output any more.
+    system, told in one line on stderr; 130: interrupted; 141: nobody reads the output any more. As
+    the command of this process it also ends after SIGHUP and SIGTERM, with 129 and 143.
     """
+    if arguments is None:
+        own_process()
     settings = Settings()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -92,27 +99,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except BrokenPipeError:
-        # What is still buffered must not raise again when Python closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_stdout()
         return BROKEN_PIPE
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except (FlowcodecError, OSError, click.ClickException) as error:
         if settings.debug:
             traceback.print_exc()
-        print(f"flowcodec: error: {one_line(error)}", file=sys.stderr)
+        complain(error)
+        _leave_stdout()
         return USER_ERROR
     return 0
+
+
+def complain(error: Exception) -> None:
+    """Tell of an error, if there is anywhere to tell it."""
+    context = click.get_current_context(silent=True)
+    with suppress(OSError):
+        if context and context.ensure_object(Settings).debug:
+            traceback.print_exception(error)
+        print(f"flowcodec: error: {one_line(error)}", file=sys.stderr)
+
+
+def _leave_stdout() -> None:
+    """What it does not take must not raise again when Python closes it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def one_line(error: Exception) -> str:
     """What an error says, in one line for people."""
     if isinstance(error, click.UsageError) and error.ctx:
-        text = f"{error.format_message()} See '{error.ctx.command_path} --help'."
+        text = error.format_message()
+        stop = "" if text.rstrip(")").endswith((".", "?", "!")) else "."
+        text = f"{text}{stop} See '{error.ctx.command_path} --help'."
     elif isinstance(error, click.ClickException):
         text = error.format_message()
     elif isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     else:
         text = str(error)
-    return " ".join(text.split())
+    return printable(re.sub(r"\s*\n\s+", " ", text.strip()))

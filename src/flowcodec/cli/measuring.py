@@ -1,5 +1,6 @@
 """What commands share: options, the list of pictures, progress and tables."""
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from flowcodec.cli.streams import tell
 from flowcodec.errors import UsageError
-from flowcodec.media.files import picture_files
+from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
@@ -58,6 +60,16 @@ def weights_options(command: Command) -> Command:
     return command
 
 
+def refuse_given(why: str, *names: str) -> None:
+    """UsageError where the command in hand was given one of these parameters, told by its option's
+    name and `why`: "is for pictures"."""
+    ctx = click.get_current_context()
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(f"{max(parameter.opts, key=len)} {why}")
+
+
 def codec_options(command: Command) -> Command:
     """The options that choose our codec: the keyword arguments of `flowcodec.load`."""
     model = click.option(
@@ -90,6 +102,21 @@ def describe_codec(
     return f"flowcodec {flowcodec.__version__}, {own}, {device}, {count}"
 
 
+class Number(click.FloatRange):
+    """A number of a range, which "nan" and "inf" are not."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number."""
+        found = float(super().convert(value, param, ctx))
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return found
+
+
 class Qualities(click.ParamType[list[float]]):
     """`1-8`, `1,2.5,4` or both mixed: numbers from 1 to 8, ranges in steps of one."""
 
@@ -112,10 +139,18 @@ class Qualities(click.ParamType[list[float]]):
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures under a folder, sorted. Raises UsageError when there are none."""
-    paths = picture_files(folder)
+    """The pictures under a folder, sorted; says what else is left out.
+
+    Raises UsageError when there are none, MediaError when something cannot be read.
+    """
+    from flowcodec.media.folders import pictures_of
+
+    contents = pictures_of(folder)
+    paths = contents.readable()
     if not paths:
         raise UsageError(f"no pictures in {folder}: give a folder of PNG, JPEG, WebP, ... files")
+    if contents.left_out:
+        tell(f"{printable(folder)}: note: left out: {printable(contents.summary)}")
     return paths
 
 
@@ -175,16 +210,22 @@ def print_bd_rates(console: "Console", name: str, rates: Mapping[str, "Rates"]) 
 def print_table(console: "Console", title: str, table: "Table") -> None:
     """A table with its notes below. Names stand left, numbers right."""
     from rich import table as rich_table
+    from rich.text import Text
 
-    printed = rich_table.Table(title=title)
+    printed = rich_table.Table(title=Text(printable(title)))
     for heading in table.headings:
         side: JustifyMethod = "left" if heading in _NAMES else "right"
-        printed.add_column(heading, justify=side, overflow="fold")
+        printed.add_column(Text(heading), justify=side, overflow="fold")
     for row in table.rows:
-        printed.add_row(*row)
+        printed.add_row(*(Text(printable(cell)) for cell in row))
     console.print(printed)
     for note in table.notes:
-        console.print(note, highlight=False)
+        say(console, note)
+
+
+def say(console: "Console", text: str) -> None:
+    """A line of text as it stands, with names that a terminal can show."""
+    console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
 
 def names_in(text: str) -> Sequence[str]:

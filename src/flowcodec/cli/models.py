@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 import flowcodec
+from flowcodec.cli.streams import standard_output
 from flowcodec.errors import WeightsError
 
 WEIGHTS = Path(flowcodec.__file__).parent / "weights"
@@ -27,6 +28,7 @@ COLUMNS = (
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a model.")
 def command(as_json: bool) -> None:
     """List the bundled weights: what they are for, how large and how much work."""
+    standard_output()  # what is printed is all that this command does
     cards = [_read(path) for path in sorted(WEIGHTS.glob("*.json"))]
     if as_json:
         click.echo(json.dumps(cards, indent=2))

@@ -1,4 +1,4 @@
-"""`--raw`: what planes of samples without a header are, in words."""
+"""`--raw` and `--fps`: what samples without a header, and frames without times, are, in words."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from flowcodec.media.video_format import Matrix, Sampling, VideoFormat
 
 SHAPE = re.compile(r"(\d{1,7})x(\d{1,7}):(420|422|444|gray|rgb):(\d+(?:\.\d+|/\d+)?)((?::\w+)*)")
+RATE = re.compile(r"\d{1,6}(?:\.\d{1,6}|/0*[1-9]\d{0,5})?")
 MATRICES = ("bt601", "bt709", "bt2020")
 WANTED = "write WxH:SAMPLING:FPS, such as 416x240:420:50 or 1920x1080:444:30000/1001:bt709:full"
 
@@ -42,3 +43,17 @@ class RawFormat(click.ParamType["VideoFormat"]):
         usual = usual_format(int(width), int(height), Fraction(fps), cast("Sampling", sampling))
         matrix = cast("Matrix", matrices[0]) if matrices else usual.matrix
         return replace(usual, matrix=matrix, full_range="full" in words)
+
+
+class FrameRate(click.ParamType["Fraction"]):
+    """Frames a second: 25, 29.97 or 30000/1001."""
+
+    name = "FPS"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Fraction:
+        """The rate, above 0."""
+        if RATE.fullmatch(str(value)) is None or not (rate := Fraction(str(value))):
+            self.fail(f"{value!r} is no rate; write 25, 29.97 or 30000/1001", param, ctx)
+        return rate

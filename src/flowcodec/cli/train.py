@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowcodec.cli.encode import Size
+from flowcodec.cli.measuring import Number
 from flowcodec.errors import UsageError
+from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
     from flowcodec.training.engine import AnyTraining
@@ -45,7 +47,7 @@ Examples:
 )
 @click.option("--device", help="cpu, cuda, cuda:1, ... Default: cuda where there is one, else cpu.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads. Default: torch's.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="End this run after that.")
+@click.option("--minutes", type=Number(0, min_open=True), help="End this run after that.")
 @click.option(
     "--export",
     "weights",
@@ -90,10 +92,11 @@ def command(
 
     import torch
 
+    from flowcodec.codecs.running import device_called
+
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError("no CUDA device is available; use --device cpu")
+    device_called(device)
     if threads is not None:
         torch.set_num_threads(threads)
     if data is None:
@@ -110,7 +113,8 @@ def command(
         _train(training, data, math.inf if minutes is None else 60 * minutes)
     finished = training.step == loaded.total_steps
     if not finished:
-        print(f"Stopped at step {training.step} of {loaded.total_steps}; {folder} is saved.")
+        steps = f"{training.step} of {loaded.total_steps}"
+        print(f"Stopped at step {steps}; {printable(folder)} is saved.")
         print("The same command goes on from there.")
     if finished or weights is not None:
         _export(training, weights or folder / "weights.safetensors")
@@ -123,10 +127,10 @@ def _bundle(recipe: Path, data: Path | None, target: Path, limit: int) -> None:
 
     made = pack_bundle(recipe, data, target, limit)
     print(
-        f"{target}: {made.size:,} bytes with {made.packed} of {made.pictures} pictures"
+        f"{printable(target)}: {made.size:,} bytes with {made.packed} of {made.pictures} pictures"
         f" (limit {limit:,} bytes)"
     )
-    print(f"On the other machine: tar xf {target.name} && sh {FOLDER}/train.sh")
+    print(f"On the other machine: tar xf {printable(target.name)} && sh {FOLDER}/train.sh")
 
 
 def _resumed(recipe: AnyRecipe, folder: Path) -> AnyTraining:
@@ -150,13 +154,13 @@ def _export(training: AnyTraining, target: Path) -> None:
     card = card_of(target, training.recipe.preset, getattr(training.recipe, "quality", None))
     with atomic_write(target.with_suffix(".json")) as file:
         file.write(json.dumps(card, indent=2).encode() + b"\n")
-    print(f"{target}: weights {digest[:4].hex()}, after step {training.step}")
+    print(f"{printable(target)}: weights {digest[:4].hex()}, after step {training.step}")
     example = {
         "image-cnn": "encode photo.png --weights",
         "flow-deeppynet": "flow first.png second.png -o motion.flo --weights",
         "video-mofnet": "encode clip.mp4 --weights",
     }[card["model"]]
-    print(f"Use them: flowcodec {example} {target}")
+    print(f"Use them: flowcodec {example} {printable(target)}")
 
 
 def _train(training: AnyTraining, data: Path, seconds: float) -> None:

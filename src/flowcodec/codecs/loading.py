@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
+from flowcodec.codecs.settings import at_least_one
 from flowcodec.codecs.weights import CONFIGS, bundled_weights, load_weights
 from flowcodec.errors import UsageError
 
@@ -74,6 +75,8 @@ def load(
     """
     if name not in CONFIGS:
         raise UsageError(f"no model called {name}; there are: {', '.join(CONFIGS)}")
+    if threads is not None:
+        threads = at_least_one(threads, "threads")
     flow = name == "flow-deeppynet"
     if weights is None:
         found = bundled_weights(name, "epe" if flow else metric)

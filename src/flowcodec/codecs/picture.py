@@ -43,6 +43,7 @@ from flowcodec.bitstream.picture_file import (
     parse_picture,
 )
 from flowcodec.bitstream.units import TILE_KINDS
+from flowcodec.codecs.settings import thousandths, tile_side
 from flowcodec.codecs.threads import limited_threads
 from flowcodec.codecs.tiles import CodedTile, best_tile, open_tile
 from flowcodec.codecs.transforms import open_transforms
@@ -114,11 +115,7 @@ class PictureCodec:
     ) -> EncodedPicture:
         if not isinstance(picture, Picture):
             picture = Picture(np.asarray(picture))
-        thousandths = round(quality * 1000) if math.isfinite(quality) else 0
-        if not 1000 <= thousandths <= 8000:
-            raise UsageError(f"quality is a number from 1 to 8, not {quality:g}")
-        if tile % 64 or not 64 <= tile <= 2048:
-            raise UsageError(f"tile is a multiple of 64 from 64 to 2048, not {tile}")
+        at, tile = thousandths(quality), tile_side(tile)
         if not kinds or not set(kinds) <= set(TILE_KINDS.values()):
             raise UsageError(f"kinds are some of {', '.join(TILE_KINDS.values())}, not {kinds}")
         header = PictureHeader(
@@ -129,7 +126,7 @@ class PictureCodec:
             height=picture.height,
             gray=picture.gray,
             alpha=picture.alpha is not None,
-            quality=thousandths,
+            quality=at,
             psnr=0,
             tile=tile // TILE_STEP,
         )
@@ -138,8 +135,8 @@ class PictureCodec:
         if "learned" in kinds:
             for index in range(header.tile_count):
                 box = header.tile_box(index)
-                z, real = self._latents(picture.pixels, box, thousandths)
-                code, y = self.prior.encode(z, real, thousandths, self._prices(header, box))
+                z, real = self._latents(picture.pixels, box, at)
+                code, y = self.prior.encode(z, real, at, self._prices(header, box))
                 tiles[index] = Tile(latent_hash(z, y), code)
                 place(latents, box, y)
             self._synthesise(latents, header, range(header.tile_count), pixels)
@@ -198,7 +195,7 @@ class PictureCodec:
                 else:
                     part(pixels, box)[:] = open_tile(tile, box, header.quality, pixels.shape[2])
         self._complete(latents, header, file.tiles, pixels)
-        return Picture(pixels, alpha, file.icc, file.exif, file.xmp)
+        return Picture(pixels, alpha, file.icc, file.exif, file.xmp, file.notes)
 
     def _room(self, header: PictureHeader) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Empty latents (M, h, w) and pixels (H, W, 3 or 1) of a whole picture."""

@@ -12,6 +12,8 @@ import torch
 
 from flowcodec.errors import UsageError
 
+DEVICES = ("cpu", "cuda", "mps")
+
 # Of mallopt: M_MMAP_MAX and M_TRIM_THRESHOLD, and M_MMAP_THRESHOLD, which keeps adapting no more
 # once one of the others is set: so it goes to where it would have gone, and trimming with it.
 KEEPING = ((-4, 0), (-1, 2**31 - 1))
@@ -19,10 +21,21 @@ USUAL = ((-4, 65536), (-3, 2**25), (-1, 2**26))
 
 
 def device_called(name: str) -> torch.device:
-    """The device of that name; UsageError where it is CUDA and there is none."""
-    if name.startswith("cuda") and not torch.cuda.is_available():
+    """The device of that name: "cpu", "cuda", "cuda:1", "mps"; UsageError where it is not there."""
+    try:
+        device = torch.device(str(name))
+        known = device.type in DEVICES
+    except RuntimeError:
+        known = False
+    if not known:
+        raise UsageError(f"there is no device {str(name)!r}; use cpu, cuda, cuda:1, ... or mps")
+    if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError("no CUDA device is available; use --device cpu")
-    return torch.device(name)
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("no MPS device is available; use --device cpu")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"there is no {device}, CUDA devices: {torch.cuda.device_count()}")
+    return device
 
 
 @contextlib.contextmanager

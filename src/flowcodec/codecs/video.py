@@ -22,6 +22,7 @@ from flowcodec.bitstream.header import LOSSLESS_PSNR, MODEL_NAMES
 from flowcodec.bitstream.picture_file import PictureFile
 from flowcodec.bitstream.video_file import (
     CodedFrame,
+    Colour,
     Damage,
     Group,
     Inter,
@@ -38,6 +39,7 @@ from flowcodec.codecs.inter import InterCodec
 from flowcodec.codecs.pace import Pace
 from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.running import give_back
+from flowcodec.codecs.settings import at_least_one, thousandths
 from flowcodec.codecs.tiles import error_weight
 from flowcodec.codecs.weights import Weights, bundled_weights, find_weights
 from flowcodec.errors import FormatError, UsageError, WeightsError
@@ -51,6 +53,7 @@ DEFAULT_GOP = 32
 THUMBNAIL = 16  # pixels a side that are averaged before two frames are compared
 SUSPECTED_CUT = 12.0  # mean difference of such averages, of 255
 VERIFY_DB = 0.05
+UNSTATED = 2  # the code point of primaries and transfers that are not stated
 COARSEST, FINEST = 1000, 8000  # qualities in thousandths
 # Thousandths by which a frame that others follow is better, by metric: 1.5 and 4.5 % fewer bits.
 FINER = {"mse": 700, "ms-ssim": 1700}
@@ -81,10 +84,12 @@ class InterModel(Protocol):
 
 @dataclass
 class CodedGroup:
-    """Frames of one group, and the squared error of each, summed over its samples."""
+    """Frames of one group, and the squared error of each, summed over its samples; whether it is
+    the last one."""
 
     frames: list[CodedFrame] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
+    last: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,18 +116,19 @@ class VideoCodec:
         *,
         gop: int = DEFAULT_GOP,
         on_frame: Callable[[], None] | None = None,
+        ending: Callable[[], int | None] = lambda: None,
     ) -> EncodedVideo:
         """Code frames, each with its time in ticks, to a stream that need not seek.
 
         quality: a real number from 1 to 8, or what says it for each group; gop: frames of a group
-        at most. Groups are written as they are complete. UsageError for frames that do not fit, or
+        at most. Groups are written as they are complete. `ending` is asked after the last frame
+        for how many ticks that is shown (`Video.ending`). UsageError for frames that do not fit, or
         none.
         """
-        if gop < 1:
-            raise UsageError(f"gop is at least 1 frame, not {gop}")
+        gop = at_least_one(gop, "gop")
         pace = quality if isinstance(quality, Pace) else None
         constant = 0 if isinstance(quality, Pace) else thousandths(quality)
-        writer = VideoWriter(stream, self.header(format))
+        writer = VideoWriter(stream, self.header(format), colour_of(format))
         count, error = 0, 0.0
         samples = format.width * format.height * 3
 
@@ -132,7 +138,7 @@ class VideoCodec:
         for group in self.groups(timed, next_quality, gop, on_frame):
             psnr = psnr_of(sum(group.errors), samples * len(group.frames))
             stored = LOSSLESS_PSNR if math.isinf(psnr) else round(psnr * 100)
-            size = writer.write_group(group.frames, stored)
+            size = writer.write_group(group.frames, stored, ending() if group.last else None)
             if pace is not None:
                 pace.note(size, len(group.frames))
             count += len(group.frames)
@@ -208,6 +214,7 @@ class VideoCodec:
             if on_frame:
                 on_frame()
         if group.frames:
+            group.last = True
             yield group
 
     def alone(self, frame: Frame, time: int, quality: int, gop: int) -> tuple[Intra, Any]:
@@ -316,22 +323,22 @@ def load_for_video(
     return codec
 
 
-def thousandths(quality: float) -> int:
-    """A quality as files have it; UsageError unless it is one."""
-    found = round(quality * 1000) if math.isfinite(quality) else 0
-    if not COARSEST <= found <= FINEST:
-        raise UsageError(f"quality is a number from 1 to 8, not {quality:g}")
-    return found
-
-
 def risen(quality: int, place: int) -> int:
     """The quality of an inter frame, in thousandths: it rises along a group, since each frame
     inherits what those before it have lost, and people would see the group fade."""
     return min(quality + RISE * min(place, RISE_OVER) // RISE_OVER, FINEST)
 
 
-def source_of(header: VideoHeader) -> VideoFormat:
-    """What a header says about the source of a video."""
+def colour_of(format: VideoFormat) -> Colour | None:
+    """What a file is to say of primaries and transfer, if they are not those of the matrix."""
+    if format.primaries is None and format.transfer is None:
+        return None
+    return Colour(format.primaries or UNSTATED, format.transfer or UNSTATED)
+
+
+def source_of(header: VideoHeader, colour: Colour | None = None) -> VideoFormat:
+    """What a header says about the source of a video, and a group about its colour."""
+    primaries, transfer = (None if code == UNSTATED else code for code in colour or (UNSTATED,) * 2)
     return VideoFormat(
         width=header.width,
         height=header.height,
@@ -341,6 +348,8 @@ def source_of(header: VideoHeader) -> VideoFormat:
         full_range=header.full_range,
         aspect=header.aspect,
         time_base=header.time_base,
+        primaries=primaries,
+        transfer=transfer,
     )
 
 

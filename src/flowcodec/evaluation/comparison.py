@@ -6,7 +6,20 @@ from typing import Any
 
 from flowcodec.evaluation.anchors import PublishedCurve
 from flowcodec.evaluation.bd_rate import MEASURES, Rates, Results, compare
-from flowcodec.evaluation.results import Evaluation
+from flowcodec.evaluation.results import Evaluation, exact_pictures, results_without
+
+
+def compare_pictures(ours: Evaluation, other: Evaluation) -> Rates:
+    """BD-rates over the same pictures; those of PSNR without the ones that came back exact.
+
+    An exact picture has no PSNR, and means over different pictures do not compare.
+    """
+    rates = compare(ours["results"], other["results"])
+    exact = exact_pictures(ours) | exact_pictures(other)
+    if exact:
+        lists = [results_without(evaluation, exact) for evaluation in (ours, other)]
+        rates["psnr"] = {**compare(*lists)["psnr"], "without": sorted(exact)}
+    return rates
 
 
 @dataclass(frozen=True)
@@ -24,11 +37,12 @@ class Comparison:
     @property
     def rates(self) -> dict[str, Rates]:
         """BD-rates of ours by what they are against."""
-        others: dict[str, Results] = {
-            **{name: anchor["results"] for name, anchor in self.anchors.items()},
-            **{title: curve.results for title, curve in self.published.items()},
+        against = {name: compare_pictures(self.ours, other) for name, other in self.anchors.items()}
+        published = {
+            title: compare(self.ours["results"], curve.results)
+            for title, curve in self.published.items()
         }
-        return {name: compare(self.ours["results"], other) for name, other in others.items()}
+        return against | published
 
     @property
     def curves(self) -> dict[str, Results]:

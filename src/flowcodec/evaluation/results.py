@@ -10,13 +10,14 @@ Where SSIMULACRA2 was measured, "ssimulacra2" is one more list.
 
 Each list has one entry a quality. bpp counts the whole file; times are seconds a picture.
 `results` are means over the pictures, except that ms-ssim-db-rgb is dB of the mean ms-ssim-rgb.
-An entry is null where there is no finite value: PSNR of equal pictures, MS-SSIM of pictures with
-a side under 161 pixels, SSIMULACRA2 of those under 8 (the mean is over the others).
+An entry is null where there is no finite value: PSNR of pictures that came back exact, MS-SSIM of
+pictures with a side under 161 pixels, SSIMULACRA2 of those under 8. The mean is over the others;
+that of PSNR over those that are exact at no quality, if there are any.
 """
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -83,7 +84,7 @@ def collect(
     scored = any(one.ssimulacra2 is not None for row in measurements.values() for one in row)
     keys = (*KEYS, SSIMULACRA2) if scored else KEYS
     columns = [[row[i] for row in measurements.values()] for i in range(len(qualities))]
-    return {
+    evaluation: Evaluation = {
         "name": name,
         "description": description,
         "qualities": [float(quality) for quality in qualities],
@@ -93,6 +94,11 @@ def collect(
             for file_name, row in measurements.items()
         },
     }
+    exact = exact_pictures(evaluation)
+    if exact and len(exact) < len(measurements):
+        # The same pictures at every quality, so that the curve rises.
+        evaluation["results"]["psnr-rgb"] = results_without(evaluation, exact)["psnr-rgb"]
+    return evaluation
 
 
 def _lists(columns: Sequence[Sequence[Measurement]], keys: Sequence[str]) -> Lists:
@@ -116,8 +122,23 @@ def _means(column: Sequence[Measurement]) -> dict[str, float | None]:
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
+    known = [value for value in values if value is not None and math.isfinite(value)]
     return finite(math.fsum(known) / len(known)) if known else None
+
+
+def exact_pictures(evaluation: Evaluation) -> set[str]:
+    """The pictures that came back exact at some quality, and have no PSNR there."""
+    pictures = evaluation["per_image"].items()
+    return {name for name, lists in pictures if None in lists["psnr-rgb"]}
+
+
+def results_without(evaluation: Evaluation, left_out: Collection[str]) -> Lists:
+    """Rates and PSNR of a curve as means over the other pictures."""
+    kept = [lists for name, lists in evaluation["per_image"].items() if name not in left_out]
+    return {
+        key: [_mean(values) for values in zip(*(lists[key] for lists in kept), strict=True)]
+        for key in ("bpp", "psnr-rgb")
+    }
 
 
 def finite(value: float, digits: int = 6) -> float | None:
@@ -128,7 +149,7 @@ def finite(value: float, digits: int = 6) -> float | None:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write `value` as JSON, a list of numbers a line; the file appears whole or not at all."""
     with atomic_write(path) as file:
-        file.write(_layout(value).encode() + b"\n")
+        file.write(_layout(value).encode(errors="backslashreplace") + b"\n")
 
 
 def _layout(value: Any, depth: int = 0) -> str:

@@ -1,11 +1,12 @@
 """What the terminal and the report show as tables: means of a codec, and BD-rates."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flowcodec.evaluation.bd_rate import MEASURES, Rates, Results
-from flowcodec.evaluation.results import Evaluation
+from flowcodec.evaluation.results import Evaluation, exact_pictures
 
 _COLUMNS = {
     "bpp": ("bpp", 4),
@@ -16,6 +17,8 @@ _COLUMNS = {
     "encoding_time": ("encode s", 3),
     "decoding_time": ("decode s", 3),
 }
+
+MISSING = {"psnr-rgb": "exact"}  # what a missing value means
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,14 @@ def table_of_means(evaluation: Evaluation) -> Table:
     qualities = [f"{quality:g}" for quality in evaluation["qualities"]]
     small = [lists for lists in evaluation["per_image"].values() if None in lists["ms-ssim-rgb"]]
     note = f"MS-SSIM needs sides of 161 pixels: {len(small)} smaller pictures are not in its mean."
+    notes = [note] if small else []
+    if exact := exact_pictures(evaluation):
+        share = f"{len(exact)} of {len(evaluation['per_image'])}"
+        notes.append(f"Pictures that came back exact, {share}, are not in the mean PSNR.")
     return Table(
         ["quality", *points.headings],
         [[quality, *row] for quality, row in zip(qualities, points.rows, strict=True)],
-        [note] if small else [],
+        notes,
     )
 
 
@@ -44,7 +51,8 @@ def table_of_points(results: Results) -> Table:
     """The lists of a curve side by side, as far as it has them, a row a point."""
     columns = {key: column for key, column in _COLUMNS.items() if key in results}
     lists = [
-        [_number(value, digits) for value in results[key]] for key, (_, digits) in columns.items()
+        [_number(value, digits, MISSING.get(key, "-")) for value in results[key]]
+        for key, (_, digits) in columns.items()
     ]
     headings = [heading for heading, _ in columns.values()]
     return Table(headings, [list(row) for row in zip(*lists, strict=True)], [])
@@ -63,9 +71,17 @@ def table_of_rates(rates: Mapping[str, Rates]) -> Table:
                 missing[f"{measure}: {rate[measure]['reason']}."].append(anchor)
     headings = [f"{what.title} {what.low:g}-{what.high:g} dB" for what in MEASURES.values()]
     notes = [f"{', '.join(anchors)}, {reason}" for reason, anchors in missing.items()]
+    for anchor, rate in rates.items():
+        if without := rate["psnr"].get("without"):
+            notes.append(f"{anchor}, psnr: without pictures that came back exact ({len(without)}).")
     return Table(["against", *headings], rows, notes)
 
 
-def _number(value: float | None, digits: int) -> str:
-    """A number with that many decimals; "-" where there is none."""
-    return "-" if value is None else f"{value:.{digits}f}"
+def decibels(psnr: float) -> str:
+    """A PSNR; "exact" where it is infinite."""
+    return f"{psnr:.2f}" if math.isfinite(psnr) else "exact"
+
+
+def _number(value: float | None, digits: int, missing: str) -> str:
+    """A number with that many decimals; `missing` where there is none."""
+    return missing if value is None else f"{value:.{digits}f}"

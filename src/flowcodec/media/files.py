@@ -1,70 +1,67 @@
-"""Which files are pictures and videos, and writing that never leaves half a file behind."""
+"""Writing that never leaves half a file behind, and what a failing reader says."""
 
 import contextlib
 import os
-import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeGuard
+from typing import BinaryIO
 
 from flowcodec.errors import MediaError
-from flowcodec.media.formats import SUFFIXES, VIDEO_SUFFIXES
-
-__all__ = ["SUFFIXES", "as_media_error", "atomic_write", "picture_files", "video_files"]
-
-
-def picture_files(folder: Path) -> list[Path]:
-    """All picture files under `folder`, at any depth, sorted by path.
-
-    A file counts by its suffix (SUFFIXES, upper or lower case) alone; other files and hidden
-    ones (a leading dot) are passed over. Raises MediaError where `folder` is no folder.
-    """
-    return _files_of(folder, SUFFIXES)
-
-
-def video_files(folder: Path) -> list[Path]:
-    """All video files, by VIDEO_SUFFIXES, in the same way."""
-    return _files_of(folder, VIDEO_SUFFIXES)
-
-
-def _files_of(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    if not folder.is_dir():
-        raise MediaError(f"{folder} is not a folder")
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
-    )
+from flowcodec.media.outputs import (
+    OPEN_FILES,
+    check_output,
+    hidden_name,
+    open_nameless,
+    open_through,
+    pass_on,
+    plain_file,
+)
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """A binary file that takes the place of `path` when the block ends without an error.
 
-    Until then the bytes stand in a hidden file of the same folder, which an error removes, so
-    that `path` is whole or untouched. An existing file passes on its permissions and a symbolic
-    link keeps its place. Pipes and devices, which cannot be replaced, are written directly.
+    Until then the bytes stand in a file without a name, where the system has such, of which a
+    killed process leaves nothing; else in a hidden file of the same folder, which an error removes.
+    So `path` is whole or untouched. An existing file passes on its permissions and owner, and a
+    symbolic link keeps its place. What is no plain file (`outputs`) is written through.
 
     Raises MediaError where the file cannot be made, written or put in place; errors of the
     block itself pass through.
     """
-    target = Path(os.path.realpath(path))
-    direct = target.exists() and not target.is_file()
-    scratch = target if direct else target.with_name(f".{os.urandom(8).hex()}.part")
+    check_output(path)
+    target = plain_file(path)
+    scratch = hidden_name((target or path).parent)
     try:
-        with scratch.open("wb" if direct else "xb") as stream:
-            if not direct and target.exists():
-                shutil.copymode(target, scratch)
+        with open_through(path) if target is None else _replacing(target, scratch) as stream:
             yield stream
-        if not direct:
-            os.replace(scratch, target)
-    except BaseException as error:
-        if not direct:
-            with contextlib.suppress(OSError):
-                scratch.unlink()
-        if _failed_on(error, scratch):
+    except OSError as error:
+        if _failed_on(error, path, scratch, *(target.parents[:1] if target else ())):
             raise MediaError(f"cannot write {path}: {error.strerror}") from error
+        raise
+
+
+@contextmanager
+def _replacing(target: Path, scratch: Path) -> Iterator[BinaryIO]:
+    """A file without a name, or named `scratch`, that becomes `target`."""
+    try:
+        nameless = open_nameless(target.parent)
+        with nameless or scratch.open("xb") as stream:
+            place = f"{OPEN_FILES}/{stream.fileno()}" if nameless else scratch
+            if target.exists():
+                pass_on(target, place)
+            yield stream
+            stream.flush()
+            if nameless:
+                # That a descriptor is given, if only for a relative name, makes Python follow
+                # the link that `place` is.
+                os.link(place, scratch, src_dir_fd=stream.fileno(), follow_symlinks=True)
+        os.replace(scratch, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            scratch.unlink()
         raise
 
 
@@ -88,8 +85,8 @@ def as_media_error(what: str, suspicion: str) -> Iterator[None]:
         raise MediaError(f"{what}: {suspicion} ({details})") from error
 
 
-def _failed_on(error: BaseException, file: Path) -> TypeGuard[OSError]:
-    """Whether the system failed on `file`: its error names it or, when a write fails, no file."""
-    if not isinstance(error, OSError) or error.errno is None:
+def _failed_on(error: OSError, *files: Path) -> bool:
+    """Whether the system failed on one of them: its error names it or, when a write fails, none."""
+    if error.errno is None:
         return False
-    return error.filename is None or str(error.filename) == str(file)
+    return error.filename is None or str(error.filename) in map(str, files)

@@ -61,6 +61,9 @@ FORMATS = (
 SUFFIXES = tuple(suffix for row in FORMATS for suffix in row.suffixes)
 """Suffixes of the files that are read and written, lower case, with their dots."""
 
+READ_SUFFIXES = (*SUFFIXES, ".apng", ".avifs", ".jfif", ".jpe", ".pbm")
+"""Those that are read: further names of the same formats."""
+
 NAMES = ", ".join(row.name for row in FORMATS)
 
 _MARKS = (

@@ -57,3 +57,8 @@ def open_image(stream: BinaryIO, name: str) -> tuple[ImageFile.ImageFile | TiffP
             f"{name} has {width} x {height} pixels; more than {MAX_PIXELS} are not read"
         )
     return image, head
+
+
+def is_picture(head: bytes) -> bool:
+    """Whether a file that begins so is a picture that we read."""
+    return container_of(head) is not None

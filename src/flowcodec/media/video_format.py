@@ -5,7 +5,7 @@ between them: so do H.264, H.265 and y4m unless they say otherwise.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
@@ -22,12 +22,15 @@ Frame = NDArray[np.uint8]
 Sampling = Literal["rgb", "gray", "420", "422", "444"]
 Matrix = Literal["bt601", "bt709", "bt2020"]
 Siting = Literal["left", "center", "topleft"]
+Fields = Literal["progressive", "tt", "bb"]  # which field of an interlaced frame is the first
 Timed = tuple[int, Frame]  # the first in ticks
 
 # What ffmpeg's headers call the matrices; the package does not export all of them.
-UNSPECIFIED = 2
 MATRIX_TAGS: dict[Matrix, int] = {"bt601": 6, "bt709": 1, "bt2020": 9}
 MATRICES: dict[int, Matrix] = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020"}
+CONVERTIBLE = (1, 4, 5, 6, 7, 9)  # matrices that the converter knows by their tags
+PRIMARIES: dict[Matrix, int] = MATRIX_TAGS  # those that go with a matrix have its number
+TRANSFERS: dict[Matrix, int] = {"bt601": 6, "bt709": 1, "bt2020": 14}
 SPACES: dict[Matrix, Colorspace | int] = {
     "bt601": Colorspace.ITU601,
     "bt709": Colorspace.ITU709,
@@ -47,6 +50,7 @@ SHARED: dict[Sampling, tuple[int, int]] = {  # rows and columns that share a sam
     "422": (1, 2),
     "444": (1, 1),
 }
+TRANSPARENT = "its transparency is left out"
 LEFT = {"chroma_sample_location": "left"}
 """Options of a decoder or encoder whose stream would not say where samples of colour stand."""
 
@@ -65,7 +69,8 @@ class VideoFormat:
     width, height: of upright frames, in pixels. fps: frames a second, the mean where it varies.
     sampling: how the source holds colour, RGB, gray, or YCbCr of that subsampling; matrix and
     full_range: of YCbCr, the others have the full range. aspect: width of a pixel by its height.
-    time_base: seconds of one tick.
+    time_base: seconds of one tick. primaries, transfer: code points of ITU-T H.273, None for those
+    that go with the matrix.
     """
 
     width: int
@@ -76,6 +81,13 @@ class VideoFormat:
     full_range: bool = False
     aspect: Fraction = Fraction(1)
     time_base: Fraction = Fraction(1, 25)
+    primaries: int | None = None
+    transfer: int | None = None
+
+    @property
+    def ticks(self) -> Fraction:
+        """Ticks of a frame at the rate."""
+        return 1 / (self.fps * self.time_base)
 
     @property
     def frame_bytes(self) -> int:
@@ -89,6 +101,25 @@ class VideoFormat:
         return ColorRange.JPEG if full else ColorRange.MPEG
 
 
+@dataclass
+class Found:
+    """What is found out about a video while its frames are walked.
+
+    notes: what of it does not come along, in words. damage: what of it is missing or damaged, in
+    words. ending: for how many ticks its last frame is shown, where that is not the time of a
+    frame. All are complete when the frames have been walked to the end.
+    """
+
+    notes: list[str] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list)
+    ending: int | None = None
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+
 @dataclass(frozen=True, eq=False)
 class Video:
     """A video that is open for reading.
@@ -96,17 +127,32 @@ class Video:
     name: what to call it in messages.
     format: size, rate and colour of its source; fps 25 for a folder of pictures.
     count: how many frames there are as far as the file tells, or None. It may be off by a few.
-    timed: the frames in order, each with its time in ticks, which never falls: (tick, uint8
-        (height, width, 3) RGB). They can be walked once, inside the block of `open_video`.
-        MediaError where a frame is damaged or of another size.
-    notes: what of the file does not come along, in words.
+    timed: the frames in order, each with its time in ticks, which is 0 for the first and never
+        falls: (tick, uint8 (height, width, 3) RGB). They can be walked once, inside the block of
+        `open_video`. Frames that are missing or damaged do not come: `damage` says which.
+    found: notes, damage and ending, which grow while the frames are walked.
     """
 
     name: str
     format: VideoFormat
     count: int | None
     timed: Iterator[Timed]
-    notes: tuple[str, ...] = ()
+    found: Found = field(default_factory=Found)
+
+    @property
+    def notes(self) -> list[str]:
+        """What of the file does not come along, in words."""
+        return self.found.notes
+
+    @property
+    def damage(self) -> list[str]:
+        """What of the file is missing or damaged, in words, one line each."""
+        return self.found.damage
+
+    @property
+    def ending(self) -> int | None:
+        """For how many ticks the last frame is shown, where that is not the time of a frame."""
+        return self.found.ending
 
     @property
     def frames(self) -> Iterator[Frame]:
@@ -165,17 +211,17 @@ def losses(pixels: PixelFormat) -> list[str]:
     if bits > 8:
         notes.append(f"its {bits} bits a sample are rounded to 8")
     if any(component.is_alpha for component in pixels.components):
-        notes.append("its transparency is left out")
+        notes.append(TRANSPARENT)
     return notes
 
 
 def to_rgb(frame: VideoFrame, matrix: Matrix, converter: VideoReformatter) -> Frame:
     """A frame of any pixel format, as RGB of full range; `matrix` where it names none."""
-    untagged = frame.colorspace == UNSPECIFIED and not frame.format.is_rgb
+    tagged = frame.colorspace in CONVERTIBLE or frame.format.is_rgb
     converted = converter.reformat(
         frame,
         format="rgb24",
-        src_colorspace=SPACES[matrix] if untagged else None,
+        src_colorspace=None if tagged else SPACES[matrix],
         dst_color_range=ColorRange.JPEG,
         interpolation=PRECISE,
     )
@@ -239,12 +285,14 @@ def with_planes(data: bytes, format: VideoFormat) -> VideoFrame:
     return frame
 
 
-def with_samples(data: bytes, pixels: PixelFormat, siting: Siting = "left") -> VideoFrame:
+def with_samples(
+    data: bytes, pixels: PixelFormat, siting: Siting = "left", fields: Fields = "progressive"
+) -> VideoFrame:
     """The frame of `bytes_of(pixels)` bytes. It names no matrix and no range."""
     # The one way to a frame that knows where its samples of colour stand, for both conversions.
     decoder = av.CodecContext.create("rawvideo", "r")
     decoder.width, decoder.height, decoder.pix_fmt = pixels.width, pixels.height, pixels.name
-    decoder.options = {"chroma_sample_location": siting}
+    decoder.options = {"chroma_sample_location": siting, "field_order": fields}
     (frame,) = decoder.decode(av.Packet(data))
     frame.pict_type = PictureType.NONE  # an encoder would be bound to it
     return frame

@@ -1,20 +1,24 @@
 """Frames whose planes lie one after another: raw, and y4m, which says in words what they are.
 
-ffmpeg reads y4m too, but passes over a last frame that is cut.
+ffmpeg reads y4m too, but passes over a last frame that is cut. Here the whole frames come, and the
+damage of the video says what was wrong with others.
 """
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from av.video.format import VideoFormat as PixelFormat
 from av.video.reformatter import ColorRange, VideoReformatter
 
 from flowcodec.errors import MediaError
 from flowcodec.media.opening import MAX_PIXELS
+from flowcodec.media.video_fields import Numbered, progressive
 from flowcodec.media.video_format import (
+    Fields,
+    Found,
     Siting,
     Timed,
     Video,
@@ -33,43 +37,56 @@ USUAL_FPS = Fraction(25)  # where nothing says it; ffmpeg takes the same
 FRAME_LINE = len(b"FRAME\n")
 LINE_BYTES = 4096  # of a header at most
 
+_FRAME = re.compile(rb"FRAME( [ -~]*)?\n")
 _COLOURS = re.compile(r"(mono|4[1-4][0-4])(jpeg|mpeg2|paldv)?(alpha)?(?:p?(9|1[0-6]))?")
+FIELDS: dict[str, Fields] = {"t": "tt", "b": "bb"}  # y4m's words for interlacing
 _SITINGS: dict[str, Siting] = {"jpeg": "center", "mpeg2": "left", "paldv": "topleft"}
 
 
 def read_raw(stream: BinaryIO, name: str, format: VideoFormat, size: int | None) -> Video:
     """Planes without a header, `size` bytes of them as far as it is known; a tick is a frame.
 
-    MediaError where they are no whole number of frames; at once where the size is known.
+    MediaError where there is no whole frame.
     """
     if format.frame_bytes < 1:
         raise MediaError(f"{name}: a frame of {format.width}x{format.height} holds nothing")
-    whole = (
-        f"{name} is no whole number of frames: {format.width}x{format.height} in"
-        f" {format.sampling} are {format.frame_bytes} bytes"
-    )
-    if size is not None and (size == 0 or size % format.frame_bytes):
-        raise MediaError(f"{whole}, the file has {size}")
-
-    def frames() -> Iterator[Timed]:
-        converter = VideoReformatter()
-        for number in itertools.count():
-            data = _exactly(stream, format.frame_bytes)
-            if not data and number:
-                return
-            if len(data) < format.frame_bytes:
-                raise MediaError(f"{whole}, frame {number} has {len(data)}")
-            yield number, to_rgb(with_planes(data, format), format.matrix, converter)
-
+    found = Found()
+    frames = _raw_frames(stream, format, found)
+    first = next(frames, None)
+    if first is None:
+        raise MediaError(
+            f"{name} holds no whole frame: {format.width}x{format.height} in {format.sampling} are"
+            f" {format.frame_bytes} bytes"
+        )
+    timed = _shown(itertools.chain([first], frames), format)
     count = None if size is None else size // format.frame_bytes
-    return Video(name, format, count, frames())
+    return Video(name, format, count, timed, found)
+
+
+def _raw_frames(stream: BinaryIO, format: VideoFormat, found: Found) -> Iterator[Numbered]:
+    for number in itertools.count():
+        data = _exactly(stream, format.frame_bytes)
+        if len(data) == format.frame_bytes:
+            yield number, number, with_planes(data, format)
+            continue
+        if data:
+            found.damage.append(
+                f"it is no whole number of frames: {format.width}x{format.height} in"
+                f" {format.sampling} are {format.frame_bytes} bytes, frame {number} has {len(data)}"
+            )
+        return
+
+
+def _shown(frames: Iterable[Numbered], format: VideoFormat) -> Iterator[Timed]:
+    converter = VideoReformatter()
+    for _, tick, frame in frames:
+        yield tick, to_rgb(frame, format.matrix, converter)
 
 
 def read_y4m(stream: BinaryIO, name: str, size: int | None) -> Video:
     """y4m of any sampling and depth, `size` bytes of it as far as it is known; a tick is a frame.
 
-    MediaError where the header is another one or damaged, and, in its place among the frames,
-    where one is cut or damaged.
+    MediaError where the header is another one or damaged, or there is no whole frame.
     """
     line = stream.readline(LINE_BYTES)
     words = line.decode("latin-1").split()
@@ -100,33 +117,50 @@ def read_y4m(stream: BinaryIO, name: str, size: int | None) -> Video:
         aspect=aspect,
         time_base=1 / fps,
     )
-    timed = _y4m_frames(stream, name, format, pixels, siting)
-    first = next(timed, None)
+    found = Found(notes=losses(pixels))
+    if said.get("I") == "m":
+        found.note("some of its frames may be interlaced: they are kept so")
+    kind = Kind(pixels, siting, FIELDS.get(said.get("I", "p"), "progressive"), format.range)
+    frames = _y4m_frames(stream, kind, found)
+    first = next(frames, None)
     if first is None:
-        raise MediaError(f"{name} holds no frame")
+        raise MediaError(f"{name} holds no whole frame{''.join(f': {d}' for d in found.damage)}")
+    timed = _shown(progressive(itertools.chain([first], frames), found), format)
     count = None if size is None else round((size - len(line)) / (bytes_of(pixels) + FRAME_LINE))
-    return Video(name, format, count, itertools.chain([first], timed), tuple(losses(pixels)))
+    return Video(name, format, count, timed, found)
 
 
-def _y4m_frames(
-    stream: BinaryIO, name: str, format: VideoFormat, pixels: PixelFormat, siting: Siting
-) -> Iterator[Timed]:
-    converter = VideoReformatter()
-    size = bytes_of(pixels)
+class Kind(NamedTuple):
+    """What the samples of y4m are."""
+
+    pixels: PixelFormat
+    siting: Siting
+    fields: Fields
+    range: ColorRange
+
+
+def _y4m_frames(stream: BinaryIO, kind: Kind, found: Found) -> Iterator[Numbered]:
+    size = bytes_of(kind.pixels)
+    ahead = b""  # what was read as a line that has no end
     for number in itertools.count():
-        line = stream.readline(LINE_BYTES)
+        line = ahead if ahead.endswith(b"\n") else ahead + stream.readline(LINE_BYTES)
         if not line:
             return
-        if not (line.startswith(b"FRAME") or b"FRAME".startswith(line)):
-            raise MediaError(f"{name} is damaged: frame {number} does not begin with FRAME")
-        data = _exactly(stream, size) if line.endswith(b"\n") else b""
+        whole = _FRAME.fullmatch(line) is not None
+        taken = b"" if whole else line[FRAME_LINE:]
+        data, ahead = taken[:size], taken[size:]
+        data += _exactly(stream, size - len(data))
         if len(data) < size:
-            raise MediaError(
-                f"{name} is cut inside frame {number}: the {number} frames before are whole"
+            found.damage.append(
+                f"it is cut inside frame {number}: the {number} frames before are whole"
             )
-        frame = with_samples(data, pixels, siting)
-        frame.color_range = ColorRange.JPEG if format.full_range else ColorRange.MPEG
-        yield number, to_rgb(frame, format.matrix, converter)
+            return
+        if not whole:
+            found.damage.append(f"frame {number} does not begin with FRAME: it is left out")
+            continue
+        frame = with_samples(data, kind.pixels, kind.siting, kind.fields)
+        frame.color_range = kind.range
+        yield number, number, frame
 
 
 def _fraction(text: str | None) -> Fraction | None:

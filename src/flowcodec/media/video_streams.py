@@ -1,24 +1,29 @@
-"""The frames of a container that ffmpeg opened: their colours, times and rotation."""
+"""The frames of a container that ffmpeg opened: which stream, its colours, times and rotation."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any
 
 import av
-import numpy as np
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, ColorTrc, VideoReformatter
 from av.video.stream import VideoStream
 
-from flowcodec.errors import MediaError
+from flowcodec.errors import MediaError, UsageError
+from flowcodec.media.video_decoding import Decoding
+from flowcodec.media.video_ending import Ending
+from flowcodec.media.video_fields import Numbered, progressive
 from flowcodec.media.video_format import (
-    LEFT,
     MATRICES,
-    Frame,
-    Matrix,
+    PRECISE,
+    PRIMARIES,
+    TRANSFERS,
+    TRANSPARENT,
+    Found,
     Timed,
     Video,
     VideoFormat,
@@ -27,51 +32,108 @@ from flowcodec.media.video_format import (
     to_rgb,
     usual_matrix,
 )
+from flowcodec.media.video_hearing import Complaints, described
 from flowcodec.media.video_planes import USUAL_FPS
+from flowcodec.media.video_side_data import DisplayMatrix, display_matrix, is_turned, upright
+from flowcodec.media.video_times import LONGEST_PAUSE, Clock
 
-DisplayMatrix = tuple[int, int, int, int]  # a, b, c, d: x is shown at a x + c y, y at b x + d y
-
-SILENT = ("libdav1d", "vp9")  # decoders that do not say where samples of colour stand
 HIGH_RANGES: dict[int, str] = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
+CONSTANT_LUMINANCE = 10  # BT.2020
+FOREIGN_MATRICES = {
+    8: "YCgCo",
+    11: "YDzDx",
+    12: "chroma-derived",
+    13: "chroma-derived",
+    14: "ICtCp",
+}
+SILENT = (0, 2, 3)  # codes of primaries and transfers that say nothing
+SITINGS = re.compile(r"[(, ](left|center|topleft|top|bottomleft|bottom)[,)]")
+CODECS_SITINGS = {"flv": "center"}  # of those that do not say it, where it is not the left
+WITHOUT_TIMES, WITH_SEAMS = 0x80, 0x200  # flags of a container: raw streams, transport streams
+DEFAULT_BONUS = 5_000_000  # pixels; ffmpeg's choice among streams
 
 
-def read_container(container: InputContainer, name: str) -> Video:
-    """The first video of a container: its first frame tells what the others are.
+def read_container(
+    container: InputContainer,
+    name: str,
+    heard: Complaints,
+    *,
+    number: int | None = None,
+    fps: Fraction | None = None,
+    size: tuple[int, int] | None = None,
+) -> Video:
+    """A video of a container: its first frame tells what the others are.
 
-    MediaError where it has none, or no frame.
+    heard: what ffmpeg complained of while it was opened. number: of the stream, as ffprobe counts
+    them; else the one that ffmpeg would take. fps: of a stream without times. size: bytes of the
+    file, and those that it says it has.
+
+    MediaError where it has no video, or no frame; UsageError where that stream is none, or `fps`
+    is given for one that has times.
     """
-    # ffmpeg would draw a text file, letter by letter.
-    if not container.streams.video or container.format.name == "tty":
-        raise MediaError(f"{name} holds no video")
-    stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
-    if stream.codec_context.name in SILENT:
-        stream.codec_context.options = dict(LEFT)
-    fps = stream.average_rate or stream.guessed_rate or USUAL_FPS
-    decoded = _decoded(container, name)
-    first = next(decoded, None)
+    stream = chosen(container, name, number)
+    untimed = bool(container.format.flags & WITHOUT_TIMES) or container.format.name.endswith("pipe")
+    if fps is not None and not untimed:
+        raise UsageError(f"{name} has times of its own; --fps is for pictures and raw streams")
+    _prepare(container, stream)
+    found = Found(notes=_left_out(container, stream))
+    cut = ""
+    if size is not None and size[0] < size[1]:
+        cut = f"it is cut: {size[0]} of its {size[1]} bytes are there"
+    decoding = Decoding(container, stream, heard, found, cut)
+    numbered = _decoded(decoding, name)
+    first = next(numbered, None)
     if first is None:
-        raise MediaError(f"{name} holds no frame")
+        what = f"no frame that is whole: {'; '.join(found.damage)}" if found.damage else "no frame"
+        raise MediaError(f"{name} holds {what}")
     # Of the first frame alone: one that was asked for what lies beside it is never freed.
-    turned = _display_matrix(first)
-    matrix = MATRICES.get(int(first.colorspace), usual_matrix(first.width, first.height))
-    upright = abs(turned[0]) >= abs(turned[1])
-    width, height = (first.width, first.height) if upright else (first.height, first.width)
-    aspect = stream.sample_aspect_ratio or Fraction(1)
-    format = VideoFormat(
-        width=width,
-        height=height,
-        fps=fps,
-        sampling=sampling_of(first.format),
-        matrix=matrix,
-        full_range=first.color_range == ColorRange.JPEG or first.format.name.startswith("yuvj"),
-        aspect=aspect if upright else 1 / aspect,
-        time_base=stream.time_base or 1 / fps,
-    )
-    notes = _notes(container, first)
-    frames = itertools.chain([first], decoded)
-    timed = of_one_size(_shown(name, frames, matrix, turned), height, width)
-    return Video(name, format, _count(container, stream, fps), timed, notes)
+    turned = display_matrix(first[1])
+    format = _format(stream, first[1], turned, fps, name)
+    found.notes += _lost(first[1], stream, turned)
+    frames = itertools.chain([first], numbered)
+    ending = Ending(container, stream)
+    longest = LONGEST_PAUSE / format.time_base if container.format.flags & WITH_SEAMS else None
+    clock = Clock(format.ticks, longest)
+
+    def clocked() -> Iterator[Numbered]:
+        for place, frame in frames:
+            ending.see(frame)
+            time, duration = (frame.pts, frame.duration) if fps is None else (None, 0)
+            yield place, clock.tick(time, duration), frame
+        last = ending.ticks(decoding.last, whole=not cut)
+        if fps is None and last and abs(last - format.ticks) > 1:
+            found.ending = last
+
+    timed = _shown(name, progressive(clocked(), found), format, turned, found)
+    return Video(name, format, _count(container, stream, format.fps), timed, found)
+
+
+def chosen(container: InputContainer, name: str, number: int | None) -> VideoStream:
+    """The stream of this number, or the one that ffmpeg would take: the largest picture, where one
+    that is marked as the default counts for more, and a cover never."""
+    # ffmpeg would draw a text file, letter by letter.
+    videos = () if container.format.name == "tty" else container.streams.video
+    if number is not None:
+        for stream in videos:
+            if stream.index == number:
+                return stream
+        there = ", ".join(str(stream.index) for stream in videos) or "none"
+        raise UsageError(f"stream {number} of {name} is no video; its videos are: {there}")
+    candidates = [stream for stream in videos if not is_cover(stream)]
+    if not candidates:
+        cover = "; its only picture is a cover, which --stream takes" if videos else ""
+        raise MediaError(f"{name} holds no video{cover}")
+    return max(candidates, key=_score)
+
+
+def is_cover(stream: VideoStream) -> bool:
+    """Whether a stream is one picture, to be shown beside what the file holds."""
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def _score(stream: VideoStream) -> int:
+    default = bool(stream.disposition & Disposition.default)
+    return stream.codec_context.width * stream.codec_context.height + DEFAULT_BONUS * default
 
 
 def of_one_size(named: Iterable[tuple[str, Timed]], height: int, width: int) -> Iterator[Timed]:
@@ -94,44 +156,108 @@ def ffmpeg_as_media_error(what: str) -> Iterator[None]:
         raise MediaError(f"{what}: {error.strerror or error}") from error
 
 
-def _notes(container: InputContainer, first: VideoFrame) -> tuple[str, ...]:
-    """What of a file does not come along."""
-    streams = container.streams
-    dropped = {
-        "sound": len(streams.audio),
-        "subtitles": len(streams.subtitles),
-        "further video": len(streams.video) - 1,
-    }
-    notes = [
-        f"its {what} {'is' if what != 'subtitles' else 'are'} left out"
-        for what, count in dropped.items()
-        if count
-    ]
-    notes += losses(first.format)
-    high = HIGH_RANGES.get(first.color_trc)
-    if high:
-        notes.append(f"its high dynamic range ({high}) is shown as if it were the usual one")
-    return tuple(notes)
+def _prepare(container: InputContainer, stream: VideoStream) -> None:
+    """Tell the decoder where samples of colour stand, where nothing else tells it."""
+    line = described(container).partition(f"Stream #0:{stream.index}")[2].partition("\n")[0]
+    context = stream.codec_context
+    if SITINGS.search(line) is None:
+        context.options = {"chroma_sample_location": CODECS_SITINGS.get(context.name, "left")}
 
 
-def _decoded(container: InputContainer, name: str) -> Iterator[VideoFrame]:
+def _decoded(decoding: Decoding, name: str) -> Iterator[tuple[int, VideoFrame]]:
     with ffmpeg_as_media_error(f"cannot read {name}"):
-        yield from container.decode(container.streams.video[0])
+        yield from decoding.frames()
+
+
+def _format(
+    stream: VideoStream,
+    first: VideoFrame,
+    turned: DisplayMatrix,
+    fps: Fraction | None,
+    name: str,
+) -> VideoFormat:
+    sampling, tag = sampling_of(first.format), int(first.colorspace)
+    if tag in FOREIGN_MATRICES and sampling not in ("rgb", "gray"):
+        raise MediaError(
+            f"cannot read {name}: its colour is {FOREIGN_MATRICES[tag]}, which is not known here;"
+            " convert it, as with ffmpeg -vf zscale=matrix=709"
+        )
+    matrix = MATRICES.get(tag, usual_matrix(first.width, first.height))
+    width, height = first.width, first.height
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    if is_turned(turned):
+        width, height, aspect = height, width, 1 / aspect
+    rate = fps or stream.average_rate or stream.guessed_rate or USUAL_FPS
+    primaries, transfer = int(first.color_primaries), int(first.color_trc)
+    return VideoFormat(
+        width=width,
+        height=height,
+        fps=rate,
+        sampling=sampling,
+        matrix=matrix,
+        full_range=first.color_range == ColorRange.JPEG or first.format.name.startswith("yuvj"),
+        aspect=aspect,
+        time_base=1 / rate if fps or not stream.time_base else stream.time_base,
+        primaries=None if primaries in (*SILENT, PRIMARIES[matrix]) else primaries,
+        transfer=None if transfer in (*SILENT, TRANSFERS[matrix]) else transfer,
+    )
+
+
+def _left_out(container: InputContainer, stream: VideoStream) -> list[str]:
+    """What of a file is not even looked at."""
+    streams = container.streams
+    others = [other for other in streams.video if other.index != stream.index]
+    covers = sum(map(is_cover, others))
+    counts = {
+        "sound is": len(streams.audio),
+        "subtitles are": len(streams.subtitles),
+        "further video is": len(others) - covers,
+        "cover is": covers,
+    }
+    return [f"its {what} left out" for what, count in counts.items() if count]
+
+
+def _lost(first: VideoFrame, stream: VideoStream, turned: DisplayMatrix) -> list[str]:
+    """What of a video RGB of 8 bits and right angles do not hold."""
+    notes = losses(first.format)
+    if stream.metadata.get("alpha_mode") == "1":
+        notes.append(TRANSPARENT)
+    high = HIGH_RANGES.get(int(first.color_trc))
+    if high:
+        notes.append(f"its high dynamic range ({high}) is coded as if it were the usual one")
+    if int(first.colorspace) == CONSTANT_LUMINANCE:
+        notes.append("its constant luminance is taken for the usual one")
+    if turned[0] and turned[1]:
+        notes.append("its rotation is made a right angle")
+    return notes
 
 
 def _shown(
-    name: str, frames: Iterable[VideoFrame], matrix: Matrix, turned: DisplayMatrix
-) -> Iterator[tuple[str, Timed]]:
+    name: str,
+    frames: Iterable[Numbered],
+    format: VideoFormat,
+    turned: DisplayMatrix,
+    found: Found,
+) -> Iterator[Timed]:
+    """The frames as they are to be seen, in the size of the first."""
     converter = VideoReformatter()
-    last: int | None = None
-    for number, frame in enumerate(frames):
-        tick = frame.pts
-        if tick is None or (last is not None and tick < last):
-            tick = 0 if last is None else last
-        last = tick
-        with ffmpeg_as_media_error(f"cannot read {name}"):
-            pixels = to_rgb(frame, matrix, converter)
-        yield f"frame {number} of {name}", (tick, _upright(pixels, turned))
+    width, height = format.width, format.height
+    if is_turned(turned):
+        width, height = height, width
+    rotation: int | None = None
+    for number, tick, frame in frames:
+        if (frame.width, frame.height) != (width, height):
+            found.note(
+                f"from frame {number} on it is {frame.width}x{frame.height}, which is scaled to"
+                f" {width}x{height}"
+            )
+            frame = converter.reformat(frame, width=width, height=height, interpolation=PRECISE)
+        rotation = frame.rotation if rotation is None else rotation
+        if frame.rotation != rotation:
+            found.note(f"from frame {number} on it is turned otherwise, which is passed over")
+        with ffmpeg_as_media_error(f"cannot read frame {number} of {name}"):
+            pixels = to_rgb(frame, format.matrix, converter)
+        yield tick, upright(pixels, turned)
 
 
 def _count(container: InputContainer, stream: VideoStream, fps: Fraction) -> int | None:
@@ -142,23 +268,3 @@ def _count(container: InputContainer, stream: VideoStream, fps: Fraction) -> int
     if container.duration:
         return round(Fraction(container.duration, av.time_base) * fps)
     return None
-
-
-def _display_matrix(frame: VideoFrame) -> DisplayMatrix:
-    beside: Mapping[str, Any] = frame.side_data
-    data = beside.get("DISPLAYMATRIX")
-    if data is None:
-        return 1, 0, 0, 1
-    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
-    return a, b, c, d
-
-
-def _upright(pixels: Frame, matrix: DisplayMatrix) -> Frame:
-    """Apply the display matrix, turned to the next right angle."""
-    a, b, c, d = matrix
-    if abs(b) > abs(a):
-        pixels = pixels.transpose(1, 0, 2)
-        across, down = c, b
-    else:
-        across, down = a, d
-    return np.ascontiguousarray(pixels[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])

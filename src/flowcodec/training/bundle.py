@@ -16,7 +16,8 @@ from pathlib import Path, PurePosixPath
 
 import flowcodec
 from flowcodec.errors import UsageError
-from flowcodec.media.files import atomic_write, picture_files, video_files
+from flowcodec.media.files import atomic_write
+from flowcodec.media.folders import picture_files, video_files
 from flowcodec.training.recipe import FlowRecipe, VideoRecipe, load_recipe
 
 FOLDER = "flowcodec-training"

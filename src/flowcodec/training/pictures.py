@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from flowcodec.errors import UsageError
-from flowcodec.media.files import picture_files
+from flowcodec.media.folders import picture_files
 from flowcodec.media.picture import read_picture
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from flowcodec.evaluation.flow.methods import FlowMethod
 from flowcodec.evaluation.flow.metrics import Vectors
 from flowcodec.evaluation.flow.run import Cost, Progress, Runner, mean_cost
 from flowcodec.evaluation.metrics import Pixels
-from flowcodec.media.files import picture_files
+from flowcodec.media.folders import picture_files
 from flowcodec.media.formats import VIDEO_SUFFIXES
 from flowcodec.media.video import open_video
 
@@ -146,4 +146,4 @@ def pairs_in(sequences: Mapping[str, Path]) -> int:
 
 
 def _holds_frames(folder: Path) -> bool:
-    return any(path.parent == folder for path in picture_files(folder))
+    return bool(picture_files(folder, deep=False))

@@ -20,7 +20,8 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from flowcodec.codecs.video import UNIT_BYTES, VideoCodec, thousandths
+from flowcodec.codecs.settings import thousandths
+from flowcodec.codecs.video import UNIT_BYTES, VideoCodec
 from flowcodec.errors import FlowcodecError
 from flowcodec.evaluation.metrics import Pixels, ms_ssim, psnr
 from flowcodec.evaluation.video import anchors

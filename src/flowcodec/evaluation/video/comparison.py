@@ -4,6 +4,7 @@ A BD-rate is taken over the range of quality that both curves of a sequence span
 too much for one range. The mean is over sequences.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,9 +72,9 @@ class VideoComparison:
 
 
 def quality_of(point: Point, measure: str) -> float | None:
-    """Decibels of a point."""
+    """Decibels of a point; None where it has none."""
     if measure == "psnr":
-        return point.psnr
+        return point.psnr if math.isfinite(point.psnr) else None
     return None if point.ms_ssim is None else ms_ssim_db(point.ms_ssim)
 
 

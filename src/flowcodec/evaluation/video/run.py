@@ -13,6 +13,7 @@ from av.video.reformatter import VideoReformatter
 
 from flowcodec.errors import FlowcodecError
 from flowcodec.evaluation.metrics import ms_ssim, ms_ssim_db, psnr
+from flowcodec.evaluation.results import finite
 from flowcodec.evaluation.video import anchors
 from flowcodec.evaluation.video.anchors import VideoAnchor
 from flowcodec.evaluation.video.sequences import Sequence420
@@ -42,8 +43,9 @@ class Codec(Protocol):
 class Point:
     """A sequence at one quality: bytes of the whole file, means over its frames, seconds a frame.
 
-    psnr and ms_ssim of RGB (MS-SSIM linear, None where frames are too small); psnr_yuv weighs the
-    planes 6:1:1, None where the source has no 4:2:0 planes of its own.
+    psnr and ms_ssim of RGB (MS-SSIM linear, None where frames are too small); psnr is the mean over
+    frames that did not come back exact, infinite where all did. psnr_yuv weighs the planes 6:1:1,
+    None where the source has no 4:2:0 planes of its own.
     """
 
     quality: float
@@ -62,13 +64,13 @@ class Point:
             "quality": self.quality,
             "bytes": self.bytes,
             "bpp": round(self.bpp, 6),
-            "psnr-rgb": round(self.psnr, 4),
+            "psnr-rgb": finite(self.psnr, 4),
             "ms-ssim-rgb": None if self.ms_ssim is None else round(self.ms_ssim, 6),
             "ms-ssim-db-rgb": (
                 None if self.ms_ssim is None else round(ms_ssim_db(self.ms_ssim), 4)
             ),
             "psnr-yuv": None if self.psnr_yuv is None else round(self.psnr_yuv, 4),
-            "frame-psnr": [round(value, 3) for value in self.frame_psnr],
+            "frame-psnr": [finite(value, 3) for value in self.frame_psnr],
             "encode_seconds": round(self.encode_seconds, 4),
             "decode_seconds": round(self.decode_seconds, 4),
         }
@@ -125,13 +127,19 @@ def _point(
         quality=quality,
         bytes=size,
         bpp=8 * size / sequence.pixels,
-        psnr=float(np.mean(psnrs)),
+        psnr=mean_psnr(psnrs),
         ms_ssim=float(np.mean(known)) if known else None,
         psnr_yuv=yuv,
         frame_psnr=psnrs,
         encode_seconds=encode_seconds / count,
         decode_seconds=decode_seconds / count,
     )
+
+
+def mean_psnr(values: Iterable[float]) -> float:
+    """The mean of what is finite, dB; infinite where nothing is: all is exact."""
+    known = [value for value in values if math.isfinite(value)]
+    return float(np.mean(known)) if known else math.inf
 
 
 def _psnr_yuv(a: VideoFrame, b: VideoFrame) -> float:

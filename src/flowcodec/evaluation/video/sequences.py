@@ -9,7 +9,7 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from flowcodec.errors import UsageError
-from flowcodec.media.files import picture_files, video_files
+from flowcodec.media.folders import picture_files, video_files
 from flowcodec.media.video import open_video
 from flowcodec.media.video_format import Frame, VideoFormat, from_rgb
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowcodec.media.files import video_files
+from flowcodec.media.folders import video_files
 from flowcodec.media.video import open_video
 from flowcodec.nn.warp import inside, warp
 

@@ -1,0 +1,126 @@
+"""Inputs of commands: looked at by their first bytes, then read. "-" is standard input.
+
+A pipe can be opened once: what was looked at here stays open until it is read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from flowcodec.bitstream.fields import MAGIC, file_kind
+from flowcodec.cli.streams import PIPE, standard_input
+from flowcodec.errors import FormatError, UsageError
+from flowcodec.media.outputs import descriptor, plain_file
+from flowcodec.media.peeking import peeked
+
+if TYPE_CHECKING:
+    from flowcodec.media.kinds import Kind
+
+HEAD_BYTES = 4096
+
+_waiting: dict[str, tuple[BinaryIO, BinaryIO]] = {}  # pipes, and how they are read after a look
+
+
+def standard(name: str, number: int) -> str:
+    """ "-" where a name such as /dev/stdin stands for the open file of this number, else itself."""
+    return PIPE if descriptor(name) == number else name
+
+
+def check_not_input(target: str, sources: Iterable[str]) -> None:
+    """UsageError where a plain file or folder that is to be written is one that is read."""
+    for source in sources:
+        if PIPE not in (source, target) and _same(source, target):
+            raise UsageError(f"{target} is an input and would be overwritten; give another -o")
+
+
+def _same(one: str, other: str) -> bool:
+    if plain_file(other) is None:
+        return False
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
+def is_pipe(source: str) -> bool:
+    """Whether an input can be read once only."""
+    return source == PIPE or not (Path(source).is_file() or Path(source).is_dir())
+
+
+def head_of(source: str) -> bytes:
+    """The first HEAD_BYTES of a file or pipe; OSError where it cannot be read."""
+    if not is_pipe(source):
+        with open(source, "rb") as file:
+            return file.read(HEAD_BYTES)
+    pipe, stream = _opened_pipe(source)
+    head, stream = peeked(stream, HEAD_BYTES)
+    _waiting[source] = pipe, stream
+    return head
+
+
+@contextmanager
+def open_source(source: str) -> Iterator[BinaryIO]:
+    """A file or pipe from its beginning; OSError where it cannot be read."""
+    if not is_pipe(source):
+        with open(source, "rb") as file:
+            yield file
+        return
+    pipe, stream = _opened_pipe(source)
+    with nullcontext() if source == PIPE else pipe:
+        yield stream
+
+
+def _opened_pipe(source: str) -> tuple[BinaryIO, BinaryIO]:
+    """A pipe, and the stream to read it from, which begins with what was looked at."""
+    waiting = _waiting.pop(source, None)
+    if source == PIPE:
+        opened = standard_input()
+        return waiting if waiting and waiting[0] is opened else (opened, opened)
+    if waiting:
+        return waiting
+    opened = open(source, "rb")  # noqa: SIM115 - `open_source` closes it
+    return opened, opened
+
+
+def coded_kind(source: str) -> str | None:
+    """ "picture" or "video" where a file is one of ours, by its first bytes; None where it is not.
+
+    FormatError for a version or kind that is not known, OSError where it cannot be read.
+    """
+    head = head_of(source)
+    try:
+        return file_kind(head) if head.startswith(MAGIC) else None
+    except FormatError as error:
+        raise FormatError(f"{source}: {error}") from error
+
+
+def check_name(target: str, *suffixes: str) -> None:
+    """UsageError where a file would bear the name of another kind; `suffixes` are its own."""
+    from flowcodec.media.formats import SUFFIXES, VIDEO_SUFFIXES
+
+    known = {".fci", ".fcv", ".gif", ".yuv", *SUFFIXES, *VIDEO_SUFFIXES}
+    if Path(target).suffix.lower() in known.difference(suffixes):
+        raise UsageError(f"{target} would hold a {suffixes[0]} file: end its name in {suffixes[0]}")
+
+
+def input_kind(source: str) -> Kind | None:
+    """ "picture" or "video" by the first bytes of a file, or where they do not tell by its name;
+    OSError where it cannot be read."""
+    from flowcodec.media.kinds import kind_of
+
+    head, suffix = head_of(source), Path(source).suffix
+    if is_pipe(source):
+        return kind_of(head, suffix)
+    with open(source, "rb") as whole:
+        return kind_of(head, suffix, whole)
+
+
+def refuse_coded(source: str) -> None:
+    """UsageError where a file that is to be coded is one of ours already."""
+    kind = coded_kind(source)
+    if kind is not None:
+        raise UsageError(f"{source} is a coded {kind} already: `flowcodec decode` turns it back")
