@@ -43,6 +43,7 @@ from flowcodec.bitstream.picture_file import (
     parse_picture,
 )
 from flowcodec.bitstream.units import TILE_KINDS
+from flowcodec.codecs.finite import unwarned
 from flowcodec.codecs.hidden import Seen, spanned, squared_error
 from flowcodec.codecs.threads import limited_threads
 from flowcodec.codecs.tiles import CodedTile, best_tile, open_tile
@@ -211,6 +212,7 @@ class PictureCodec:
         channels = 1 if header.gray else 3
         return latents, np.zeros((header.height, header.width, channels), np.uint8)
 
+    @unwarned
     def _latents(
         self, pixels: NDArray[np.uint8], box: TileBox, quality: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
