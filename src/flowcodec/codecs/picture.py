@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from flowcodec.bitstream import alpha as alpha_plane
+from flowcodec.bitstream.alpha import pack_alpha, unpack_alpha
 from flowcodec.bitstream.header import (
     DEFAULT_TILE,
     LOSSLESS_PSNR,
@@ -35,6 +35,7 @@ from flowcodec.bitstream.header import (
     PictureHeader,
     TileBox,
 )
+from flowcodec.bitstream.matte import pack_matte, unpack_matte
 from flowcodec.bitstream.picture_file import (
     LEARNED,
     PictureFile,
@@ -159,9 +160,9 @@ class PictureCodec:
         data = pack_picture(
             dataclasses.replace(header, psnr=hundredths),
             chosen,
-            alpha=None if picture.alpha is None else alpha_plane.pack_alpha(picture.alpha),
             icc=picture.icc,
             exif=picture.exif,
+            **({} if picture.alpha is None else _smaller_alpha(picture.alpha)),
         )
         return EncodedPicture(data, chosen, psnr, pixels)
 
@@ -191,9 +192,6 @@ class PictureCodec:
                 f"{header.width} x {header.height} pixels; more than {MAX_PIXELS} are not decoded",
                 unit="header",
             )
-        alpha = None
-        if file.alpha is not None:
-            alpha = alpha_plane.unpack_alpha(file.alpha, header.height, header.width)
         latents, pixels = self._room(header)
         for index, tile in enumerate(file.tiles):
             box = header.tile_box(index)
@@ -202,6 +200,7 @@ class PictureCodec:
                     place(latents, box, self.read_latents(tile, box, header.quality)[1])
                 else:
                     part(pixels, box)[:] = open_tile(tile, box, header.quality, pixels.shape[2])
+        alpha = _alpha(file)
         self._complete(latents, header, file.tiles, pixels)
         return Picture(pixels, alpha, file.icc, file.exif)
 
@@ -354,6 +353,19 @@ def verify(picture: Picture, header: PictureHeader, reference: Picture) -> float
     raise FormatError(
         f"the decoded picture has {found[0]:.2f} dB, its encoder measured {stored:.2f} dB"
     )
+
+
+def _smaller_alpha(plane: NDArray[np.uint8]) -> dict[str, bytes]:
+    """An alpha plane as the unit that takes fewer bytes, by name."""
+    alpha, matte = pack_alpha(plane), pack_matte(plane)
+    return {"matte": matte} if len(matte) < len(alpha) else {"alpha": alpha}
+
+
+def _alpha(file: PictureFile) -> NDArray[np.uint8] | None:
+    size = file.header.height, file.header.width
+    if file.matte is not None:
+        return unpack_matte(file.matte, *size)
+    return None if file.alpha is None else unpack_alpha(file.alpha, *size)
 
 
 @contextmanager
