@@ -2,15 +2,20 @@
 
 import subprocess
 import sys
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from threading import Barrier
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 from PIL.ExifTags import IFD
 
+import flowcodec
 from flowcodec import pillow_plugin
+from flowcodec.codecs.picture import PictureCodec
 from tests.media import handmade
 from tests.training.pictures import draw
 
@@ -96,10 +101,93 @@ def test_damage_and_missing_weights_are_os_errors(tiny_weights):
     with pytest.raises(OSError, match="checksum"):
         Image.open(BytesIO(damaged))
     pillow_plugin.register()
-    pillow_plugin._codecs.clear()
     opened = Image.open(BytesIO(data))
     with pytest.raises(OSError, match="needs weights"):
         opened.load()
+
+
+class Lingering(dict):
+    """Gives other threads time after each change."""
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def loads(tiny_weights, monkeypatch):
+    """Empty caches, and what was loaded into them: weights that take their time."""
+    codecs = [flowcodec.load(weights=weights) for weights in (tiny_weights, None)]
+    by_hash = {codec.weights.hash[:4]: codec for codec in codecs}
+    found = []
+
+    def load_for(file, weights):
+        found.append(file.header.weights_hash)
+        time.sleep(0.1)
+        return by_hash[file.header.weights_hash]
+
+    def load(metric, weights):
+        found.append(weights)
+        time.sleep(0.1)
+        return codecs[weights is None]
+
+    monkeypatch.setattr(pillow_plugin, "_codecs", Lingering())
+    monkeypatch.setattr("flowcodec.codecs.picture.load_for", load_for)
+    monkeypatch.setattr("flowcodec.load", load)
+    caches = [each for each in vars(pillow_plugin).values() if hasattr(each, "cache_clear")]
+    for cache in caches:
+        cache.cache_clear()
+    yield found
+    for cache in caches:
+        cache.cache_clear()
+
+
+def at_once(calls):
+    """Calls that begin together, each in a thread of its own; raises what one of them raises."""
+    start = Barrier(len(calls))
+
+    def run(call):
+        start.wait()
+        call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        list(threads.map(run, calls))
+
+
+def coded(weights):
+    file = BytesIO()
+    image_of("RGB").save(file, "FCI", quality=8, weights=weights)
+    return file.getvalue()
+
+
+def test_threads_load_weights_once(tiny_weights, loads):
+    at_once([lambda: coded(tiny_weights)] * 4)
+    assert loads == [tiny_weights]
+    data = coded(tiny_weights)
+    at_once([Image.open(BytesIO(data)).load for _ in range(4)])
+    assert len(loads) == 2
+
+
+def test_threads_that_need_different_weights_do_not_disturb_each_other(tiny_weights, loads):
+    data = [coded(tiny_weights), coded(None)]
+    images = [Image.open(BytesIO(data[number % 2])) for number in range(6)]
+    at_once([image.load for image in images])
+    for image in images:
+        assert np.abs(np.asarray(image).astype(int) - np.asarray(image_of("RGB"))).mean() < 4
+
+
+def test_an_image_that_threads_share_is_decoded_once(tiny_weights, monkeypatch):
+    image = Image.open(BytesIO(coded(tiny_weights)))
+    decode, pictures = PictureCodec.decode_parsed, []
+
+    def slowly(codec, file):
+        pictures.append(decode(codec, file))
+        time.sleep(0.1)
+        return pictures[-1]
+
+    monkeypatch.setattr(PictureCodec, "decode_parsed", slowly)
+    at_once([image.load] * 4)
+    assert len(pictures) == 1
 
 
 def test_opening_needs_no_torch(tmp_path, tiny_weights):

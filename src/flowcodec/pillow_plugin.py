@@ -20,6 +20,7 @@ from __future__ import annotations
 import logging
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,6 +77,7 @@ class FciImageFile(ImageFile.ImageFile):
         self._size = header.width, header.height
         self._mode = MODES[(1 if header.gray else 3) + header.alpha]
         self._file = file
+        self._decoding = Lock()
         if file.icc:
             self.info["icc_profile"] = file.icc
         if file.exif:
@@ -85,18 +87,21 @@ class FciImageFile(ImageFile.ImageFile):
 
     def load(self) -> Any:
         """Decode the pixels, once; OSError where they are damaged or their weights missing."""
-        if self._file is not None:
-            try:
-                codec = _codec_for(self._file, self.own_weights)
-                picture = codec.decode_parsed(self._file)
-            except FlowcodecError as error:
-                raise OSError(str(error)) from error
-            self.im = _image(picture).im
-            self._file = None
-            if self._exclusive_fp and self.fp is not None:
-                self.fp.close()
-            self.fp = None
+        with self._decoding:
+            if self._file is not None:
+                self._decode(self._file)
         return super().load()
+
+    def _decode(self, file: PictureFile) -> None:
+        try:
+            picture = _codec_for(file, self.own_weights).decode_parsed(file)
+        except FlowcodecError as error:
+            raise OSError(str(error)) from error
+        self.im = _image(picture).im
+        self._file = None
+        if self._exclusive_fp and self.fp is not None:
+            self.fp.close()
+        self.fp = None
 
 
 def _accept(prefix: bytes) -> bool:
@@ -169,25 +174,34 @@ def _image(picture: Picture) -> Image.Image:
     return Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)
 
 
-@lru_cache(maxsize=2)
+_loading = Lock()  # threads share what is loaded, and one at a time loads
+
+
 def _codec(metric: str, weights: Path | str | None) -> PictureCodec:
+    with _loading:
+        return _loaded(metric, weights)
+
+
+@lru_cache(maxsize=2)
+def _loaded(metric: str, weights: Path | str | None) -> PictureCodec:
     import flowcodec
 
     return flowcodec.load(metric=metric, weights=weights)
 
 
-_codecs: dict[bytes, PictureCodec] = {}
+_codecs: dict[tuple[bytes, Path | None], PictureCodec] = {}
 
 
 def _codec_for(file: PictureFile, own: Path | None) -> PictureCodec:
     from flowcodec.codecs.picture import load_for
 
-    wanted = file.header.weights_hash
-    if wanted not in _codecs:
-        found = load_for(file, weights=own)
-        _codecs.clear()  # one at a time: files of other weights are rare
-        _codecs[wanted] = found
-    return _codecs[wanted]
+    wanted = file.header.weights_hash, own
+    with _loading:
+        if wanted not in _codecs:
+            found = load_for(file, weights=own)
+            _codecs.clear()  # one at a time: files of other weights are rare
+            _codecs[wanted] = found
+        return _codecs[wanted]
 
 
 register()

@@ -271,7 +271,7 @@ def _verified(original: Path, file: PictureFile, picture: Picture) -> float:
         raise FlowcodecError(
             f"{original} is not the original: it is {_shape(reference)}, the file {_shape(picture)}"
         )
-    return verify(picture, file.header, reference.pixels)
+    return verify(picture, file.header, reference)
 
 
 def _shape(picture: Picture) -> str:
