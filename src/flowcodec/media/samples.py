@@ -85,8 +85,8 @@ def to_samples(image: ImageFile.ImageFile, kind: SampleType, icc: bytes | None) 
 
     Beyond 8 bits a sample is scaled so that full brightness becomes 255, and rounded; where
     Pillow itself has cut a 16-bit colour picture to 8 bits, that is the upper byte. Floats count
-    from 0 to 1 and what lies outside is clipped; so are negative integers. Raises whatever Pillow
-    raises on damaged data.
+    from 0 to 1 and what lies outside is clipped. Raises whatever Pillow raises on
+    damaged data.
     """
     if kind.scaled_pnm:
         return Samples(_pnm(image, kind), None, depth_notes(kind.bits))
@@ -185,8 +185,9 @@ def _scaling(kind: SampleType) -> Reduce:
 
 def scaled(values: NDArray[Any], white: float) -> NDArray[np.uint8]:
     """0 to `white` becomes 0 to 255, rounded; what lies outside is clipped, NaN is 0."""
-    scaled = np.nan_to_num(np.clip(values * (255 / white), 0, 255), nan=0)
-    return np.floor(scaled + 0.5).astype(np.uint8)
+    shares: NDArray[Any] = np.clip(values, 0, white) * (255 / white)
+    shares = np.nan_to_num(shares, nan=0)
+    return np.floor(shares + 0.5).astype(np.uint8)
 
 
 def _keyed(reduce: Reduce, key: int | tuple[int, int, int]) -> Reduce:

@@ -15,9 +15,11 @@ from PIL import Image, JpegImagePlugin, _imaging
 
 from flowcodec.media.tiff.layout import FAX, JPEG, Layout, Photometric, Tag
 
+Fields = dict[int, tuple[int, Sequence[int]]]
+"""Tags of a file: their types and values."""
+
 _SHORT, _LONG, _UNDEFINED, _LONG8 = 3, 4, 7, 16
 _FORMS = {_SHORT: "H", _LONG: "I", _UNDEFINED: "B", _LONG8: "Q"}
-
 
 # What Adobe's marker in a JPEG stream says of such colours.
 _TRANSFORMS = {int(Photometric.RGB): 0, int(Photometric.YCBCR): 1, int(Photometric.CMYK): 0}
@@ -30,45 +32,50 @@ def decoded(layout: Layout, segments: Sequence[bytes], rows: int) -> Image.Image
     Raises ValueError on damage.
     """
     _silence()
-    together = layout.together
-    width, bits, channels, meaning = layout.columns, 8, together, int(Photometric.BLACK_IS_ZERO)
-    tags: dict[int, tuple[int, Sequence[int]]] = {}
+    mode, width, tags = "L", layout.columns, Fields()
     if layout.compression in FAX:
-        mode, bits = "1", 1
+        mode = "1"
         tags[Tag.T4_OPTIONS] = _LONG, [layout.t4_options]
         tags[Tag.FILL_ORDER] = _SHORT, [2 if layout.reversed_bits else 1]
     elif layout.compression == JPEG:
-        mode = {1: "L", 3: "RGB", 4: "CMYK"}[together]
-        coded = {
-            _jpeg_colours(layout, data, rows - i * layout.rows) for i, data in enumerate(segments)
-        }
-        if len(coded) > 1:
-            raise ValueError("strips or tiles of JPEG differ in their colours")
-        meaning = coded.pop()
+        mode = {1: "L", 3: "RGB", 4: "CMYK"}[layout.together]
+        tags[Tag.PHOTOMETRIC] = _SHORT, [_jpeg_colours(layout, segments, rows)]
         if layout.jpeg_tables:
             tags[Tag.JPEG_TABLES] = _UNDEFINED, layout.jpeg_tables
     else:
-        mode, width, channels = "L", layout.row_bytes, 1
+        width = layout.row_bytes
+    channels = layout.together if layout.compression == JPEG else 1
+    tags.setdefault(Tag.PHOTOMETRIC, (_SHORT, [Photometric.BLACK_IS_ZERO]))
     tags[Tag.WIDTH] = _LONG, [width]
     tags[Tag.LENGTH] = _LONG, [rows]
-    tags[Tag.BITS] = _SHORT, [bits] * channels
+    tags[Tag.BITS] = _SHORT, [1 if mode == "1" else 8] * channels
     tags[Tag.COMPRESSION] = _SHORT, [layout.compression]
-    tags[Tag.PHOTOMETRIC] = _SHORT, [meaning]
     tags[Tag.SAMPLES] = _SHORT, [channels]
     tags[Tag.ROWS_PER_STRIP] = _LONG, [layout.rows]
     file, directory = _tiff(tags, segments)
     return Image.frombytes(mode, (width, rows), file, "libtiff", mode, False, directory)
 
 
-def _jpeg_colours(layout: Layout, data: bytes, rows: int) -> int:
-    """The colours that libtiff has to be told for a stream of JPEG, as a photometric number.
+def _jpeg_colours(layout: Layout, segments: Sequence[bytes], rows: int) -> int:
+    """The colours that libtiff has to be told, as a photometric number."""
+    coded = {
+        _stream_colours(layout, data, min(layout.rows, rows - index * layout.rows))
+        for index, data in enumerate(segments)
+    }
+    if len(coded) > 1:
+        raise ValueError("strips or tiles of JPEG differ in their colours")
+    return coded.pop()
+
+
+def _stream_colours(layout: Layout, data: bytes, rows: int) -> int:
+    """The same of one strip or tile, which is a stream of JPEG.
 
     Raises ValueError where libtiff would fill up with gray what is missing, which is less than
     `rows` or ends early, and where stream and tags name different colours: readers differ then.
     """
     header = JpegImagePlugin.JpegImageFile(BytesIO(data))
     width, height = header.size
-    if width != layout.columns or height < min(layout.rows, rows):
+    if width != layout.columns or height < rows:
         raise ValueError(f"JPEG of {width} x {height} pixels in a larger strip or tile")
     if data.rfind(b"\xff\xd9") < 0:
         raise ValueError("JPEG without an end in a strip or tile")
@@ -82,7 +89,7 @@ def _jpeg_colours(layout: Layout, data: bytes, rows: int) -> int:
     return stated
 
 
-def _tiff(tags: dict[int, tuple[int, Sequence[int]]], strips: Sequence[bytes]) -> tuple[bytes, int]:
+def _tiff(tags: Fields, strips: Sequence[bytes]) -> tuple[bytes, int]:
     """A little-endian BigTIFF file of these strips, and where its directory begins."""
     place, offsets = 16, []
     for strip in strips:

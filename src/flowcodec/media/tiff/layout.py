@@ -1,6 +1,5 @@
-"""How the first picture of a TIFF file is stored, and which ways of storing are not read."""
+"""How the first picture of a TIFF file is stored."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -57,7 +56,6 @@ class Photometric(IntEnum):
 
 
 GRAYS = (Photometric.WHITE_IS_ZERO, Photometric.BLACK_IS_ZERO)
-LABS = (Photometric.CIELAB, Photometric.ICCLAB)
 
 CHANNELS = {
     Photometric.WHITE_IS_ZERO: 1,
@@ -69,14 +67,6 @@ CHANNELS = {
     Photometric.CIELAB: 3,
     Photometric.ICCLAB: 3,
 }
-_OTHER_COLOURS = {
-    4: "a transparency mask",
-    10: "ITU L*a*b*",
-    32803: "the raw samples of a camera",
-    32844: "LogL",
-    32845: "LogLuv",
-    34892: "the raw colours of a camera",
-}
 
 RAW, JPEG = 1, 7
 FAX = (2, 3, 4)
@@ -84,42 +74,20 @@ PREDICTING = (5, 8, 32946, 34925, 50000)
 """LZW, deflate (two numbers), LZMA and Zstandard, which may stand behind a predictor."""
 OF_BYTES = (*PREDICTING, 32773)
 """The same and PackBits: compression that knows bytes only."""
-_OTHER_COMPRESSION = {
-    6: "old-style JPEG",
-    32766: "NeXT's RLE",
-    32771: "CCITT RLE in words",
-    32809: "ThunderScan",
-    34661: "JBIG",
-    34676: "SGI LogLuv",
-    34677: "SGI LogLuv",
-    34712: "JPEG 2000",
-    34713: "Nikon's raw code",
-    34887: "LERC",
-    34892: "lossy JPEG of DNG",
-    34933: "PNG",
-    34934: "JPEG XR",
-    22610: "JPEG XR",
-    50001: "WebP",
-    50002: "JPEG XL",
-    52546: "JPEG XL",
-}
+
+_KINDS = {1: "u", 2: "i", 3: "f"}
 
 UNASSOCIATED, ASSOCIATED, COREL, GUESSED = 2, 1, 999, -1
 """Extra samples that are alpha: straight, premultiplied, straight as CorelDRAW 10 has it, and one
 of which nothing is said and that is taken for it, as most readers do."""
-
-_MAX_SEGMENT = 1 << 32
-"""Strips and tiles of more bytes are refused."""
-
-_USUAL_TILE = 1 << 24
-"""So many pixels may a tile have in the smallest picture."""
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
     """The arrangement of samples.
 
-    kind: "u", "i" or "f", as in NumPy, or the name of one that is not read.
+    bits: of each sample, 0 where they differ.
+    kind: "u", "i" or "f", as in NumPy; empty where it is another or they differ.
     order: of the bytes in the file, "<" or ">".
     extra: what each sample behind the colours is, 0 where nothing is said.
     planes: how many samples stand apart from each other: 1, or all of them.
@@ -224,108 +192,11 @@ def read_layout(tags: Tags) -> Layout:
     )
 
 
-def obstacle(layout: Layout, tags: Tags) -> str | None:
-    """What about this file is not read, in words that go on after its name, or None."""
-    return next(_obstacles(layout, tags), None)
-
-
-def _obstacles(layout: Layout, tags: Tags) -> Iterator[str]:
-    if tags.integer(Tag.NEW_SUBFILE_TYPE, 0) & 1 or tags.integer(Tag.SUBFILE_TYPE, 1) == 2:
-        yield "begins with a reduced copy of its picture, as raw files of cameras do"
-    if tags.integer(Tag.IMAGE_DEPTH, 1) != 1:
-        yield "holds a volume, not a picture"
-    yield from _obstacles_of_colour(layout, tags)
-    yield from _obstacles_of_samples(layout)
-    yield from _obstacles_of_compression(layout)
-
-
-def _obstacles_of_colour(layout: Layout, tags: Tags) -> Iterator[str]:
-    if layout.photometric < 0:
-        yield "does not say what its samples mean"
-    if layout.photometric not in CHANNELS:
-        yield "holds " + _OTHER_COLOURS.get(
-            layout.photometric, f"colours of an unknown kind, {layout.photometric}"
-        )
-        return
-    meaning = Photometric(layout.photometric)
-    if layout.samples < CHANNELS[meaning]:
-        yield f"has {layout.samples} of the {CHANNELS[meaning]} samples a pixel of {meaning.name}"
-    if meaning is Photometric.CMYK and tags.integer(Tag.INK_SET, 1) != 1:
-        yield "is printed with other inks than CMYK"
-    if ASSOCIATED in layout.extra and meaning not in (Photometric.BLACK_IS_ZERO, Photometric.RGB):
-        yield f"has premultiplied alpha in {meaning.name}"
-    deep = {Photometric.CMYK: (8, 16), Photometric.CIELAB: (8, 16), Photometric.YCBCR: (8,)}
-    deep |= {Photometric.ICCLAB: (8,), Photometric.PALETTE: (1, 2, 4, 8, 16)}
-    if meaning in deep and (layout.bits not in deep[meaning] or layout.kind != "u"):
-        yield f"has {_described(layout)} in {meaning.name}"
-    if meaning is Photometric.YCBCR and layout.compression != JPEG:
-        yield from _obstacles_of_blocks(layout)
-
-
-def _obstacles_of_blocks(layout: Layout) -> Iterator[str]:
-    """Of YCbCr with colours of lower resolution, which stand in blocks with their luma."""
-    across, down = layout.sampling
-    if across not in (1, 2, 4) or down not in (1, 2, 4):
-        yield f"has YCbCr of {across} x {down} pixels a colour"
-    halved = layout.columns % across * layout.tiled or layout.rows % down * (layout.down > 1)
-    together = layout.planes == layout.predictor == 1 and layout.samples == 3
-    if layout.sampling != (1, 1) and (halved or not together):
-        yield "has YCbCr with colours of lower resolution in an odd arrangement"
-
-
-def _obstacles_of_samples(layout: Layout) -> Iterator[str]:
-    if not layout.bits:
-        yield "has samples of different depths"
-    if not layout.kind:
-        yield "has samples that are neither integers nor floats, or some of each"
-    if layout.bits not in _DEPTHS[layout.kind]:
-        yield f"has {_described(layout)}"
-
-
-def _obstacles_of_compression(layout: Layout) -> Iterator[str]:
-    bits, channels = layout.bits, CHANNELS[Photometric(layout.photometric)]
-    match layout.compression:
-        case code if code in FAX:
-            name, fits = "CCITT", (bits, layout.samples) == (1, 1)
-        case code if code == JPEG:
-            name = "JPEG"
-            fits = bits == 8 and layout.samples == channels and layout.photometric not in LABS
-            fits &= layout.planes == 1 or layout.photometric != Photometric.YCBCR
-        case code if code == RAW or code in OF_BYTES:
-            name, fits = "", True
-        case code:
-            name = _OTHER_COMPRESSION.get(code, f"an unknown way, {code}")
-            yield f"is coded as {name}"
-    if not fits or (name and layout.kind != "u"):
-        yield f"has {_described(layout)} coded as {name}"
-    step = layout.predictor
-    if step != 1 and layout.compression not in PREDICTING:
-        yield "has a predictor and nothing compressed to go with it"
-    integers, floats = step == 2 and bits in (8, 16, 32, 64), step == 3 and layout.kind == "f"
-    if step != 1 and not integers and not floats:
-        yield f"has {_described(layout)} behind predictor {step}"
-    if layout.segment_bytes > _MAX_SEGMENT:
-        yield f"has strips or tiles of {layout.segment_bytes} bytes"
-    room = max(_USUAL_TILE, 4 * layout.width * layout.height)
-    if layout.tiled and layout.columns * layout.rows > room:
-        yield f"has tiles of {layout.columns} x {layout.rows} pixels"
-
-
-def _described(layout: Layout) -> str:
-    kind = {"u": "unsigned", "i": "signed", "f": "floating-point"}[layout.kind]
-    each = f", {layout.samples} a pixel" if layout.samples > 1 else ""
-    return f"{kind} samples of {layout.bits} bits{each}"
-
-
 def _sampling(tags: Tags, photometric: int, compression: int) -> tuple[int, int]:
     if photometric != Photometric.YCBCR or compression == JPEG:
         return 1, 1
     across, down = tags.integers(Tag.YCBCR_SUBSAMPLING).tolist() or (2, 2)
     return across, down
-
-
-_KINDS = {1: "u", 2: "i", 3: "f"}
-_DEPTHS = {"u": (*range(1, 17), 32, 64), "i": (8, 16, 32, 64), "f": (16, 32, 64)}
 
 
 def _common(values: NDArray[np.int64], samples: int) -> int:

@@ -20,9 +20,9 @@ from flowcodec.media.tiff.layout import (
     Layout,
     Photometric,
     Tag,
-    obstacle,
     read_layout,
 )
+from flowcodec.media.tiff.refusals import refusal
 from flowcodec.media.tiff.rows import bands
 from flowcodec.media.tiff.tags import Tags
 
@@ -59,7 +59,7 @@ def open_tiff(stream: BinaryIO, name: str) -> TiffPicture:
     """
     tags = Tags(stream)
     layout = read_layout(tags)
-    unread = obstacle(layout, tags)
+    unread = refusal(layout, tags)
     if unread:
         raise MediaError(
             f"cannot read {name}: this TIFF {unread}, which is not read; "
@@ -179,7 +179,8 @@ def _divided(colours: NDArray[Any], veil: NDArray[Any], layout: Layout) -> NDArr
     if layout.kind != "f":
         colours, veil = _unsigned(colours, layout), _unsigned(veil, layout)
     straight = np.zeros(colours.shape)
-    np.divide(colours.astype(float), veil, out=straight, where=veil > 0)
+    with np.errstate(all="ignore"):  # floats may be anything; NaN becomes 0
+        np.divide(colours.astype(float), veil, out=straight, where=veil > 0)
     return scaled(straight, 1)
 
 
@@ -200,7 +201,9 @@ def _from_ycbcr(tags: Tags) -> Reduce:
     red, green, blue = tags.numbers(Tag.YCBCR_COEFFICIENTS) or (0.299, 0.587, 0.114)
     ends = tags.numbers(Tag.REFERENCE_BLACK_WHITE) or (0, 255, 128, 255, 128, 255)
     black, white = np.array(ends[::2]), np.array(ends[1::2])
-    if len(ends) != 6 or not green or (black == white).any():
+    if len(ends) != 6 or not np.isfinite((red, green, blue, *ends)).all() or green <= 0:
+        raise ValueError("its YCbCr is described in an impossible way")
+    if (black == white).any():
         raise ValueError("its YCbCr is described in an impossible way")
 
     def reduce(stored: NDArray[Any]) -> NDArray[np.uint8]:
