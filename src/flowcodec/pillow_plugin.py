@@ -9,15 +9,18 @@
 Importing this module registers the format. Opening reads everything but the pixels, without torch;
 they are decoded when they are first used. Modes L, LA, RGB and RGBA are read and written.
 
-`save` takes quality (1 to 8, default 4), tile, icc_profile (default: the picture's own), exif,
-metric, and weights (a file). What Pillow cannot do is an OSError or a ValueError, as with its own
-formats.
+`save` takes quality (1 to 8, default 4), tile, icc_profile (default: the picture's own), exif
+(bytes or Image.Exif), xmp, metric, and weights (a file). What Pillow cannot do is an OSError or a
+ValueError, as with its own formats. What is left out of odd metadata is told to the logger of this
+module.
 """
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,10 +30,14 @@ from flowcodec.bitstream.header import DEFAULT_TILE, MAGIC, TILE_STEP
 from flowcodec.bitstream.picture_file import PictureFile, parse_picture
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.exif import PREFIX, read_exif, turned
+from flowcodec.media.icc import fault_of
 from flowcodec.media.picture import Picture
+from flowcodec.media.xmp import read_xmp
 
 if TYPE_CHECKING:
     from flowcodec.codecs.picture import PictureCodec
+
+_log = logging.getLogger(__name__)
 
 FORMAT = "FCI"
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by number of channels
@@ -70,25 +77,31 @@ class FciImageFile(ImageFile.ImageFile):
         self._size = header.width, header.height
         self._mode = MODES[(1 if header.gray else 3) + header.alpha]
         self._file = file
+        self._decoding = Lock()
         if file.icc:
             self.info["icc_profile"] = file.icc
         if file.exif:
             self.info["exif"] = PREFIX + file.exif
+        if file.xmp:
+            self.info["xmp"] = file.xmp
 
     def load(self) -> Any:
         """Decode the pixels, once; OSError where they are damaged or their weights missing."""
-        if self._file is not None:
-            try:
-                codec = _codec_for(self._file, self.own_weights)
-                picture = codec.decode_parsed(self._file)
-            except FlowcodecError as error:
-                raise OSError(str(error)) from error
-            self.im = _image(picture).im
-            self._file = None
-            if self._exclusive_fp and self.fp is not None:
-                self.fp.close()
-            self.fp = None
+        with self._decoding:
+            if self._file is not None:
+                self._decode(self._file)
         return super().load()
+
+    def _decode(self, file: PictureFile) -> None:
+        try:
+            picture = _codec_for(file, self.own_weights).decode_parsed(file)
+        except FlowcodecError as error:
+            raise OSError(str(error)) from error
+        self.im = _image(picture).im
+        self._file = None
+        if self._exclusive_fp and self.fp is not None:
+            self.fp.close()
+        self.fp = None
 
 
 def _accept(prefix: bytes) -> bool:
@@ -114,22 +127,44 @@ def _save(image: Image.Image, target: IO[bytes], filename: str | bytes) -> None:
 
 def _picture(image: Image.Image, options: dict[str, Any]) -> Picture:
     """Pixels upright, as files hold them, whatever orientation the EXIF to be saved tells."""
-    exif = options.get("exif") or None
-    if isinstance(exif, Image.Exif):
-        exif = exif.tobytes()
-    orientation = 1
-    if exif:
-        bearer = Image.new("L", (1, 1))
-        bearer.info["exif"] = exif
-        exif, orientation = read_exif(bearer)
-    planes = turned(np.atleast_3d(np.asarray(image)), orientation)
+    exif = read_exif(_exif_bytes(options.get("exif")))
+    xmp = read_xmp(_as_bytes("xmp", options.get("xmp", image.info.get("xmp"))))
+    icc = _as_bytes("icc_profile", options.get("icc_profile", image.info.get("icc_profile")))
+    # XMP that came with the picture tells of a file and not of pixels that may have been turned.
+    told = xmp.orientation if "xmp" in options else None
+    planes = turned(np.atleast_3d(np.asarray(image)), exif.orientation or told or 1)
     colours = 3 if planes.shape[2] >= 3 else 1
+    fault = fault_of(icc, colours == 1) if icc else None
+    notes = [*exif.notes, *xmp.notes]
+    if fault is not None:
+        notes.append(f"its ICC profile {fault}: it was dropped")
+    for note in notes:
+        _log.warning(note)
     return Picture(
         pixels=np.ascontiguousarray(planes[..., :colours]),
         alpha=np.ascontiguousarray(planes[..., colours]) if planes.shape[2] > colours else None,
-        icc=options.get("icc_profile", image.info.get("icc_profile")) or None,
-        exif=exif,
+        icc=None if fault else icc or None,
+        exif=exif.kept,
+        xmp=xmp.kept,
     )
+
+
+def _exif_bytes(exif: object) -> bytes:
+    """EXIF that a caller gives, as bytes; ValueError where Pillow cannot write its own."""
+    if isinstance(exif, Image.Exif):
+        try:
+            return exif.tobytes()
+        except Exception as error:  # Pillow raises nearly everything on values of wrong types
+            raise ValueError(f"this EXIF cannot be written: {error}") from error
+    return _as_bytes("exif", exif)
+
+
+def _as_bytes(name: str, value: object) -> bytes:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace")
+    if value is None or isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value or b"")
+    raise ValueError(f"{name} is bytes, not {type(value).__name__}")
 
 
 def _image(picture: Picture) -> Image.Image:
@@ -139,25 +174,34 @@ def _image(picture: Picture) -> Image.Image:
     return Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)
 
 
-@lru_cache(maxsize=2)
+_loading = Lock()  # threads share what is loaded, and one at a time loads
+
+
 def _codec(metric: str, weights: Path | str | None) -> PictureCodec:
+    with _loading:
+        return _loaded(metric, weights)
+
+
+@lru_cache(maxsize=2)
+def _loaded(metric: str, weights: Path | str | None) -> PictureCodec:
     import flowcodec
 
     return flowcodec.load(metric=metric, weights=weights)
 
 
-_codecs: dict[bytes, PictureCodec] = {}
+_codecs: dict[tuple[bytes, Path | None], PictureCodec] = {}
 
 
 def _codec_for(file: PictureFile, own: Path | None) -> PictureCodec:
     from flowcodec.codecs.picture import load_for
 
-    wanted = file.header.weights_hash
-    if wanted not in _codecs:
-        found = load_for(file, weights=own)
-        _codecs.clear()  # one at a time: files of other weights are rare
-        _codecs[wanted] = found
-    return _codecs[wanted]
+    wanted = file.header.weights_hash, own
+    with _loading:
+        if wanted not in _codecs:
+            found = load_for(file, weights=own)
+            _codecs.clear()  # one at a time: files of other weights are rare
+            _codecs[wanted] = found
+        return _codecs[wanted]
 
 
 register()

@@ -16,10 +16,12 @@ from flowcodec.bitstream.units import (
     ICC,
     LEARNED,
     LOSSLESS,
+    MATTE,
     PLAIN,
     SKIP_BIT,
     TILE_KINDS,
     UNIT_NAMES,
+    XMP,
     pack_unit,
 )
 from flowcodec.errors import FormatError, UsageError
@@ -30,7 +32,8 @@ SAMPLE_TILES = [
     Tile(0x01020304, b"first tile"),
     Tile(0xA0B0C0D0, b"second, longer tile" * 8, PLAIN),
 ]
-SAMPLE = pack_picture(TWO_TILES, SAMPLE_TILES, alpha=b"alpha", icc=b"icc", exif=b"exif")
+SAMPLE_PARTS = {"alpha": b"alpha", "icc": b"icc", "exif": b"exif", "xmp": b"<xmp>"}
+SAMPLE = pack_picture(TWO_TILES, SAMPLE_TILES, **SAMPLE_PARTS)
 
 
 def build(header, units):
@@ -55,14 +58,16 @@ def test_every_file_comes_back(data):
     tile_values = st.builds(Tile, hashes, codes, st.sampled_from(list(TILE_KINDS)))
     tiles = data.draw(st.lists(tile_values, min_size=count, max_size=count))
     alpha = data.draw(st.binary(max_size=200)) if header.alpha else None
-    icc, exif = (data.draw(st.none() | st.binary(max_size=200)) for _ in range(2))
+    icc, exif, xmp = (data.draw(st.none() | st.binary(max_size=200)) for _ in range(3))
 
-    packed = pack_picture(header, tiles, alpha, icc, exif)
+    planes = {data.draw(st.sampled_from(["alpha", "matte"])): alpha}
+    packed = pack_picture(header, tiles, icc=icc, exif=exif, xmp=xmp, **planes)
     file = parse_picture(packed)
 
     assert file.header == header
     assert [replace(tile, offset=0) for tile in file.tiles] == tiles
-    assert (file.alpha, file.icc, file.exif) == (alpha, icc, exif)
+    assert (file.icc, file.exif, file.xmp) == (icc, exif, xmp)
+    assert [file.alpha, file.matte] == [planes.get(name) for name in ("alpha", "matte")]
     assert sum(file.parts.values()) == len(packed)
     for tile_ in file.tiles:
         assert packed[tile_.offset] == tile_.type
@@ -71,11 +76,13 @@ def test_every_file_comes_back(data):
 def test_parts_say_where_the_bytes_went():
     assert parse_picture(SAMPLE).parts == {
         "header": 26,
-        "unit frames": 4 * 6 + 7,  # a length from 128 on takes two bytes
+        "unit frames": 5 * 6 + 7,  # a length from 128 on takes two bytes
         "hashes": 8,
         "icc": 3,
         "exif": 4,
+        "xmp": 5,
         "alpha": 5,
+        "matte": 0,
         "tiles": 10 + 152,
         "skipped units": 0,
         "after the end": 0,
@@ -160,8 +167,15 @@ def test_units_are_bound_to_their_place_and_file():
         ([(ALPHA, b""), (ICC, b""), tile(), tile()], "out of order", "icc"),
         ([(EXIF, b""), (ICC, b""), (ALPHA, b""), tile(), tile()], "out of order", "icc"),
         ([(ALPHA, b""), (ALPHA, b""), tile(), tile()], "repeated", "alpha"),
+        ([(MATTE, b""), (MATTE, b""), tile(), tile()], "repeated", "matte"),
+        ([(ALPHA, b""), (MATTE, b""), tile(), tile()], "repeated", "matte"),
+        ([(MATTE, b""), (ALPHA, b""), tile(), tile()], "repeated", "alpha"),
+        ([(MATTE, b""), (EXIF, b""), tile(), tile()], "out of order", "exif"),
+        ([(MATTE, b""), tile(), (MATTE, b"")], "out of order", "matte"),
         ([(EXIF, b""), (EXIF, b""), (ALPHA, b""), tile(), tile()], "repeated", "exif"),
         ([(ALPHA, b""), tile(), (EXIF, b""), tile()], "out of order", "exif"),
+        ([(XMP, b""), (EXIF, b""), (ALPHA, b""), tile(), tile()], "out of order", "exif"),
+        ([(XMP, b""), (XMP, b""), (ALPHA, b""), tile(), tile()], "repeated", "xmp"),
         ([(ALPHA, b"long enough for"), tile()], "1 of 2 tiles", "tile 1"),
     ],
 )
@@ -180,9 +194,10 @@ def test_what_follows_the_last_tile_is_passed_over_and_told(more):
     assert file.notes == (f"what follows the picture was passed over ({len(more):,} bytes)",)
 
 
-def test_alpha_without_the_flag_is_refused():
+@pytest.mark.parametrize("plane", [ALPHA, MATTE])
+def test_alpha_without_the_flag_is_refused(plane):
     with pytest.raises(FormatError, match="the picture has no alpha"):
-        parse_picture(build(HEADER, [(ALPHA, b""), tile()]))
+        parse_picture(build(HEADER, [(plane, b""), tile()]))
 
 
 @given(
@@ -251,5 +266,12 @@ def test_checksums_are_the_crc_of_the_file_without_its_checksums():
     ],
 )
 def test_contradictions_are_not_written(header, tiles, alpha, complaint):
-    with pytest.raises(UsageError, match=complaint):
-        pack_picture(header, tiles, alpha)
+    for name in ("alpha", "matte"):
+        with pytest.raises(UsageError, match=complaint):
+            pack_picture(header, tiles, **{name: alpha})
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_alpha_is_not_written_twice(flag):
+    with pytest.raises(UsageError, match="alpha flag"):
+        pack_picture(replace(HEADER, alpha=flag), [Tile(0, b"")], alpha=b"a", matte=b"b")

@@ -6,7 +6,17 @@ from pathlib import Path
 from flowcodec import bitstream
 from flowcodec.bitstream.header import FIELDS, MAX_TILE_PIXELS, MODEL_NAMES
 from flowcodec.bitstream.picture_file import Tile, pack_picture, parse_picture
-from flowcodec.bitstream.units import ALPHA, EXIF, ICC, LEARNED, LOSSLESS, PLAIN, UNIT_NAMES
+from flowcodec.bitstream.units import (
+    ALPHA,
+    EXIF,
+    ICC,
+    LEARNED,
+    LOSSLESS,
+    MATTE,
+    PLAIN,
+    UNIT_NAMES,
+    XMP,
+)
 
 SPEC = Path(bitstream.__file__).with_name("SPEC.md").read_text("utf-8")
 
@@ -32,7 +42,8 @@ def test_models_are_listed():
 def test_unit_types_are_listed_in_the_order_of_the_file():
     rows = re.findall(r"^\| 0x(\w\w) \| (\w+) \|", SPEC, re.MULTILINE)
     assert [(int(type_, 16), name) for type_, name in rows] == [
-        (type_, UNIT_NAMES[type_]) for type_ in (ICC, EXIF, ALPHA, LEARNED, PLAIN, LOSSLESS)
+        (type_, UNIT_NAMES[type_])
+        for type_ in (ICC, EXIF, XMP, ALPHA, MATTE, LEARNED, PLAIN, LOSSLESS)
     ]
 
 

@@ -6,19 +6,35 @@ from io import BytesIO, TextIOWrapper
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from flowcodec.bitstream.picture_file import parse_picture
+from flowcodec.cli import info
 from flowcodec.cli.main import main
+from flowcodec.media.colour import SRGB_CURVE
+from flowcodec.media.icc import make_profile
 from flowcodec.media.picture import Picture, read_picture, write_picture
+from flowcodec.media.primaries import BY_CODE
+from flowcodec.media.stripping import stripped
+from tests.media import handmade
 from tests.training.pictures import draw
+
+DISPLAY_P3 = make_profile("Display P3", SRGB_CURVE, BY_CODE[12])
 
 
 @pytest.fixture
 def photo(tmp_path):
     path = tmp_path / "photo.png"
-    write_picture(Picture(draw(11, 70, 90), icc=b"a profile"), path)
+    write_picture(Picture(draw(11, 70, 90)), path)
     return path
+
+
+@pytest.fixture
+def profiled(photo):
+    """The photo, meant in Display P3."""
+    write_picture(Picture(draw(11, 70, 90), icc=DISPLAY_P3), photo)
+    return photo
 
 
 @pytest.fixture
@@ -38,7 +54,8 @@ def psnr(a, b):
     return 10 * np.log10(255**2 / np.square(difference).mean())
 
 
-def test_there_and_back(run, photo, tmp_path):
+def test_there_and_back(run, profiled, tmp_path):
+    photo = profiled
     status, out, err = run("encode", photo, "-q", "5.5")
     coded = tmp_path / "photo.fci"
     size = coded.stat().st_size
@@ -53,10 +70,11 @@ def test_there_and_back(run, photo, tmp_path):
     decoded, original = read_picture(back), read_picture(photo)
     assert told["psnr"] == pytest.approx(psnr(decoded.pixels, original.pixels), abs=1e-3)
     assert (told["width"], told["height"], told["bytes"], told["quality"]) == (90, 70, size, 5.5)
-    assert decoded.icc == b"a profile"
+    assert decoded.icc == DISPLAY_P3
 
 
-def test_the_tile_and_metadata_are_as_asked_for(run, photo, tmp_path):
+def test_the_tile_and_metadata_are_as_asked_for(run, profiled, tmp_path):
+    photo = profiled
     coded = tmp_path / "out.fci"
     assert run("encode", photo, "-o", coded, "--strip", "--tile", "64", "--quiet")[:2] == (0, "")
     file = parse_picture(coded.read_bytes())
@@ -236,3 +254,63 @@ def test_a_terminal_gets_no_picture(run, photo, monkeypatch):
     status, _, err = run("encode", "-")
     assert status == 2
     assert "terminal" in err
+
+
+def test_stripping_converts_colours_on_both_ways(run, profiled, tmp_path):
+    coded = tmp_path / "stripped.fci"
+    status, _, err = run("encode", profiled, "-o", coded, "--strip", "-q", "8")
+    note = "colours were converted to sRGB by the ICC profile that was left out"
+    assert (status, err) == (0, f"{profiled}: note: {note}\n")
+    expected = stripped(read_picture(profiled)).pixels
+    assert not np.array_equal(expected, read_picture(profiled).pixels)
+    back = tmp_path / "back.png"
+    status, _, err = run("decode", coded, "-o", back, "--verify", profiled)
+    assert (status, err) == (0, "")
+    assert psnr(read_picture(back).pixels, expected) > 30
+
+    kept = tmp_path / "kept.fci"
+    run("encode", profiled, "-o", kept, "-q", "8")
+    status, out, err = run("decode", kept, "-o", back, "--strip", "--json")
+    assert (status, err) == (0, f"{kept}: note: {note}\n")
+    assert json.loads(out)["notes"] == [note]
+    assert psnr(read_picture(back).pixels, expected) > 30
+
+
+def test_what_a_format_does_not_hold_is_told(run, profiled, tmp_path):
+    run("encode", profiled)
+    words = ("decode", tmp_path / "photo.fci", "-o", tmp_path / "back.ppm")
+    status, _, err = run(*words)
+    told = f"{tmp_path / 'photo.fci'}: note: PPM holds no ICC profile: it was left out\n"
+    assert (status, err) == (0, told)
+    assert run(*words, "--quiet") == (0, "", "")
+
+
+def test_a_file_with_every_side_data_decodes_to_every_format(run, tmp_path):
+    """And reports nothing but what the format does not hold, whatever a library would say."""
+    odd = bytearray(handmade.exif(6))
+    odd[-30] ^= 0xFF
+    path = tmp_path / "full.png"
+    file = BytesIO()
+    write_picture(Picture(draw(3, 40, 60), icc=DISPLAY_P3, xmp=b"<x/>"), file, "png")
+    data = file.getvalue()
+    path.write_bytes(data[:33] + handmade.png_chunk(b"eXIf", bytes(odd)) + data[33:])
+    assert run("encode", path, "--quiet") == (0, "", "")
+    coded = tmp_path / "full.fci"
+    text = run_info(coded)
+    assert all(name in text for name in ("ICC profile (", "EXIF (", "XMP (4 bytes)"))
+    for format in ("png", "jpg", "webp", "tiff", "avif", "ppm"):
+        back = tmp_path / f"back.{format}"
+        status, _, err = run("decode", coded, "-o", back)
+        assert status == 0
+        assert len(err.splitlines()) == (3 if format == "ppm" else 0), err
+        picture = read_picture(back)
+        assert (picture.width, picture.height) == (40, 60)
+        if format != "ppm":
+            assert (picture.icc, picture.xmp) == (DISPLAY_P3, b"<x/>")
+            assert picture.exif is not None
+
+
+def run_info(path):
+    result = CliRunner().invoke(info.command, [str(path)])
+    assert result.exit_code == 0
+    return result.output

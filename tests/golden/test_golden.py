@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from flowcodec.bitstream.numbers import Reader
 from flowcodec.bitstream.picture_file import LEARNED, PLAIN, parse_picture
 from flowcodec.entropy import plain
 from flowcodec.media.picture import read_picture
@@ -36,6 +37,15 @@ def test_every_kind_of_tile_is_there():
     kinds = [{tile.kind for tile in file.tiles} for file in files]
     for found in ({"learned"}, {"plain"}, {"lossless"}, {"learned", "lossless"}):
         assert found in kinds
+
+
+def test_both_forms_of_a_matte_are_there():
+    data = parse_picture((make.FOLDER / "matte-1056x12.fci").read_bytes()).matte
+    reader, forms = Reader(data, 0, "matte"), []
+    while reader.left:
+        forms.append(reader.unsigned(1, "form"))
+        reader.take(reader.varint("length") + 4, "hash and code")
+    assert forms == [1, 0]
 
 
 @pytest.mark.parametrize("name", EXPECTED)

@@ -8,7 +8,11 @@ from PIL import Image, ImageCms, ImageOps
 from PIL.ExifTags import IFD, Base
 from PIL.PngImagePlugin import PngInfo
 
+from flowcodec.media import exif as exif_module
+from flowcodec.media.icc import make_profile
 from flowcodec.media.picture import Picture, read_picture, write_picture
+from flowcodec.media.xmp import read_xmp
+from tests.media import handmade
 from tests.media.handmade import cmyk_profile, tiff
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -180,7 +184,7 @@ def test_exif_too_long_for_jpeg_is_left_out():
 
 
 def test_a_gray_profile_stays_with_gray():
-    gray_profile = SRGB[:16] + b"GRAY" + SRGB[20:]
+    gray_profile = make_profile("gray", (2.2,), None)
     gray = Picture(PIXELS[..., :1], None, gray_profile)
     assert read_picture(written(gray, "png")).icc == gray_profile
     assert read_picture(written(gray, "webp")).icc is None  # has become RGB
@@ -220,7 +224,6 @@ def test_a_profile_for_something_else_than_cmyk_is_not_used():
     assert "plain formula" in picture.notes[0]
 
 
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_damaged_exif_is_dropped_and_noted():
     for damage in (b"garbage that is no TIFF", b"II*\0\xff\xff\0\0"):
         file = saved(Image.fromarray(PIXELS), "PNG", exif=damage)
@@ -228,3 +231,177 @@ def test_damaged_exif_is_dropped_and_noted():
         assert picture.exif is None
         assert picture.notes == ("damaged EXIF was dropped",)
         assert np.array_equal(picture.pixels, PIXELS)
+
+
+XMP = (
+    b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description dc:title="a title"/></rdf:RDF>'
+    b'</x:xmpmeta><?xpacket end="w"?>'
+)
+
+
+@pytest.mark.parametrize("format", CARRIERS)
+@pytest.mark.parametrize("gray", [False, True])
+def test_xmp_goes_through_every_format_that_holds_it(format, gray):
+    pixels = PIXELS[..., :1] if gray else PIXELS
+    file = io.BytesIO()
+    assert write_picture(Picture(pixels, xmp=XMP), file, format) == ()
+    picture = read_picture(io.BytesIO(file.getvalue()))
+    assert picture.xmp == XMP
+    assert picture.notes == ()
+    with Image.open(file) as image:  # as another reader finds it
+        assert bytes(image.info["xmp"]) == XMP
+
+
+@pytest.mark.parametrize("format", CARRIERS)
+def test_xmp_of_another_writer_is_read(format):
+    options: dict = {"xmp": XMP}
+    if format == "png":
+        options = {"pnginfo": PngInfo()}
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", XMP, zip=True)
+    elif format == "tiff":
+        options = {"tiffinfo": {700: XMP}}
+    assert read_picture(saved(Image.fromarray(PIXELS), format.upper(), **options)).xmp == XMP
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (b'<a tiff:Orientation="6" b="6"/>', b'<a tiff:Orientation="1" b="6"/>'),
+        (b"<tiff:Orientation>6</tiff:Orientation>", b"<tiff:Orientation>1</tiff:Orientation>"),
+        (
+            b"<a xmlns:t='http://ns.adobe.com/tiff/1.0/' t:Orientation = '6'/>",
+            b"<a xmlns:t='http://ns.adobe.com/tiff/1.0/' t:Orientation = '1'/>",
+        ),
+    ],
+)
+def test_the_orientation_in_xmp_is_applied_and_reset(text, kept):
+    as_xmp = PngInfo()
+    as_xmp.add_itxt("XML:com.adobe.xmp", text)
+    picture = read_picture(saved(Image.fromarray(PIXELS), "PNG", pnginfo=as_xmp))
+    assert np.array_equal(picture.pixels, np.rot90(PIXELS, -1))
+    assert picture.xmp == kept
+    # EXIF goes before it.
+    file = saved(Image.fromarray(PIXELS), "PNG", pnginfo=as_xmp, exif=exif_with(3))
+    assert np.array_equal(read_picture(file).pixels, PIXELS[::-1, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("raw", "kept"),
+    [
+        (XMP[:-19] + b" " * 2000 + b"\n" + XMP[-19:], XMP[:-19] + b"\n" + XMP[-19:]),
+        (b"\xef\xbb\xbf <x/>\0\0", b"<x/>"),
+        (b"\0", None),
+    ],
+)
+def test_room_around_xmp_is_left_out(raw, kept):
+    read = read_xmp(raw)
+    assert (read.kept, read.notes) == (kept, ())
+
+
+@pytest.mark.parametrize("raw", [b"<x>\xff\xfe</x>", "<x/>".encode("utf-16"), b"text", b"<\0>"])
+def test_what_is_no_xmp_is_dropped_and_told(raw):
+    read = read_xmp(raw)
+    assert (read.kept, read.notes) == (None, ("damaged XMP was dropped",))
+
+
+def test_what_a_format_does_not_hold_is_told():
+    exif = exif_with(1).tobytes().removeprefix(b"Exif\0\0")
+    full = Picture(PIXELS, icc=SRGB, exif=exif, xmp=XMP)
+
+    def told(picture: Picture, format: str) -> list[str]:
+        return list(write_picture(picture, io.BytesIO(), format))
+
+    assert told(full, "ppm") == [
+        "PPM holds no ICC profile: it was left out",
+        "PPM holds no EXIF: it was left out",
+        "PPM holds no XMP: it was left out",
+    ]
+    for format in ("png", "jpeg", "webp", "tiff", "avif"):
+        assert told(full, format) == []
+    long = exif_with(1, ImageDescription="x" * 70000).tobytes().removeprefix(b"Exif\0\0")
+    assert told(Picture(PIXELS, exif=long, xmp=b"<x" + b" " * 70000 + b"/>"), "jpeg") == [
+        "JPEG holds no EXIF over 65527 bytes: it was left out",
+        "JPEG holds no XMP over 65504 bytes: it was left out",
+    ]
+    gray = Picture(PIXELS[..., :1], icc=make_profile("gray", (2.2,), None))
+    assert told(gray, "webp") == [
+        "WebP holds no gray, and so no ICC profile of gray: it was left out"
+    ]
+    other = exif_with(1, Rating=5).tobytes().removeprefix(b"Exif\0\0")
+    assert told(Picture(PIXELS, exif=other), "tiff") == [
+        "TIFF holds of EXIF what describes the photograph; other tags were left out"
+    ]
+    assert told(Picture(PIXELS, exif=b"no EXIF"), "png") == ["damaged EXIF was dropped"]
+
+
+@pytest.mark.parametrize("byte_order", "<>")
+@pytest.mark.parametrize("kind", [2, 7, 129])
+def test_values_of_odd_types_go_into_every_format_as_they_are(byte_order, kind):
+    odd = bytearray(handmade.exif(6, byte_order))
+    order = {"<": "little", ">": "big"}[byte_order]
+    latitude = odd.index((2).to_bytes(2, order) + (5).to_bytes(2, order) + (3).to_bytes(4, order))
+    odd[latitude + 2 : latitude + 8] = kind.to_bytes(2, order) + (24).to_bytes(4, order)
+    kept = read_picture(saved(Image.fromarray(PIXELS), "PNG", exif=bytes(odd))).exif
+    assert len(kept) == len(odd)
+    for format in CARRIERS:
+        back = read_picture(written(Picture(PIXELS, exif=kept), format))
+        layout, root = exif_module.parsed(back.exif)
+        entry = root.links[IFD.GPSInfo].first(2)
+        assert (entry.type, entry.count, len(entry.data)) == (kind, 24, 24)
+        assert layout.order == byte_order
+
+
+def test_directories_that_link_to_each_other_are_read_once():
+    data = bytearray(handmade.exif(6))
+    for link in (0x8769, 0x8825):
+        place = data.index(link.to_bytes(2, "little") + b"\4\0") + 8
+        data[place : place + 4] = (8).to_bytes(4, "little")
+    read = exif_module.read_exif(bytes(data))
+    assert read.orientation == 6
+    assert read.notes == ("EXIF was damaged; what can be read of it is kept",)
+    again = exif_module.read_exif(read.kept)
+    assert (again.kept, again.orientation, again.notes) == (read.kept, 1, ())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [(2, 4), (2, 9), (2, 0), (2, 77), (4, 0), (4, 2), (4, 2**31)]
+)
+@pytest.mark.parametrize("byte_order", "<>")
+def test_an_orientation_of_a_wrong_type_or_count_still_counts(field, value, byte_order):
+    order = {"<": "little", ">": "big"}[byte_order]
+    data = bytearray(handmade.exif(6, byte_order))
+    entry = data.index((0x0112).to_bytes(2, order))
+    size = 2 if field == 2 else 4
+    data[entry + field : entry + field + size] = value.to_bytes(size, order)
+    if value in (4, 9):  # long numbers
+        data[entry + 8 : entry + 12] = (6).to_bytes(4, order)
+    picture = read_picture(saved(Image.fromarray(PIXELS), "PNG", exif=bytes(data)))
+    assert np.array_equal(picture.pixels, np.rot90(PIXELS, -1))
+    assert picture.exif == handmade.exif(1, byte_order)
+    assert picture.notes == ("EXIF was damaged; what can be read of it is kept",)
+
+
+def test_exif_may_begin_twice():
+    twice = b"Exif\0\0Exif\0\0" + handmade.exif(6)
+    data = saved(Image.fromarray(PIXELS), "JPEG").getvalue()
+    picture = read_picture(io.BytesIO(data[:2] + handmade.jpeg_segment(0xE1, twice) + data[2:]))
+    assert picture.pixels.shape == (6, 4, 3)
+    assert picture.exif == handmade.exif(1)
+
+
+def test_exif_of_a_bigtiff_is_read():
+    picture = read_picture(saved(Image.fromarray(PIXELS), "TIFF", exif=exif_with(6), big_tiff=True))
+    assert np.array_equal(picture.pixels, np.rot90(PIXELS, -1))
+    exif = parsed(picture.exif)
+    assert exif[Base.Make] == "Maker"
+    assert float(exif.get_ifd(IFD.Exif)[Base.ExposureTime]) == 0.01
+
+
+def test_a_gain_map_is_not_taken_for_a_picture():
+    pages = [Image.new("RGB", (16, 16), colour) for colour in ("white", "gray")]
+    data = saved(pages[0], "MPO", save_all=True, append_images=pages[1:]).getvalue()
+    xmp = b'http://ns.adobe.com/xap/1.0/\0<x hdrgm:Version="1.0"/>'
+    picture = read_picture(io.BytesIO(data[:2] + handmade.jpeg_segment(0xE1, xmp) + data[2:]))
+    assert picture.pixels.min() > 250
+    assert picture.notes == ("left out: a gain map for HDR screens",)

@@ -180,7 +180,7 @@ def test_a_transparent_16_bit_colour_is_not_guessed_at():
 @pytest.mark.parametrize(
     ("values", "sample_format", "expected"),
     [
-        (np.array([-5, 0, 2**30, 2**31 - 1], "<i4"), 2, [0, 0, 128, 255]),
+        (np.array([-(2**31), -5, 2**30, 2**31 - 1], "<i4"), 2, [0, 127, 191, 255]),
         (np.array([0, 2**31, 2**32 - 1, 2**24 - 1], "<u4"), 1, [0, 128, 255, 1]),
         (np.array([-0.5, 0.5, 1.0, 7.0], "<f4"), 3, [0, 128, 255, 255]),
         (np.array([np.nan, np.inf, -np.inf, 0.25], "<f4"), 3, [0, 255, 0, 64]),
@@ -279,6 +279,23 @@ def test_a_path_may_be_text(tmp_path: Path):
     path = str(tmp_path / "picture.png")
     write_picture(Picture(noise(3, 4, 3)), path)
     assert np.array_equal(read_picture(path).pixels, noise(3, 4, 3))
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF", "PPM", "PGM"])
+def test_an_open_file_is_read_from_where_it_stands_whatever_has_its_name(tmp_path: Path, format):
+    image = Image.fromarray(noise(30, 20, 3)).convert("L" if format == "PGM" else "RGB")
+    data = saved(image, "PPM" if format == "PGM" else format)
+    expected = read(data).pixels
+    path = tmp_path / "picture"
+    path.write_bytes(b"in front" + data)
+    with path.open("rb") as stream:
+        stream.seek(8)
+        assert np.array_equal(read_picture(stream).pixels, expected)
+    path.write_bytes(data)
+    with path.open("rb") as stream:
+        path.rename(tmp_path / "elsewhere")
+        path.write_bytes(bytes(len(data)))
+        assert np.array_equal(read_picture(stream).pixels, expected)
 
 
 def test_a_pipe_is_read_to_its_end():

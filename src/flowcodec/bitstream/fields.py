@@ -119,7 +119,7 @@ PSNR = Field(
     "psnr",
     U16,
     range(2**16),
-    "hundredths of a dB over all samples of the encoder's own picture; 65535: it is exact",
+    "hundredths of a dB of the encoder's own picture, over what is seen; 65535: that is exact",
     _show_psnr,
 )
 TIME = Field("time", SIGNED, TICKS, "ticks")

@@ -46,17 +46,17 @@ def unpack_lossless(data: bytes, height: int, width: int, channels: int) -> NDAr
     stated = (start >> 8 + _SIDE_BITS & side) + 1, (start >> 8 & side) + 1
     alpha_and_version = start >> 8 + 2 * _SIDE_BITS
     if len(data) < _START or start & 0xFF != _SIGNATURE or alpha_and_version:
-        raise FormatError("the lossless tile is not what WebP calls a VP8L chunk without alpha")
+        raise FormatError("the lossless code is not what WebP calls a VP8L chunk without alpha")
     if stated != (height, width):
         raise FormatError(
-            f"the lossless tile holds {stated[1]}x{stated[0]} pixels, not {width}x{height}"
+            f"the lossless code holds {stated[1]}x{stated[0]} pixels, not {width}x{height}"
         )
     chunk = b"WEBPVP8L" + pack_unsigned(len(data), 4) + data + bytes(len(data) % 2)
     file = BytesIO(b"RIFF" + pack_unsigned(len(chunk), 4) + chunk)
     try:
         pixels = np.array(WebPImageFile(file).convert("RGB"), dtype=np.uint8)
     except (OSError, EOFError, SyntaxError, ValueError) as error:
-        raise FormatError(f"the lossless tile is damaged: {error}") from None
+        raise FormatError(f"the lossless code is damaged: {error}") from None
     return pixels[:, :, :channels]
 
 

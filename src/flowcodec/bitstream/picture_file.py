@@ -18,10 +18,12 @@ from flowcodec.bitstream.units import (
     ICC,
     LEARNED,
     LOSSLESS,
+    MATTE,
     MIN_FRAME_BYTES,
     PLAIN,
     TILE_KINDS,
     UNIT_NAMES,
+    XMP,
     Unit,
     pack_hash,
     pack_unit,
@@ -43,7 +45,8 @@ __all__ = [
     "parse_picture",
 ]
 
-ORDER = (ICC, EXIF, ALPHA, LEARNED)  # tiles of all kinds stand in the last place
+# Tiles of all kinds stand in the last place, and a matte where alpha would.
+ORDER = (ICC, EXIF, XMP, ALPHA, LEARNED)
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,9 @@ class PictureFile:
     alpha: bytes | None
     icc: bytes | None
     exif: bytes | None
+    xmp: bytes | None
     parts: dict[str, int]
+    matte: bytes | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -90,21 +95,23 @@ def pack_picture(
     alpha: bytes | None = None,
     icc: bytes | None = None,
     exif: bytes | None = None,
+    xmp: bytes | None = None,
+    matte: bytes | None = None,
 ) -> bytes:
     """The bytes of a `.fci` file.
 
     `tiles` go row by row from the top left, whatever their offsets; `alpha` is what `pack_alpha`
-    returns, `icc` and `exif` are stored as they are. UsageError if header and units contradict each
-    other or a value is outside its range.
+    returns, or `matte` what `pack_matte` does; `icc`, `exif` and `xmp` are stored as they are.
+    UsageError if header and units contradict each other or a value is outside its range.
     """
     parts = [pack_header(header)]
     if len(tiles) != header.tile_count:
         raise UsageError(f"the header asks for {header.tile_count} tiles, {len(tiles)} were given")
-    if header.alpha != (alpha is not None):
+    if header.alpha != (alpha is not None) + (matte is not None):
         raise UsageError("the header's alpha flag and the alpha bytes contradict each other")
 
     crc = unpack_unsigned(parts[0][-CRC_BYTES:])
-    payloads = [(ICC, icc), (EXIF, exif), (ALPHA, alpha)]
+    payloads = [(ICC, icc), (EXIF, exif), (XMP, xmp), (ALPHA, alpha), (MATTE, matte)]
     payloads += [(tile.type, pack_hash(tile.hash, "a tile") + tile.data) for tile in tiles]
     for type, payload in payloads:
         if payload is not None:
@@ -127,7 +134,10 @@ def parse_picture(data: bytes) -> PictureFile:
     _check_room_for_tiles(header, reader)
 
     parts = {"header": size, "unit frames": 0, "hashes": 0}
-    parts |= {UNIT_NAMES[type]: 0 for type in (ICC, EXIF, ALPHA)} | {"tiles": 0, "skipped units": 0}
+    parts |= {UNIT_NAMES[type]: 0 for type in (ICC, EXIF, XMP, ALPHA, MATTE)} | {
+        "tiles": 0,
+        "skipped units": 0,
+    }
     single: dict[int, bytes] = {}
     tiles: list[Tile] = []
     earliest = 0
@@ -145,7 +155,7 @@ def parse_picture(data: bytes) -> PictureFile:
         if unit.type not in UNIT_NAMES:
             parts["skipped units"] += len(unit.payload)
             continue
-        _check_place(header, unit, earliest, ALPHA in single)
+        _check_place(header, unit, earliest, not single.keys().isdisjoint((ALPHA, MATTE)))
         if unit.type in TILE_KINDS:
             earliest = _place(unit.type)
             tiles.append(_tile(unit))
@@ -156,7 +166,8 @@ def parse_picture(data: bytes) -> PictureFile:
             single[unit.type] = unit.payload
             parts[unit.name] += len(unit.payload)
     parts["after the end"] = reader.left
-    return PictureFile(header, tiles, single.get(ALPHA), single.get(ICC), single.get(EXIF), parts)
+    alpha, icc, exif, xmp, matte = (single.get(type) for type in (ALPHA, ICC, EXIF, XMP, MATTE))
+    return PictureFile(header, tiles, alpha, icc, exif, xmp, parts, matte)
 
 
 def _check_room_for_tiles(header: PictureHeader, reader: Reader) -> None:
@@ -171,9 +182,9 @@ def _check_room_for_tiles(header: PictureHeader, reader: Reader) -> None:
 
 def _check_place(header: PictureHeader, unit: Unit, earliest: int, alpha_seen: bool) -> None:
     if _place(unit.type) < earliest:
-        trouble = "the unit is repeated or out of order: icc, exif, alpha, tiles is the order"
-    elif unit.type == ALPHA and not header.alpha:
-        trouble = "there is an alpha unit, but the header says that the picture has no alpha"
+        trouble = "the unit is repeated or out of order: icc, exif, xmp, alpha, tiles is the order"
+    elif unit.type in (ALPHA, MATTE) and not header.alpha:
+        trouble = f"the header says that the picture has no alpha, but there is a unit {unit.name}"
     elif unit.type in TILE_KINDS and header.alpha and not alpha_seen:
         trouble = "the header says that the picture has alpha, but no alpha unit precedes the tiles"
     else:
@@ -182,6 +193,8 @@ def _check_place(header: PictureHeader, unit: Unit, earliest: int, alpha_seen: b
 
 
 def _place(type: int) -> int:
+    if type == MATTE:
+        return ORDER.index(ALPHA)
     return ORDER.index(LEARNED if type in TILE_KINDS else type)
 
 

@@ -23,10 +23,12 @@ LEARNED = 0x01
 ALPHA = 0x02
 PLAIN = 0x03
 LOSSLESS = 0x04
+MATTE = 0x05
 ICC = 0x43
 EXIF = 0x44
+XMP = 0x45
 TILE_KINDS = {LEARNED: "learned", PLAIN: "plain", LOSSLESS: "lossless"}
-UNIT_NAMES = {ALPHA: "alpha", ICC: "icc", EXIF: "exif"} | TILE_KINDS
+UNIT_NAMES = {ALPHA: "alpha", MATTE: "matte", ICC: "icc", EXIF: "exif", XMP: "xmp"} | TILE_KINDS
 
 HASH_BYTES = 4
 MIN_FRAME_BYTES = 1 + 1 + CRC_BYTES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from contextlib import suppress
@@ -94,7 +93,9 @@ class Report:
     help="Fail, and write nothing, unless the picture, or each group of the video that was decoded"
     " whole, is as near to ORIGINAL as its encoder measured.",
 )
-@click.option("--strip", is_flag=True, help="Leave out ICC profile and EXIF.")
+@click.option(
+    "--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP; other colours become sRGB."
+)
 @click.option("--start", type=Number(0), help="Videos: begin at this time, in seconds.")
 @click.option("--frames", type=click.IntRange(1), help="Videos: decode so many frames at most.")
 @click.option(
@@ -227,6 +228,7 @@ _codecs = lru_cache(maxsize=1)(Codecs)
 def _decode(options: Options, job: Job) -> Report:
     from flowcodec.bitstream.picture_file import parse_picture
     from flowcodec.media.picture import write_picture
+    from flowcodec.media.stripping import stripped
 
     started = time.perf_counter()
     with naming(job.source):
@@ -236,11 +238,11 @@ def _decode(options: Options, job: Job) -> Report:
         picture = _codecs(options).codec_for(file).decode_parsed(file)
         verified = _verified(options.verify, file, picture) if options.verify else None
     if options.strip:
-        picture = dataclasses.replace(picture, icc=None, exif=None)
+        picture = stripped(picture)
     kind = format_named(options.format) if options.format else format_of(Path(job.target))
     encoded = BytesIO()
     with naming(job.target):
-        write_picture(picture, encoded, kind.name)
+        notes = write_picture(picture, encoded, kind.name)
     with output_file(job.target) as stream:
         stream.write(encoded.getbuffer())
     return Report(
@@ -252,7 +254,7 @@ def _decode(options: Options, job: Job) -> Report:
         quality=file.header.quality / 1000,
         seconds=time.perf_counter() - started,
         verified=verified,
-        notes=picture.notes,
+        notes=(*picture.notes, *notes),
     )
 
 
@@ -260,13 +262,16 @@ def _verified(original: Path, file: PictureFile, picture: Picture) -> float:
     """PSNR against the original, which must be what the encoder stored."""
     from flowcodec.codecs.picture import verify
     from flowcodec.media.picture import read_picture
+    from flowcodec.media.stripping import stripped
 
     reference = read_picture(original)
+    if file.icc is None and reference.icc is not None:
+        reference = stripped(reference)  # as its encoder was told to
     if reference.pixels.shape != picture.pixels.shape:
         raise FlowcodecError(
             f"{original} is not the original: it is {_shape(reference)}, the file {_shape(picture)}"
         )
-    return verify(picture, file.header, reference.pixels)
+    return verify(picture, file.header, reference)
 
 
 def _shape(picture: Picture) -> str:

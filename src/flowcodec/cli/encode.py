@@ -5,7 +5,6 @@ Videos go their own way: `encode_video`.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from dataclasses import dataclass
@@ -133,7 +132,9 @@ class Report:
     help="At least so many dB, in as few bytes as it gets.",
 )
 @weights_options
-@click.option("--strip", is_flag=True, help="Leave out ICC profile and EXIF.")
+@click.option(
+    "--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP; other colours become sRGB."
+)
 @click.option(
     "--tile",
     type=int,
@@ -288,6 +289,7 @@ def _prepare(options: Options) -> None:
 
 def _encode(options: Options, job: Job) -> Report:
     from flowcodec.media.picture import read_picture
+    from flowcodec.media.stripping import stripped
 
     started = time.perf_counter()
     with naming(job.source):
@@ -295,7 +297,7 @@ def _encode(options: Options, job: Job) -> Report:
         with readable(job.source) as source:
             picture = read_picture(source)
         if options.strip:
-            picture = dataclasses.replace(picture, icc=None, exif=None)
+            picture = stripped(picture)
         found = _reach(options, picture, job.source)
     with output_file(job.target) as stream:
         stream.write(found.coded.data)

@@ -123,7 +123,7 @@ def _kinds(picture: PictureFile) -> str:
 
 
 def _metadata(picture: PictureFile) -> str:
-    names = {"ICC profile": picture.icc, "EXIF": picture.exif}
+    names = {"ICC profile": picture.icc, "EXIF": picture.exif, "XMP": picture.xmp}
     found = [f"{name} ({len(data)} bytes)" for name, data in names.items() if data is not None]
     return ", ".join(found) or "none"
 

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flowcodec.codecs.finite import check_finite
 from flowcodec.codecs.running import device_called, running
 from flowcodec.codecs.weights import Weights
 from flowcodec.errors import UsageError, WeightsError
@@ -81,7 +82,9 @@ class FlowEstimator:
             pictures = (
                 x.to(self.device, torch.float32).expand(-1, 3, -1, -1) for x in (first, second)
             )
-            return self.model(*pictures)
+            flow = self.model(*pictures)
+            check_finite(flow, "the estimate of motion", self.weights)
+            return flow
 
 
 def restore(model: DeepPyNet, weights: Weights[DeepPyNetConfig]) -> None:

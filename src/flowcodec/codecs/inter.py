@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from flowcodec.codecs.finite import check_finite
 from flowcodec.codecs.running import device_called, running
 from flowcodec.codecs.threads import limited_threads
 from flowcodec.codecs.weights import Weights, inter_priors
@@ -181,7 +182,10 @@ class InterCodec:
         reference = self._tensor(state.reference)
         y, at = self._back(motion.y), self._quality(quality)
         rigid = motion.kind is Kind.NOTHING
-        return self.model.predict(y, self._camera(camera), reference, at, rigid)
+        prediction = self.model.predict(y, self._camera(camera), reference, at, rigid)
+        for values in (prediction.picture, prediction.alpha):
+            check_finite(values, "the prediction by MOFNet", self.weights)
+        return prediction
 
     def synthesise(self, codec: Latents, prediction: Prediction, quality: int) -> Tensor:
         """The picture of the latents of CodecNet, (1, 3, 16h, 16w) around [0, 1], not clamped."""
@@ -233,6 +237,7 @@ class InterCodec:
         """Global motion and the latents of MOFNet that are to be written, and what they predict."""
         coder, at, beside = self.model.motion, self._quality(quality), self._beside(state)
         coarse, pictures = self.model.settle(x, reference, flow, at)
+        check_finite(coarse, "the flow of MOFNet's blocks", self.weights)
         found: list[tuple[float, Ints, Drafted]] = []
         for camera in _cameras(coarse):
             y = coder.g_a(coarse, pictures, self._camera(camera), at)
@@ -270,7 +275,11 @@ class InterCodec:
         cost, bits and at the price of a bit the squared error of rounding. `before`: integers that
         come first in the code."""
         at, prior = self._quality(quality), self._prior(coder)
-        z = coder.hyper_analyse(y, at)[0].long().cpu().numpy()
+        network = "MOFNet" if coder is self.model.motion else "CodecNet"
+        check_finite(y, f"the analysis of {network}", self.weights)
+        hyper = coder.hyper_analyse(y, at)[0]
+        check_finite(hyper, f"the hyper-analysis of {network}", self.weights)
+        z = hyper.long().cpu().numpy()
         gained = (y * coder.gain(at))[0].float().cpu().numpy()
         price = np.full(gained.shape, BIT_PRICE, np.float32)
         found = []
@@ -320,6 +329,7 @@ class InterCodec:
 
     def _after(self, latents: InterLatents, pixels: Tensor, shape: tuple[int, ...]) -> State:
         """The state after a frame of that shape."""
+        check_finite(pixels, "the synthesis of a frame", self.weights)
         samples = pixels[0, :, : shape[0], : shape[1]].mul(255).clamp_(0, 255).permute(1, 2, 0)
         reference = samples.contiguous().cpu().numpy()
         return State(reference, latents.motion.seen, latents.codec.seen)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from flowcodec.codecs.finite import check_finite, unwarned
 from flowcodec.codecs.weights import Weights
 from flowcodec.errors import WeightsError
 from flowcodec.models.image_cnn.config import MASK_STEPS, ImageCnnConfig
@@ -33,7 +34,9 @@ def fits(config: ImageCnnConfig) -> bool:
 class NumpyTransforms:
     """g_a, h_a and g_s of a weight file."""
 
+    @unwarned
     def __init__(self, weights: Weights[ImageCnnConfig]):
+        self.weights = weights
         tensors = weights.transforms
         try:
             count_before, count_after = weights.config.blocks
@@ -58,6 +61,7 @@ class NumpyTransforms:
         except (KeyError, ValueError) as error:
             raise WeightsError(f"{weights.path}: the tensors do not fit: {error!r}") from error
 
+    @unwarned
     def analyse(
         self, pixels: NDArray[np.uint8], quality: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -67,9 +71,11 @@ class NumpyTransforms:
         y = blocks(self.before(x, quality, octaves), PATCH) @ self.analysis + self.analysis_bias
         if octaves is not None:
             y = np.concatenate([octaves, y * np.exp2(-octaves)], axis=2)
+        check_finite(y, "the analysis g_a", self.weights)
         gain = np.exp2(at_quality(self.log_gain, quality))
         return np.ascontiguousarray(y.transpose(2, 0, 1)), gain[:, None, None]
 
+    @unwarned
     def hyper_analyse(self, y: NDArray[np.float32], quality: int) -> NDArray[np.int64]:
         """As `Transforms.hyper_analyse`."""
         x = y.transpose(1, 2, 0)
@@ -79,8 +85,10 @@ class NumpyTransforms:
             x = leaky(x, HYPER_SLOPE) if index else x
             x = strided_convolution(x, weight, bias, stride)
         z = np.rint(x * np.exp2(at_quality(self.hyper_log_gain, quality)))
+        check_finite(z, "the hyper-analysis h_a", self.weights)
         return np.ascontiguousarray(z.transpose(2, 0, 1)).astype(np.int64)
 
+    @unwarned
     def synthesise(self, y: NDArray[np.float32], quality: int) -> NDArray[np.uint8]:
         """As `Transforms.synthesise`."""
         inverse_gain = np.exp2(-at_quality(self.log_inverse_gain, quality))
@@ -91,6 +99,7 @@ class NumpyTransforms:
             latents = latents[:, :, 1:] * np.exp2(octaves)
         x = unblock(latents @ self.synthesis + self.synthesis_bias, PATCH)
         x = self.after(x, quality, octaves)
+        check_finite(x, "the synthesis g_s", self.weights)
         return np.clip(np.rint((x + 0.5) * 255), 0, 255).astype(np.uint8)
 
 

@@ -21,12 +21,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flowcodec.bitstream import alpha as alpha_plane
+from flowcodec.bitstream.alpha import pack_alpha, unpack_alpha
 from flowcodec.bitstream.header import (
     DEFAULT_TILE,
     LOSSLESS_PSNR,
@@ -35,6 +35,7 @@ from flowcodec.bitstream.header import (
     PictureHeader,
     TileBox,
 )
+from flowcodec.bitstream.matte import pack_matte, unpack_matte
 from flowcodec.bitstream.picture_file import (
     LEARNED,
     PictureFile,
@@ -43,6 +44,8 @@ from flowcodec.bitstream.picture_file import (
     parse_picture,
 )
 from flowcodec.bitstream.units import TILE_KINDS
+from flowcodec.codecs.finite import unwarned
+from flowcodec.codecs.hidden import Seen, spanned, squared_error
 from flowcodec.codecs.settings import thousandths, tile_side
 from flowcodec.codecs.threads import limited_threads
 from flowcodec.codecs.tiles import CodedTile, best_tile, open_tile
@@ -53,6 +56,8 @@ from flowcodec.errors import FormatError, UsageError, WeightsError
 from flowcodec.media.opening import MAX_PIXELS
 from flowcodec.media.picture import Picture
 from flowcodec.models.image_cnn.config import ImageCnnConfig
+
+T = TypeVar("T", bound=np.generic)
 
 STRIDE = 16
 MARGIN = 128
@@ -130,29 +135,32 @@ class PictureCodec:
             psnr=0,
             tile=tile // TILE_STEP,
         )
+        seen = None if picture.alpha is None or picture.alpha.all() else picture.alpha > 0
+        original = picture.pixels if seen is None else spanned(picture.pixels, seen)
         latents, pixels = self._room(header)
         tiles: list[Tile | None] = [None] * header.tile_count
         if "learned" in kinds:
             for index in range(header.tile_count):
                 box = header.tile_box(index)
-                z, real = self._latents(picture.pixels, box, at)
+                z, real = self._latents(original, box, at)
                 code, y = self.prior.encode(z, real, at, self._prices(header, box))
                 tiles[index] = Tile(latent_hash(z, y), code)
                 place(latents, box, y)
             self._synthesise(latents, header, range(header.tile_count), pixels)
-        chosen = self._choose(picture.pixels, header, tiles, pixels, kinds)
+        chosen = self._choose(original, seen, header, tiles, pixels, kinds)
         if chosen != tiles:
             self._complete(latents, header, chosen, pixels)
-        psnr = _psnr(picture.pixels, pixels)
+        psnr = _psnr(original, pixels, seen)
         hundredths = (
             LOSSLESS_PSNR if math.isinf(psnr) else min(round(psnr * 100), LOSSLESS_PSNR - 1)
         )
         data = pack_picture(
             dataclasses.replace(header, psnr=hundredths),
             chosen,
-            alpha=None if picture.alpha is None else alpha_plane.pack_alpha(picture.alpha),
             icc=picture.icc,
             exif=picture.exif,
+            xmp=picture.xmp,
+            **({} if picture.alpha is None else _smaller_alpha(picture.alpha)),
         )
         return EncodedPicture(data, chosen, psnr, pixels)
 
@@ -182,9 +190,6 @@ class PictureCodec:
                 f"{header.width} x {header.height} pixels; more than {MAX_PIXELS} are not decoded",
                 unit="header",
             )
-        alpha = None
-        if file.alpha is not None:
-            alpha = alpha_plane.unpack_alpha(file.alpha, header.height, header.width)
         latents, pixels = self._room(header)
         for index, tile in enumerate(file.tiles):
             box = header.tile_box(index)
@@ -193,8 +198,9 @@ class PictureCodec:
                     place(latents, box, self.read_latents(tile, box, header.quality)[1])
                 else:
                     part(pixels, box)[:] = open_tile(tile, box, header.quality, pixels.shape[2])
+        alpha = _alpha(file)
         self._complete(latents, header, file.tiles, pixels)
-        return Picture(pixels, alpha, file.icc, file.exif, file.notes)
+        return Picture(pixels, alpha, file.icc, file.exif, file.xmp, file.notes)
 
     def _room(self, header: PictureHeader) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Empty latents (M, h, w) and pixels (H, W, 3 or 1) of a whole picture."""
@@ -203,6 +209,7 @@ class PictureCodec:
         channels = 1 if header.gray else 3
         return latents, np.zeros((header.height, header.width, channels), np.uint8)
 
+    @unwarned
     def _latents(
         self, pixels: NDArray[np.uint8], box: TileBox, quality: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -249,6 +256,7 @@ class PictureCodec:
     def _choose(
         self,
         original: NDArray[np.uint8],
+        seen: Seen | None,
         header: PictureHeader,
         learned: Sequence[Tile | None],
         pixels: NDArray[np.uint8],
@@ -261,7 +269,12 @@ class PictureCodec:
             shown = part(pixels, box)
             before = None if tile is None else CodedTile(tile, shown)
             best = best_tile(
-                part(original, box), before, header.quality, self.weights.metric, kinds
+                part(original, box),
+                None if seen is None else part(seen, box),
+                before,
+                header.quality,
+                self.weights.metric,
+                kinds,
             )
             chosen.append(best.tile)
             if best.tile is not tile:
@@ -318,18 +331,39 @@ def load_for(
     return PictureCodec(found, device=device, threads=threads)
 
 
-def verify(picture: Picture, original: PictureHeader, reference: NDArray[np.uint8]) -> float:
+def verify(picture: Picture, header: PictureHeader, reference: Picture) -> float:
     """PSNR of a decoded picture against its original, checked against what the encoder stored.
 
-    FormatError if they differ by more than 0.05 dB.
+    Only pixels with alpha above 0 count; older encoders counted all, which is taken as well.
+    FormatError if the PSNR differs by more than 0.05 dB, or alpha at all.
     """
-    found = _psnr(reference, picture.pixels)
-    stored = math.inf if original.psnr == LOSSLESS_PSNR else original.psnr / 100
-    if not (math.isinf(found) and math.isinf(stored)) and abs(found - stored) > VERIFY_DB:
-        raise FormatError(
-            f"the decoded picture has {found:.2f} dB, its encoder measured {stored:.2f} dB"
-        )
-    return found
+    stored = math.inf if header.psnr == LOSSLESS_PSNR else header.psnr / 100
+    if picture.alpha is None:
+        found = [_psnr(reference.pixels, picture.pixels)]
+    elif reference.alpha is None or not np.array_equal(picture.alpha, reference.alpha):
+        raise FormatError("the decoded picture has another alpha plane than the original")
+    else:
+        masks = picture.alpha > 0, None
+        found = [_psnr(reference.pixels, picture.pixels, seen) for seen in masks]
+    for psnr in found:
+        if psnr == stored or abs(psnr - stored) <= VERIFY_DB:
+            return psnr
+    raise FormatError(
+        f"the decoded picture has {found[0]:.2f} dB, its encoder measured {stored:.2f} dB"
+    )
+
+
+def _smaller_alpha(plane: NDArray[np.uint8]) -> dict[str, bytes]:
+    """An alpha plane as the unit that takes fewer bytes, by name."""
+    alpha, matte = pack_alpha(plane), pack_matte(plane)
+    return {"matte": matte} if len(matte) < len(alpha) else {"alpha": alpha}
+
+
+def _alpha(file: PictureFile) -> NDArray[np.uint8] | None:
+    size = file.header.height, file.header.width
+    if file.matte is not None:
+        return unpack_matte(file.matte, *size)
+    return None if file.alpha is None else unpack_alpha(file.alpha, *size)
 
 
 @contextmanager
@@ -351,8 +385,8 @@ def latent_slice(start: int, length: int) -> slice:
     return slice(start // STRIDE, -(-(start + length) // STRIDE))
 
 
-def part(pixels: NDArray[np.uint8], box: TileBox) -> NDArray[np.uint8]:
-    """A tile of a picture (H, W, C), to read or to write."""
+def part(pixels: NDArray[T], box: TileBox) -> NDArray[T]:
+    """A tile of a picture (H, W, C) or a plane (H, W), to read or to write."""
     return pixels[box.top :, box.left :][: box.height, : box.width]
 
 
@@ -387,10 +421,8 @@ def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return mean.astype(np.uint8)
 
 
-def _psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-    """PSNR in dB over all samples, a strip at a time."""
-    total = 0
-    for row in range(0, len(a), 256):
-        difference = a[row : row + 256].astype(np.int32) - b[row : row + 256]
-        total += int(np.square(difference).sum(dtype=np.int64))
-    return math.inf if total == 0 else 10 * math.log10(255**2 * a.size / total)
+def _psnr(a: NDArray[np.uint8], b: NDArray[np.uint8], seen: Seen | None = None) -> float:
+    """PSNR in dB over the pixels that are seen, or all."""
+    total = squared_error(a, b, seen)
+    pixels = a.shape[0] * a.shape[1] if seen is None else int(seen.sum())
+    return math.inf if total == 0 else 10 * math.log10(255**2 * pixels * a.shape[2] / total)

@@ -9,7 +9,7 @@ Networks fail on pictures that no photograph resembles. These do not, so an enco
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from flowcodec.bitstream.header import TileBox
 from flowcodec.bitstream.lossless import pack_lossless, unpack_lossless
 from flowcodec.bitstream.picture_file import LOSSLESS, PLAIN, Tile
+from flowcodec.codecs.hidden import Seen, repeats, squared_error
 from flowcodec.codecs.numpy_transforms import blocks, patch_matrix, unblock
 from flowcodec.entropy.plain import FREQUENCIES, SIDE, coefficient_hash, decode, encode
 from flowcodec.errors import FormatError
@@ -54,22 +55,35 @@ class Price(NamedTuple):
 
 
 def best_tile(
-    pixels: Pixels, learned: CodedTile | None, quality: int, metric: str, kinds: Collection[str]
+    pixels: Pixels,
+    seen: Seen | None,
+    learned: CodedTile | None,
+    quality: int,
+    metric: str,
+    kinds: Collection[str],
 ) -> CodedTile:
     """The best coding of a tile: the learned one, or one of the other `kinds`.
 
     A kind is tried where a hint from an eighth of the tile makes it look better than what is there.
+    seen: bool (H, W), which pixels count; None for all. The others are filled already, for all
+    kinds but lossless.
     """
     best = learned
-    price = Price(math.inf, math.inf) if learned is None else price_of(pixels, learned)
+    price = Price(math.inf, math.inf) if learned is None else price_of(pixels, learned, seen)
     for kind, hint, code in TRIALS:
-        if kind in kinds and better(hint(pixels, quality), price, quality, metric):
-            found = code(pixels, quality)
-            found_price = price_of(pixels, found)
-            if better(found_price, price, quality, metric):
-                best, price = found, found_price
+        for source in _fillings(pixels, seen, kind) if kind in kinds else ():
+            if better(hint(source, quality), price, quality, metric):
+                found = code(source, quality)
+                found_price = price_of(pixels, found, seen)
+                if better(found_price, price, quality, metric):
+                    best, price = found, found_price
     assert best is not None
     return best
+
+
+def _fillings(pixels: Pixels, seen: Seen | None, kind: str) -> Iterable[Pixels]:
+    """What a kind may code for pixels of which some are hidden, and filled as `best_tile` says."""
+    return [pixels] if seen is None or kind != "lossless" else repeats(pixels, seen)
 
 
 def better(one: Price, other: Price, quality: int, metric: str) -> bool:
@@ -90,10 +104,9 @@ def error_weight(quality: int, metric: str) -> float:
     return math.exp(np.interp(at, range(1, 9), logs) + below)
 
 
-def price_of(pixels: Pixels, coded: CodedTile) -> Price:
-    """What a coding of `pixels` costs."""
-    difference = pixels.astype(np.int32) - coded.pixels
-    error = int(np.square(difference, out=difference).sum(dtype=np.int64)) / pixels.shape[2]
+def price_of(pixels: Pixels, coded: CodedTile, seen: Seen | None = None) -> Price:
+    """What a coding of `pixels` costs, of which those that are `seen` count (None: all)."""
+    error = squared_error(pixels, coded.pixels, seen) / pixels.shape[2]
     return Price(8 * len(coded.tile.data), error)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from flowcodec.codecs.finite import check_finite
 from flowcodec.codecs.running import device_called, running
 from flowcodec.codecs.weights import Weights
 from flowcodec.errors import WeightsError
@@ -22,7 +23,7 @@ class TorchTransforms:
     def __init__(
         self, weights: Weights[ImageCnnConfig], device: str = "cpu", threads: int | None = None
     ):
-        self.device, self.threads = device_called(device), threads
+        self.weights, self.device, self.threads = weights, device_called(device), threads
         # Not on the meta device: its initialisers import torch._dynamo, two seconds' worth.
         with torch.random.fork_rng(devices=[]):
             model = ImageCnn(weights.config)
@@ -46,6 +47,7 @@ class TorchTransforms:
             x = torch.from_numpy(np.array(pixels, np.float32) / 255).to(self.device)
             x = x.permute(2, 0, 1)[None]
             y, gain = self.model.analyse(x, self._quality(quality))
+            check_finite(y, "the analysis g_a", self.weights)
             return y[0].float().cpu().numpy(), gain[0].cpu().numpy()
 
     def hyper_analyse(self, y: NDArray[np.float32], quality: int) -> NDArray[np.int64]:
@@ -54,6 +56,7 @@ class TorchTransforms:
             z = self.model.hyper_analyse(
                 torch.from_numpy(y).to(self.device)[None], self._quality(quality)
             )
+            check_finite(z, "the hyper-analysis h_a", self.weights)
             return z[0].long().cpu().numpy()
 
     def synthesise(self, y: NDArray[np.float32], quality: int) -> NDArray[np.uint8]:
@@ -62,6 +65,7 @@ class TorchTransforms:
             latents = torch.from_numpy(y.astype(np.float32)).to(self.device)[None]
             latents = latents.contiguous(memory_format=torch.channels_last)
             x = self.model.synthesise(latents, self._quality(quality))[0]
+            check_finite(x, "the synthesis g_s", self.weights)
             x = x.float().mul_(255).round_().clamp_(0, 255).to(torch.uint8)
             return x.permute(1, 2, 0).contiguous().cpu().numpy()
 

@@ -267,7 +267,7 @@ class VideoCodec:
             try:
                 if isinstance(coded, Intra):
                     picture = header.picture(coded.quality)
-                    file = PictureFile(picture, list(coded.tiles), None, None, None, {})
+                    file = PictureFile(picture, list(coded.tiles), None, None, None, None, {})
                     state = self.inter.start(self.intra.decode_parsed(file).pixels)
                 elif isinstance(coded, Inter):
                     state = self.inter.decode(coded.data, coded.hash, state, coded.quality)

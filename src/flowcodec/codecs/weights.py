@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -164,20 +165,27 @@ def _widened(tensor: NDArray[np.generic], scale: NDArray[np.generic] | None) -> 
 
 
 def load_weights(path: Path) -> Weights[Any]:
-    """Read a weight file; WeightsError says what is wrong with it."""
+    """Read a weight file; WeightsError says what is wrong with it.
+
+    A file of others is told by its metadata, before its tensors are read.
+    """
+    if path.exists() and not path.is_file():
+        raise WeightsError(f"{path} is no weight file: it is not even a plain file")
     try:
         with safetensors.safe_open(path, "numpy") as file:
-            metadata = file.metadata() or {}
+            model, metric, config = _described(path, file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except OSError as error:
         raise WeightsError(f"cannot read weights {path}: {error.strerror or error}") from error
     except safetensors.SafetensorError as error:
         raise WeightsError(f"{path} is no weight file: {error}") from error
-    try:
-        model, metric = metadata["model"], metadata["metric"]
-        config = msgspec.json.decode(metadata["config"], type=CONFIGS[model])
-    except (KeyError, msgspec.DecodeError) as error:
-        raise WeightsError(f"{path} was not written by flowcodec: {error}") from error
+    except (TypeError, AttributeError) as error:  # of what NumPy lacks, such as bfloat16
+        raise WeightsError(f"{path} has tensors of a type that is none of ours: {error}") from error
+    for name, tensor in tensors.items():
+        if name.startswith(PRIOR) and tensor.dtype.kind != "i":
+            raise WeightsError(f"{path}: {name} is {tensor.dtype}, where integers are needed")
+        if not np.isfinite(tensor).all():
+            raise WeightsError(f"{path} is broken: {name} has values that are not finite")
     return Weights(
         path=path,
         model=model,
@@ -191,6 +199,21 @@ def load_weights(path: Path) -> Weights[Any]:
         prior={n.removeprefix(PRIOR): t for n, t in tensors.items() if n.startswith(PRIOR)},
         hash=hash_of(tensors),
     )
+
+
+def _described(path: Path, metadata: Mapping[str, str]) -> tuple[str, str, Any]:
+    """Model, metric and config of a weight file."""
+    for name in ("model", "metric", "config"):
+        if name not in metadata:
+            raise WeightsError(f"{path} is no weight file of flowcodec: its metadata has no {name}")
+    model = metadata["model"]
+    if model not in CONFIGS:
+        raise WeightsError(f"{path} is for a model {model!r}; there are: {', '.join(CONFIGS)}")
+    try:
+        config = msgspec.json.decode(metadata["config"], type=CONFIGS[model])
+    except msgspec.DecodeError as error:
+        raise WeightsError(f"{path} has a config that is not {model}'s: {error}") from error
+    return model, metadata["metric"], config
 
 
 def bundled_weights(model: str, metric: str) -> Weights[Any]:
@@ -212,21 +235,49 @@ def without_refinement(weights: Weights[ImageCnnConfig]) -> Weights[ImageCnnConf
 def find_weights(wanted: bytes, own: Path | None) -> Weights[Any]:
     """The weights whose hash begins with `wanted`: in `own` (a file or a folder) or bundled.
 
-    WeightsError names the hash and the places that were looked in.
+    What a folder holds beside our weights is passed over. WeightsError names the hash and the
+    places that were looked in, or what is wrong with `own` where that is a file.
     """
-    files: list[Path] = []
-    if own:
-        files += [own] if own.is_file() else sorted(own.glob("*.safetensors"))
-    files += [path for path in sorted(BUNDLED.glob("*.safetensors")) if _is_said(path, wanted)]
-    for path in files:
-        weights = load_weights(path)
+    passed: list[str] = []
+    if own and own.is_file():
+        weights = load_weights(own)
         if weights.hash.startswith(wanted):
+            return weights
+    elif own:
+        for path in _weight_files(own):
+            try:
+                weights = load_weights(path)
+            except WeightsError as error:
+                passed.append(str(error))
+                continue
+            if weights.hash.startswith(wanted):
+                return weights
+    for path in sorted(BUNDLED.glob("*.safetensors")):
+        if _is_said(path, wanted) and (weights := load_weights(path)).hash.startswith(wanted):
             return weights
     places = f"{own} and the bundled ones" if own else "the bundled ones"
     raise WeightsError(
         f"the file needs weights {wanted.hex()}, which are not among {places};"
-        " give them with --weights FILE or FOLDER"
+        " give them with --weights FILE or FOLDER" + _told(passed)
     )
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """What may be weights in a folder; WeightsError unless it is one that can be read."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise WeightsError(f"cannot look for weights in {folder}: {error.strerror}") from error
+    found = (folder / name for name in names if name.endswith(".safetensors"))
+    return [path for path in found if path.is_file()]
+
+
+def _told(passed: Sequence[str]) -> str:
+    """What was passed over, for an error that says that nothing fits."""
+    if not passed:
+        return ""
+    more = f", and {len(passed) - 1} more" if len(passed) > 1 else ""
+    return f" (passed over: {passed[0]}{more})"
 
 
 def _is_said(path: Path, wanted: bytes) -> bool:

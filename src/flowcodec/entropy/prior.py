@@ -126,7 +126,8 @@ class ExactPrior:
         Integers are the nearest, or those that `cheaper` chooses at the price of each (M, h, w).
         The code is decoded again before this returns. A walk over what was decoded asks for the
         same models as long as it is what was coded, so the models of this walk serve.
-        WeightsError where a latent is beyond +-2^24: only broken transforms give such.
+        WeightsError where a latent is beyond +-2^24 or not a number: only broken transforms give
+        such.
         """
         encoder = Encoder()
         y = self.write(encoder, z, y, quality, price)
@@ -159,8 +160,10 @@ class ExactPrior:
         of the other latents.
         """
         for latents in (y,) if z is None else (z, y):
-            if latents.max() > LARGEST_LATENT or latents.min() < -LARGEST_LATENT:
-                raise WeightsError("the weights give latents beyond 2^24, which cannot be coded")
+            if not -LARGEST_LATENT <= latents.min() <= latents.max() <= LARGEST_LATENT:
+                raise WeightsError(
+                    "the weights give latents beyond 2^24, which cannot be coded: they are broken"
+                )
         shape = y.shape[1], y.shape[2]
         return self._walk(encoder, *shape, quality, z, y, price, beside, z is None)[1]
 

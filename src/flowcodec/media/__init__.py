@@ -2,9 +2,12 @@
 
 files     which files are pictures or videos, and writing that never leaves half a file
 formats   the file formats, by name and suffix, and how each is written
-opening   from a file's first bytes to the right Pillow reader, with a size limit
+opening   from a file's first bytes to the right reader, with a size limit
 samples   from any Pillow mode and depth to 8-bit RGB or gray, and alpha
-exif      turning pictures upright, and which tags may move between formats
+tiff      the same for TIFF files, which are taken apart here
+containers  files taken apart: what describes the picture, and the rest; into side_data
+exif      directories of tags, turning pictures upright; xmp, icc, colour: the rest of side data
+metadata  what of it a format holds; stripping leaves it out, in sRGB
 picture   Picture, read_picture, write_picture
 video     frames of a video, a folder or a pipe, one after another, and a writer
 flow      flow files; flow_view draws flow, flow_check finds what is hidden

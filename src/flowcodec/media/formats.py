@@ -29,7 +29,7 @@ class PictureFormat:
 # PNG: level 1 is four times as fast as Pillow's 6; photographs grow by some 5 %.
 # JPEG: 4:4:4, since chroma at half resolution costs more than the last quality steps give.
 # WebP: lossless, colours under full transparency included.
-# TIFF: uncompressed, since libtiff loses the directories of EXIF and GPS on writing.
+# TIFF: uncompressed, by `tiff_writing`.
 # AVIF: quality cannot promise exact alpha, the encoder's own option for that plane can. Readers
 # that build on libavif refuse longer sides.
 FORMATS = (
@@ -65,6 +65,23 @@ READ_SUFFIXES = (*SUFFIXES, ".apng", ".avifs", ".jfif", ".jpe", ".pbm")
 """Those that are read: further names of the same formats."""
 
 NAMES = ", ".join(row.name for row in FORMATS)
+
+_MARKS = (
+    ("PNG", 0, (b"\x89PNG\r\n\x1a\n",)),
+    ("JPEG", 0, (b"\xff\xd8\xff",)),
+    ("WebP", 8, (b"WEBP",)),
+    ("TIFF", 0, (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    ("AVIF", 4, (b"ftypavif", b"ftypavis", b"ftypmif1", b"ftypmsf1")),
+    ("PPM", 0, (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"Pf")),
+)
+
+
+def container_of(head: bytes) -> str | None:
+    """Which of FORMATS a file is that begins with `head`; None for others."""
+    for name, place, marks in _MARKS:
+        if head.startswith(marks, place) and (name != "WebP" or head.startswith(b"RIFF")):
+            return name
+    return None
 
 
 def format_named(name: str) -> PictureFormat:

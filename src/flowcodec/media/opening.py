@@ -1,6 +1,6 @@
-"""From a file's first bytes to the right Pillow reader.
+"""From a file's first bytes to the right reader: ours for TIFF, else Pillow's.
 
-The readers are called by their own names, past `PIL.Image.open`: that asks every plugin it knows
+Pillow's are called by their own names, past `PIL.Image.open`: that asks every plugin it knows
 (one of them runs Ghostscript, and ours is one of them), and its limit on size is a global variable.
 """
 
@@ -13,12 +13,12 @@ from PIL import (
     JpegImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
-    TiffImagePlugin,
     WebPImagePlugin,
 )
 
 from flowcodec.errors import MediaError
-from flowcodec.media.formats import NAMES
+from flowcodec.media.formats import NAMES, container_of
+from flowcodec.media.tiff.picture import TiffPicture, open_tiff
 
 MAX_PIXELS = 1 << 30
 """Pictures with more pixels are refused before anything of their size is allocated."""
@@ -26,24 +26,30 @@ MAX_PIXELS = 1 << 30
 HEAD_BYTES = 4096
 """How much of the file is looked at here and in `samples.sample_type`."""
 
-_TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1")
-_PNM_MARKS = (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"Pf")
+_PILLOW: dict[str, Callable[[BinaryIO], ImageFile.ImageFile]] = {
+    "PNG": PngImagePlugin.PngImageFile,
+    "JPEG": JpegImagePlugin.jpeg_factory,
+    "WebP": WebPImagePlugin.WebPImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
+}
 
 
-def open_image(stream: BinaryIO, name: str) -> tuple[ImageFile.ImageFile, bytes]:
+def open_image(stream: BinaryIO, name: str) -> tuple[ImageFile.ImageFile | TiffPicture, bytes]:
     """The picture in `stream`, not yet decoded, and the first HEAD_BYTES of the file.
 
     Raises MediaError where it is no picture that we read or has more than MAX_PIXELS pixels, and
-    whatever Pillow raises on a damaged header.
+    ValueError or whatever Pillow raises on a damaged header.
     """
     head = stream.read(HEAD_BYTES)
-    reader = _reader_for(head)
-    if reader is None:
+    container = container_of(head)
+    if container is None:
         what = "is not a picture of a known kind" if head else "is empty"
         raise MediaError(f"{name} {what}; readable are {NAMES}")
     stream.seek(0)
-    image = reader(stream, name)
+    # Pillow gets no name: it would take uncompressed pixels from the file that has that name by
+    # now, and count from the beginning of that file.
+    image = open_tiff(stream, name) if container == "TIFF" else _PILLOW[container](stream)
     width, height = image.size
     if width * height > MAX_PIXELS:
         image.close()
@@ -55,20 +61,4 @@ def open_image(stream: BinaryIO, name: str) -> tuple[ImageFile.ImageFile, bytes]
 
 def is_picture(head: bytes) -> bool:
     """Whether a file that begins so is a picture that we read."""
-    return _reader_for(head) is not None
-
-
-def _reader_for(head: bytes) -> Callable[[BinaryIO, str], ImageFile.ImageFile] | None:
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return PngImagePlugin.PngImageFile
-    if head.startswith(b"\xff\xd8\xff"):
-        return JpegImagePlugin.jpeg_factory
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return WebPImagePlugin.WebPImageFile
-    if head.startswith(_TIFF_MARKS):
-        return TiffImagePlugin.TiffImageFile
-    if head[4:8] == b"ftyp" and head[8:12] in _AVIF_BRANDS:
-        return AvifImagePlugin.AvifImageFile
-    if head.startswith(_PNM_MARKS):
-        return PpmImagePlugin.PpmImageFile
-    return None
+    return container_of(head) is not None

@@ -10,15 +10,31 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ExifTags import Base
+from PIL.PngImagePlugin import PngInfo
 
 from flowcodec.errors import MediaError
-from flowcodec.media.exif import PREFIX, bare, read_exif, tiff_tags, turned
+from flowcodec.media.colour import ADOBE_RGB, meaning_of
+from flowcodec.media.containers import take_apart
+from flowcodec.media.exif import (
+    PREFIX,
+    means_adobe_rgb,
+    read_exif,
+    tiff_tags,
+    turned,
+    without_orientation,
+)
 from flowcodec.media.files import as_media_error, atomic_write
 from flowcodec.media.formats import PictureFormat, format_named, format_of
+from flowcodec.media.icc import fault_of
+from flowcodec.media.metadata import Metadata, fitting
 from flowcodec.media.opening import open_image
+from flowcodec.media.quiet import quiet
 from flowcodec.media.samples import sample_type, to_samples
-
-_JPEG_EXIF_BYTES = 65533 - len(PREFIX)
+from flowcodec.media.side_data import SideData
+from flowcodec.media.tiff.picture import TiffPicture, tiff_samples
+from flowcodec.media.tiff_writing import write_tiff
+from flowcodec.media.xmp import read_xmp
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +45,7 @@ class Picture:
     alpha: uint8 (H, W), 0 transparent to 255 opaque, not premultiplied; or None.
     icc: the ICC profile that `pixels` are meant in, or None (then most likely sRGB).
     exif: bare EXIF (a TIFF structure without "Exif\\0\\0" before it), orientation 1; or None.
+    xmp: XMP as UTF-8 text, orientation 1 if it tells one; or None.
     notes: what reading has changed, in plain words: "16 bits a sample were reduced to 8".
 
     Raises MediaError where the arrays do not have these types and shapes.
@@ -38,6 +55,7 @@ class Picture:
     alpha: NDArray[np.uint8] | None = None
     icc: bytes | None = None
     exif: bytes | None = None
+    xmp: bytes | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -72,9 +90,9 @@ def read_picture(source: Path | str | BinaryIO) -> Picture:
 
     `source` is a path or an open binary file, a pipe too, which is read to its end. Gray stays
     gray, a palette becomes RGB, transparency of any kind becomes alpha, EXIF orientation is
-    applied. Of several pictures in one file the first is read. `samples.to_samples` says how
-    other depths and colour spaces become 8-bit RGB; `notes` of the result says whether they had
-    to.
+    applied. Of several pictures in one file the first is read. `samples.to_samples` and
+    `tiff.picture.tiff_samples` say how other depths and colour spaces become 8-bit RGB; `notes` of
+    the result says whether they had to.
 
     Raises MediaError where the file cannot be opened, is damaged, is no such picture, or has more
     than 2^30 pixels.
@@ -82,22 +100,23 @@ def read_picture(source: Path | str | BinaryIO) -> Picture:
     source = Path(source) if isinstance(source, str) else source
     name = _name(source)
     suspicion = "it is damaged or of an unsupported kind"
-    with as_media_error(f"cannot read {name}", suspicion), _opened(source) as stream:
+    with as_media_error(f"cannot read {name}", suspicion), _opened(source) as stream, quiet():
         return _decode(stream, name)
 
 
 def write_picture(
     picture: Picture, target: Path | str | BinaryIO, format: str | None = None
-) -> None:
-    """Write `picture` as PNG, JPEG, WebP, TIFF, AVIF, PPM or PGM.
+) -> tuple[str, ...]:
+    """Write `picture` as PNG, JPEG, WebP, TIFF, AVIF, PPM or PGM; what had to be left out.
 
     `format` is a name ("png", "JPEG", "tif"); without it the suffix of the path `target` decides.
     An open file `target` needs it. PNG, WebP, TIFF, PPM and PGM are lossless, JPEG and AVIF are
     written at quality 95 without chroma subsampling. Alpha is kept exactly.
 
-    ICC profile and EXIF are written where the format holds them: not in PPM and PGM, no EXIF over
-    64 KiB in JPEG, of EXIF in TIFF only what describes the photograph, no gray profile in WebP,
-    which turns gray into RGB. Under .ppm and .pnm gray is written as "P5", as PGM.
+    ICC profile, EXIF and XMP are written where the format holds them: not in PPM and PGM, no EXIF
+    and no XMP over 64 KiB in JPEG, of EXIF in TIFF only what describes the photograph, no gray
+    profile in WebP, which turns gray into RGB. The notes that are returned tell what this has
+    cost. Under .ppm and .pnm gray is written as "P5", as PGM.
 
     Raises MediaError where the format is unknown or cannot hold the picture (alpha in JPEG, PPM,
     PGM; colour in PGM; too many pixels a side) and where the file cannot be written. A path then
@@ -112,34 +131,71 @@ def write_picture(
     else:
         raise MediaError(f"cannot tell the picture format for {name}; name one, such as 'png'")
     _check_fits(picture, chosen, name)
+    metadata, notes = fitting(
+        Metadata(picture.icc, picture.exif, picture.xmp), chosen, picture.gray
+    )
     encoded = BytesIO()
-    with as_media_error(f"cannot write {name} as {chosen.name}", "the encoder refused"):
-        _encode(picture, chosen, encoded)
+    refusal = f"cannot write {name} as {chosen.name}"
+    with as_media_error(refusal, "the encoder refused"), quiet():
+        _encode(picture, metadata, chosen, encoded)
     if isinstance(target, Path):
         with atomic_write(target) as stream:
             stream.write(encoded.getbuffer())
     else:
         target.write(encoded.getbuffer())
+    return notes
 
 
 def _decode(stream: BinaryIO, name: str) -> Picture:
-    image, head = open_image(stream, name)
+    clean, side = take_apart(stream)
+    image, head = open_image(clean, name)
     with image:
-        kind = sample_type(image, head)
-        frames = getattr(image, "n_frames", 1)
-        samples = to_samples(image, kind)
-        notes = samples.notes
-        if frames > 1:
-            notes += (f"the file holds {frames} pictures, only the first was read",)
-        icc = image.info.get("icc_profile") if samples.profiled else None
-        try:
-            exif, orientation = read_exif(image)
-        except Exception:
-            exif, orientation = None, 1
-            notes += ("damaged EXIF was dropped",)
+        frames = side.frames or int(getattr(image, "n_frames", 1))
+        if isinstance(image, TiffPicture):
+            samples = tiff_samples(image, side.icc)
+        else:
+            samples = to_samples(image, sample_type(image, head), side.icc)
+            if image.format == "AVIF":  # turned by its properties, which EXIF does not overrule
+                side.orientation = image.getexif().get(Base.Orientation, 1)
     del image  # its pixels are not needed any more while ours are turned
-    alpha = samples.alpha if samples.alpha is None else turned(samples.alpha, orientation)
-    return Picture(turned(samples.pixels, orientation), alpha, icc or None, exif, notes)
+    pixels, alpha, notes = samples.pixels, samples.alpha, samples.notes
+    if frames > 1:
+        notes += (f"the file holds {frames} pictures, only the first was read",)
+    exif, xmp = read_exif(side.exif or b""), read_xmp(side.xmp or b"")
+    orientation = side.orientation or exif.orientation or xmp.orientation or 1
+    icc = None
+    if samples.profiled:
+        if side.colour is None and exif.kept and means_adobe_rgb(exif.kept):
+            side.colour = ADOBE_RGB
+        pixels, icc, told = _coloured(pixels, side)
+        notes += told
+    return Picture(
+        turned(pixels, orientation),
+        alpha if alpha is None else turned(alpha, orientation),
+        icc,
+        exif.kept,
+        xmp.kept,
+        notes=(*notes, *side.notes, *exif.notes, *xmp.notes),
+    )
+
+
+def _coloured(
+    pixels: NDArray[np.uint8], side: SideData
+) -> tuple[NDArray[np.uint8], bytes | None, tuple[str, ...]]:
+    """Pixels and the profile that they are meant in, by all that a file says of its colours."""
+    gray = pixels.shape[2] == 1
+    notes: tuple[str, ...] = ()
+    if side.icc:
+        fault = fault_of(side.icc, gray)
+        if fault is None:
+            return pixels, side.icc, notes
+        notes = (f"its ICC profile {fault}: it was dropped",)
+    if side.colour is None:
+        return pixels, None, notes
+    meaning = meaning_of(side.colour, gray)
+    if meaning.conversion:
+        pixels = meaning.conversion(pixels)
+    return pixels, meaning.icc, (*notes, *meaning.notes)
 
 
 def _check_fits(picture: Picture, chosen: PictureFormat, name: str) -> None:
@@ -156,26 +212,37 @@ def _check_fits(picture: Picture, chosen: PictureFormat, name: str) -> None:
         )
 
 
-def _encode(picture: Picture, chosen: PictureFormat, target: BinaryIO) -> None:
-    planes = picture.pixels[..., 0] if picture.gray else picture.pixels
+def _encode(picture: Picture, metadata: Metadata, chosen: PictureFormat, target: BinaryIO) -> None:
+    planes = picture.pixels
     if picture.alpha is not None:
         planes = np.dstack((planes, picture.alpha))
+    if chosen.name == "TIFF":
+        write_tiff(planes, target, tiff_tags(metadata.exif), metadata.icc, metadata.xmp)
+        return
+    planes = planes[..., 0] if planes.shape[2] == 1 else planes
     image = Image.fromarray(np.ascontiguousarray(planes))
-    image.save(target, "PPM" if chosen.name == "PGM" else chosen.name, **_options(picture, chosen))
-
-
-def _options(picture: Picture, chosen: PictureFormat) -> dict[str, Any]:
-    options = dict(chosen.options)
-    icc, exif = picture.icc, bare(picture.exif or b"")
+    options = _options(metadata, chosen)
     if chosen.name == "AVIF":
         options["subsampling"] = "4:0:0" if picture.gray else "4:4:4"
-    if chosen.name == "TIFF":
-        options["exif"] = tiff_tags(exif)
-    elif chosen.metadata and exif and not (chosen.name == "JPEG" and len(exif) > _JPEG_EXIF_BYTES):
+    image.save(target, "PPM" if chosen.name == "PGM" else chosen.name, **options)
+
+
+def _options(metadata: Metadata, chosen: PictureFormat) -> dict[str, Any]:
+    """What Pillow is told beside the pixels."""
+    options = dict(chosen.options)
+    exif, xmp = metadata.exif, metadata.xmp
+    if exif and chosen.name == "AVIF":
+        # Pillow would take this tag out itself, and put together the rest anew, or fail to.
+        exif = without_orientation(exif)
+    if exif:
         options["exif"] = PREFIX + exif
-    gray_profile = icc is not None and icc[16:20] == b"GRAY"
-    if chosen.metadata and icc and not (chosen.name == "WebP" and gray_profile):
-        options["icc_profile"] = icc
+    if metadata.icc:
+        options["icc_profile"] = metadata.icc
+    if xmp and chosen.name == "PNG":
+        options["pnginfo"] = PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp)
+    elif xmp:
+        options["xmp"] = xmp
     return options
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageFile, TiffImagePlugin
+from PIL import Image, ImageCms, ImageFile
 
 Reduce = Callable[[Image.Image], NDArray[np.uint8]]
 """From a strip of a picture to its samples, uint8 (rows, width, channels), alpha last."""
@@ -22,11 +22,8 @@ _DIRECT = {
     "1": "L",
     "L": "L",
     "LA": "LA",
-    "La": "LA",
     "RGB": "RGB",
     "RGBA": "RGBA",
-    "PA": "RGBA",
-    "YCbCr": "RGB",
 }
 
 
@@ -37,8 +34,6 @@ class SampleType:
     bits: int = 8
     white: float = 255
     """What full brightness is in Pillow's modes I, I;16 and F."""
-    dark: bool = False
-    """Those modes count from white to black."""
     gray: bool = False
     """Gray with alpha, although Pillow reads it as RGBA."""
     scaled_pnm: bool = False
@@ -63,8 +58,6 @@ def sample_type(image: ImageFile.ImageFile, head: bytes) -> SampleType:
     if image.format == "PNG":
         depth, colour = head[24], head[25]
         return SampleType(depth, white=65535, gray=colour == 4)
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        return _tiff_type(image)
     if image.format == "PPM":
         if image.mode == "F":
             return SampleType(32, white=1)
@@ -80,17 +73,6 @@ def sample_type(image: ImageFile.ImageFile, head: bytes) -> SampleType:
     return SampleType()
 
 
-def _tiff_type(image: TiffImagePlugin.TiffImageFile) -> SampleType:
-    bits = max(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,)))
-    dark = image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
-    unsigned, signed = 1, 2
-    kind = max(image.tag_v2.get(TiffImagePlugin.SAMPLEFORMAT, (unsigned,)))
-    if image.mode == "F":
-        return SampleType(bits, white=1, dark=dark)
-    white = 2 ** (bits - 1) - 1 if kind == signed else 2**bits - 1
-    return SampleType(bits, white=white, dark=dark)
-
-
 def _avif_bits(head: bytes) -> int:
     """The depth that the AV1 configuration box states: bit 6 says more than 8, bit 5 says 12."""
     box = head.find(b"av1C")
@@ -98,33 +80,31 @@ def _avif_bits(head: bytes) -> int:
     return {0x40: 10, 0x60: 12}.get(flags & 0x60, 8)
 
 
-def to_samples(image: ImageFile.ImageFile, kind: SampleType) -> Samples:
-    """The samples of `image`, which is decoded here if it was not.
+def to_samples(image: ImageFile.ImageFile, kind: SampleType, icc: bytes | None) -> Samples:
+    """The samples of `image`, which is decoded here if it was not; `icc` is its ICC profile.
 
     Beyond 8 bits a sample is scaled so that full brightness becomes 255, and rounded; where
     Pillow itself has cut a 16-bit colour picture to 8 bits, that is the upper byte. Floats count
-    from 0 to 1 and what lies outside is clipped; so are negative integers. Raises whatever Pillow
-    raises on damaged data.
+    from 0 to 1 and what lies outside is clipped. Raises whatever Pillow raises on
+    damaged data.
     """
     if kind.scaled_pnm:
-        return Samples(_pnm(image, kind), None, _depth_notes(image, kind))
+        return Samples(_pnm(image, kind), None, depth_notes(kind.bits))
     image.load()
     mode = image.mode
-    notes = list(_depth_notes(image, kind))
+    notes = list(depth_notes(kind.bits, floats=mode == "F"))
     profiled = True
     reduce: Reduce
     if mode in ("F", "I") or mode.startswith("I;16"):
         reduce = _scaling(kind)
-    elif mode in ("CMYK", "LAB"):
-        transform, how = _to_srgb(image)
-        reduce, profiled = _managed(transform), False
-        notes.append(f"{mode} was converted to sRGB {how}")
+    elif mode == "CMYK":
+        transform, how = to_srgb(mode, icc)
+        reduce, profiled = managed(transform), False
+        notes.append(how)
     elif kind.gray and mode == "RGBA":
         reduce = _gray_of_rgba
     else:
         reduce = _direct(_DIRECT.get(mode) or ("RGBA" if image.has_transparency_data else "RGB"))
-    if mode == "YCbCr":
-        notes.append("YCbCr was converted to RGB")
     key = image.info.get("transparency") if mode != "P" else None
     if key is not None and mode == "RGB" and kind.bits > 8:
         notes.append("the one transparent colour of this 16-bit picture was ignored")
@@ -135,12 +115,13 @@ def to_samples(image: ImageFile.ImageFile, kind: SampleType) -> Samples:
     return Samples(*_in_strips(image, reduce), tuple(notes), profiled)
 
 
-def _depth_notes(image: Image.Image, kind: SampleType) -> tuple[str, ...]:
-    if image.mode == "F":
+def depth_notes(bits: int, floats: bool = False) -> tuple[str, ...]:
+    """What to say of samples of so many bits that became 8-bit ones."""
+    if floats:
         return (
             "floating-point samples were reduced to 8 bits: 0 is black, 1 white, the rest clipped",
         )
-    return (f"{kind.bits} bits a sample were reduced to 8",) if kind.bits > 8 else ()
+    return (f"{bits} bits a sample were reduced to 8",) if bits > 8 else ()
 
 
 def _pnm(image: ImageFile.ImageFile, kind: SampleType) -> NDArray[np.uint8]:
@@ -159,7 +140,7 @@ def _pnm(image: ImageFile.ImageFile, kind: SampleType) -> NDArray[np.uint8]:
         data = image.fp.read(block.size * stored.itemsize)
         if len(data) < block.size * stored.itemsize:
             raise ValueError("it ends before its last row")
-        block[:] = _scaled(np.frombuffer(data, stored).reshape(block.shape), kind.white)
+        block[:] = scaled(np.frombuffer(data, stored).reshape(block.shape), kind.white)
     return pixels
 
 
@@ -199,20 +180,14 @@ def _gray_of_rgba(strip: Image.Image) -> NDArray[np.uint8]:
 
 
 def _scaling(kind: SampleType) -> Reduce:
-    def reduce(strip: Image.Image) -> NDArray[np.uint8]:
-        values = _array(strip)
-        if values.dtype == np.int32 and kind.white > np.iinfo(np.int32).max:
-            values = values.view(np.uint32)
-        reduced = _scaled(values, kind.white)
-        return 255 - reduced if kind.dark else reduced
-
-    return reduce
+    return lambda strip: scaled(_array(strip), kind.white)
 
 
-def _scaled(values: NDArray[Any], white: float) -> NDArray[np.uint8]:
+def scaled(values: NDArray[Any], white: float) -> NDArray[np.uint8]:
     """0 to `white` becomes 0 to 255, rounded; what lies outside is clipped, NaN is 0."""
-    scaled = np.nan_to_num(np.clip(values * (255 / white), 0, 255), nan=0)
-    return np.floor(scaled + 0.5).astype(np.uint8)
+    shares: NDArray[Any] = np.clip(values, 0, white) * (255 / white)
+    shares = np.nan_to_num(shares, nan=0)
+    return np.floor(shares + 0.5).astype(np.uint8)
 
 
 def _keyed(reduce: Reduce, key: int | tuple[int, int, int]) -> Reduce:
@@ -226,7 +201,9 @@ def _keyed(reduce: Reduce, key: int | tuple[int, int, int]) -> Reduce:
     return keyed
 
 
-def _managed(transform: ImageCms.ImageCmsTransform | None) -> Reduce:
+def managed(transform: ImageCms.ImageCmsTransform | None) -> Reduce:
+    """From a strip to its samples in sRGB, by `transform` or Pillow's own formula."""
+
     def reduce(strip: Image.Image) -> NDArray[np.uint8]:
         converted = ImageCms.applyTransform(strip, transform) if transform else None
         return _array(converted or strip.convert("RGB"))
@@ -234,21 +211,25 @@ def _managed(transform: ImageCms.ImageCmsTransform | None) -> Reduce:
     return reduce
 
 
-def _to_srgb(image: Image.Image) -> tuple[ImageCms.ImageCmsTransform | None, str]:
-    """A transform from CMYK or LAB to sRGB, and which one; None stands for Pillow's formula."""
+def to_srgb(mode: str, embedded: bytes | None) -> tuple[ImageCms.ImageCmsTransform | None, str]:
+    """A transform from CMYK or LAB to sRGB, by the ICC profile `embedded` where it is of use.
+
+    None stands for Pillow's formula. The text is a note that says what was done.
+    """
     srgb = ImageCms.createProfile("sRGB")
-    wanted = {"CMYK": "CMYK", "LAB": "Lab "}[image.mode]
-    embedded = image.info.get("icc_profile")
+    wanted = {"CMYK": "CMYK", "LAB": "Lab "}[mode]
+    done = f"{mode} was converted to sRGB"
     if embedded:
         try:
             profile = ImageCms.ImageCmsProfile(BytesIO(embedded))
             if profile.profile.xcolor_space == wanted:
-                return _transform(profile, srgb, image.mode), "by its ICC profile, now dropped"
+                transform = _transform(profile, srgb, mode)
+                return transform, f"{done} by its ICC profile, now dropped"
         except (OSError, ImageCms.PyCMSError):
             pass  # a damaged profile is as good as none
-    if image.mode == "LAB":
-        return _transform(ImageCms.createProfile("LAB"), srgb, "LAB"), "(D50)"
-    return None, "by a plain formula, for want of a usable ICC profile"
+    if mode == "LAB":
+        return _transform(ImageCms.createProfile("LAB"), srgb, "LAB"), f"{done} (D50)"
+    return None, f"{done} by a plain formula, for want of a usable ICC profile"
 
 
 def _transform(source: Any, target: Any, mode: str) -> ImageCms.ImageCmsTransform:
