@@ -200,7 +200,7 @@ class PictureCodec:
                     part(pixels, box)[:] = open_tile(tile, box, header.quality, pixels.shape[2])
         alpha = _alpha(file)
         self._complete(latents, header, file.tiles, pixels)
-        return Picture(pixels, alpha, file.icc, file.exif, file.xmp, file.notes)
+        return Picture(pixels, alpha, file.icc, file.exif, file.notes, file.xmp)
 
     def _room(self, header: PictureHeader) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Empty latents (M, h, w) and pixels (H, W, 3 or 1) of a whole picture."""
