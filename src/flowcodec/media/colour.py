@@ -18,6 +18,8 @@ SRGB_CURVE: Curve = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 _BT709_CURVE: Curve = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
 _SMPTE240_CURVE: Curve = (1 / 0.45, 1 / 1.1115, 0.1115 / 1.1115, 1 / 4, 0.0912)
 
+_LINEAR: Curve = (1.0,)
+
 _UNSPECIFIED, _PQ, _HLG = 2, 16, 18
 _CURVES: dict[int, Curve] = {
     1: _BT709_CURVE,
@@ -134,9 +136,10 @@ def _meaning_of_codes(codes: Cicp, gray: bool) -> Meaning:
     curve = _CURVES.get(codes.transfer, SRGB_CURVE)
     chromaticities = BY_CODE.get(codes.primaries, BT709)
     meaning = _described(curve, chromaticities, gray, "code points", notes)
-    if codes.narrow:
-        return replace(meaning, conversion=lambda pixels: _widened(pixels, codes))
-    return meaning
+    if not codes.narrow:
+        return meaning
+    further = meaning.conversion or (lambda pixels: pixels)
+    return replace(meaning, conversion=lambda pixels: further(_widened(pixels, codes)))
 
 
 def _is_near(chromaticities: Chromaticities) -> bool:
@@ -148,12 +151,23 @@ def _described(
     curve: Curve, chromaticities: Chromaticities, gray: bool, how: str, notes: tuple[str, ...]
 ) -> Meaning:
     """A profile, unless it would be sRGB's."""
+    conversion = None
+    if curve == _LINEAR:
+        conversion, curve = _to_srgb_curve, SRGB_CURVE
+        notes += ("linear samples were given the curve of sRGB",)
     if curve == SRGB_CURVE and (gray or _is_near(chromaticities)):
-        return Meaning(notes=notes)
+        return Meaning(None, conversion, notes)
     name = "gray" if gray else "RGB"
     profile = make_profile(f"{name} by {how}", curve, None if gray else chromaticities)
     told = f"what it says of its colours by {how} is said by an ICC profile now"
-    return Meaning(profile, notes=(*notes, told))
+    return Meaning(profile, conversion, (*notes, told))
+
+
+def _to_srgb_curve(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Linear samples as an eye counts: what coding costs would be seen in their shadows else."""
+    light = (np.arange(256) / 255).astype(np.float32)
+    converted: NDArray[np.uint8] = np.rint(255 * _srgb_samples(light)).astype(np.uint8)[pixels]
+    return converted
 
 
 def _to_sdr(pixels: NDArray[np.uint8], codes: Cicp) -> NDArray[np.uint8]:
