@@ -1,8 +1,8 @@
 """What the numbers of a file say of its colours: nothing beyond sRGB, an ICC profile, or HDR.
 
 A PNG file may say it by a gamma and chromaticities, PNG and AVIF by the code points of ITU-T H.273.
-What is not sRGB becomes an ICC profile that says the same. PQ and HLG say more than 8 bits and a
-screen of our days hold: such pixels are converted to sRGB.
+What is not sRGB becomes an ICC profile that says the same. Linear samples get the curve of sRGB
+first. PQ and HLG say more than 8 bits and most screens hold: such pixels are converted to sRGB.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,6 @@ from flowcodec.media.primaries import BT709, BY_CODE, Chromaticities, between, t
 SRGB_CURVE: Curve = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 _BT709_CURVE: Curve = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
 _SMPTE240_CURVE: Curve = (1 / 0.45, 1 / 1.1115, 0.1115 / 1.1115, 1 / 4, 0.0912)
-
 _LINEAR: Curve = (1.0,)
 
 _UNSPECIFIED, _PQ, _HLG = 2, 16, 18
@@ -27,7 +26,7 @@ _CURVES: dict[int, Curve] = {
     5: (2.8,),
     6: _BT709_CURVE,
     7: _SMPTE240_CURVE,
-    8: (1.0,),
+    8: _LINEAR,
     11: _BT709_CURVE,
     12: _BT709_CURVE,
     13: SRGB_CURVE,
