@@ -71,7 +71,7 @@ SEAM = (1.08, 1.03, 1.03, 1.03, 1.03, 1.03)
 @dataclass(frozen=True)
 class EncodedPicture:
     """A coded picture: the file's bytes and the tiles in it, the decoded picture (H, W, C) and its
-    PSNR in dB."""
+    PSNR in dB, of the pixels whose alpha is not 0."""
 
     data: bytes
     tiles: Sequence[Tile]
@@ -103,6 +103,8 @@ class PictureCodec:
         kinds: Collection[str] = tuple(TILE_KINDS.values()),
     ) -> EncodedPicture:
         """Code a picture (or uint8 (H, W, 3 or 1) samples) at a real quality of 1 to 8.
+
+        Alpha is exact. Pixels under alpha 0 are not kept, whatever the kind of their tile.
 
         tile: side of the parts that are coded alone, a multiple of 64 up to 2048. The code of each
         tile is decoded again and compared before this returns.
