@@ -210,6 +210,7 @@ class Unwritable(Image.Exif):
 
 def exif_of_wrong_types():
     exif = Image.Exif()
+    exif.get_ifd(IFD.GPSInfo)[1] = "N"
     exif.get_ifd(IFD.GPSInfo)[2] = "47 degrees"  # a text where three fractions belong
     exif[0x0112] = 6
     return exif
@@ -218,8 +219,7 @@ def exif_of_wrong_types():
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"exif": exif_of_wrong_types()}, ValueError),
-        ({"exif": Unwritable()}, ValueError),
+        ({"exif": Unwritable()}, None),
         ({"exif": 7}, ValueError),
         ({"exif": b"no EXIF at all"}, None),
         ({"exif": b"Exif\0\0II*\0\xff\xff\xff\xff"}, None),
@@ -244,6 +244,15 @@ def test_odd_metadata_raise_what_is_promised_or_are_dropped(tiny_weights, option
         else:
             image_of("RGB").save(file, "FCI", weights=tiny_weights, **options)
             assert Image.open(file).size == image_of("RGB").size
+
+
+def test_of_exif_of_wrong_types_the_rest_is_kept(tiny_weights, caplog):
+    file = BytesIO()
+    image_of("RGB").save(file, "FCI", weights=tiny_weights, exif=exif_of_wrong_types())
+    opened = Image.open(file)
+    assert opened.size == image_of("RGB").size[::-1]
+    assert dict(opened.getexif().get_ifd(IFD.GPSInfo)) == {1: "N"}
+    assert caplog.messages == ["tags of EXIF that cannot be written were dropped"]
 
 
 def test_what_is_dropped_is_told_to_a_logger(tiny_weights, caplog):

@@ -25,6 +25,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageFile
+from PIL.ExifTags import IFD
 
 from flowcodec.bitstream.header import DEFAULT_TILE, MAGIC, TILE_STEP
 from flowcodec.bitstream.picture_file import PictureFile, parse_picture
@@ -32,6 +33,7 @@ from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.exif import PREFIX, read_exif, turned
 from flowcodec.media.icc import fault_of
 from flowcodec.media.picture import Picture
+from flowcodec.media.quiet import quiet
 from flowcodec.media.xmp import read_xmp
 
 if TYPE_CHECKING:
@@ -150,13 +152,44 @@ def _picture(image: Image.Image, options: dict[str, Any]) -> Picture:
 
 
 def _exif_bytes(exif: object) -> bytes:
-    """EXIF that a caller gives, as bytes; ValueError where Pillow cannot write its own."""
-    if isinstance(exif, Image.Exif):
-        try:
-            return exif.tobytes()
-        except Exception as error:  # Pillow raises nearly everything on values of wrong types
-            raise ValueError(f"this EXIF cannot be written: {error}") from error
-    return _as_bytes("exif", exif)
+    """EXIF that a caller gives, as bytes; of Pillow's own, what Pillow can write of it."""
+    if not isinstance(exif, Image.Exif):
+        return _as_bytes("exif", exif)
+    with quiet():
+        data = _written(exif)
+        if data is None:
+            _log.warning("tags of EXIF that cannot be written were dropped")
+            data = _written(_writable(exif))
+    return data or b""
+
+
+def _writable(exif: Image.Exif) -> Image.Exif:
+    """The tags of `exif` that can be written, each for itself."""
+    kept = Image.Exif()
+    for tag in {*exif, IFD.Exif, IFD.GPSInfo}:
+        below = exif.get_ifd(tag) if tag in (IFD.Exif, IFD.GPSInfo) else None
+        if below is None:
+            value = _if_writable(tag, exif.get(tag))
+        else:
+            value = {t: v for t, v in below.items() if _if_writable(tag, {t: v})}
+        if value:
+            kept[tag] = value
+    return kept
+
+
+def _if_writable(tag: int, value: Any) -> Any:
+    """The value of a tag, None where it cannot be written."""
+    alone = Image.Exif()
+    alone[tag] = value
+    return None if _written(alone) is None else value
+
+
+def _written(exif: Image.Exif) -> bytes | None:
+    """EXIF as bytes; None where Pillow fails, which raises nearly anything on wrong types."""
+    try:
+        return exif.tobytes()
+    except Exception:
+        return None
 
 
 def _as_bytes(name: str, value: object) -> bytes:

@@ -33,6 +33,11 @@ def slope(height: int, width: int) -> np.ndarray:
     return np.clip(300 - 600 * middle / max(height, width), 0, 255).astype(np.uint8)
 
 
+def bowl(height: int, width: int) -> np.ndarray:
+    rows, columns = np.mgrid[:height, :width]
+    return ((columns - width // 2 + 53 * rows) ** 2 // 60 % 256).astype(np.uint8)
+
+
 def letters(blur: float) -> np.ndarray:
     image = Image.new("L", (400, 300))
     draw = ImageDraw.Draw(image)
@@ -63,8 +68,8 @@ def by_the_book(data: bytes, height: int, width: int) -> np.ndarray:
                 chunk = b"WEBPVP8L" + size.to_bytes(4, "little") + code + bytes(size % 2)
                 file = io.BytesIO(b"RIFF" + len(chunk).to_bytes(4, "little") + chunk)
                 samples = list(Image.open(file).convert("RGB").getchannel(0).tobytes())
-            for place in range(rows * columns):
-                if form == 1 and place % columns:
+            for place in list(range(rows * columns)) * form:
+                if place % columns:
                     samples[place] = (samples[place] + samples[place - 1]) % 256
             assert zlib.crc32(bytes(samples)) == hash
             square = np.array(samples, np.uint8).reshape(rows, columns)
@@ -77,12 +82,13 @@ def by_the_book(data: bytes, height: int, width: int) -> np.ndarray:
     ("alpha", "forms"),
     [
         (slope(200, 300), [1]),
+        (bowl(20, 300), [2]),
         (letters(0), [0]),
         (np.hstack([slope(30, 1024), letters(0)[:30]]), [1, 0]),
         (np.arange(6, dtype=np.uint8).reshape(2, 3), [0]),
         (np.full((1025, 3), 255, np.uint8), [0, 0]),
     ],
-    ids=["slope", "letters", "both", "six samples", "opaque"],
+    ids=["slope", "bowl", "letters", "both", "six samples", "opaque"],
 )
 def test_the_specification_is_enough_to_read_it(alpha, forms):
     data = pack_matte(alpha)
@@ -122,7 +128,7 @@ GIANT = pack_lossless(np.zeros((2048, 2048, 1), np.uint8))
         (b"", "cut short"),
         (square(0, FLAT)[:-1], "cut short"),
         (square(0, FLAT) + b"x", "1 bytes follow"),
-        (square(2, FLAT), "form 2"),
+        (square(3, FLAT), "form 3"),
         (square(1, FLAT), "does not match its hash"),
         (square(0, FLAT, b"\x2f" + bytes(40)), "holds 1x1 pixels, not 4x4"),
         (square(0, FLAT, GIANT), "holds 2048x2048 pixels, not 4x4"),

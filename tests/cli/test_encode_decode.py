@@ -24,29 +24,10 @@ DISPLAY_P3 = make_profile("Display P3", SRGB_CURVE, BY_CODE[12])
 
 
 @pytest.fixture
-def photo(tmp_path):
-    path = tmp_path / "photo.png"
-    write_picture(Picture(draw(11, 70, 90)), path)
-    return path
-
-
-@pytest.fixture
 def profiled(photo):
     """The photo, meant in Display P3."""
     write_picture(Picture(draw(11, 70, 90), icc=DISPLAY_P3), photo)
     return photo
-
-
-@pytest.fixture
-def run(tiny_weights, capsys):
-    """Runs the command with the tiny weights in this process: status, stdout, stderr."""
-
-    def call(*words):
-        status = main([*map(str, words), "--weights", str(tiny_weights), "--threads", "1"])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
 
 
 def psnr(a, b):

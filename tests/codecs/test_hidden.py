@@ -14,11 +14,12 @@ from PIL import Image, ImageDraw, ImageFilter
 from flowcodec.bitstream.alpha import pack_alpha
 from flowcodec.bitstream.header import LOSSLESS_PSNR
 from flowcodec.bitstream.picture_file import pack_picture, parse_picture
+from flowcodec.cli.main import main
 from flowcodec.codecs import hidden
 from flowcodec.codecs.loading import load
 from flowcodec.codecs.picture import PictureCodec, verify
 from flowcodec.errors import FormatError
-from flowcodec.media.picture import Picture
+from flowcodec.media.picture import Picture, read_picture, write_picture
 from tests.codecs import stress
 
 SHAPES = {"hard": 0.0, "soft": 5.0}
@@ -118,6 +119,19 @@ def test_files_that_count_what_is_hidden_verify_as_before():
     found = verify(decoded, header, picture)
     assert found == pytest.approx(psnr(picture.pixels, decoded.pixels, everything))
     assert found != pytest.approx(psnr(picture.pixels, decoded.pixels, picture.alpha > 0), abs=0.1)
+
+
+def test_the_command_verifies_what_is_seen(tmp_path, capsys):
+    source, coded, back = (tmp_path / name for name in ("a.png", "a.fci", "b.png"))
+    picture = sprite("soft", "noise")
+    write_picture(picture, source)
+    assert main(["encode", str(source), "-o", str(coded), "--target-psnr", "30"]) == 0
+    assert main(["decode", str(coded), "-o", str(back), "--verify", str(source)]) == 0
+    told = float(capsys.readouterr().out.split("verified: ")[1].split()[0])
+    found = psnr(picture.pixels, read_picture(back).pixels, picture.alpha > 0)
+    assert told == pytest.approx(found, abs=0.01)
+    assert 30 <= found < 30.1
+    assert coded.stat().st_size < 10_000
 
 
 def test_another_alpha_plane_is_not_the_original():

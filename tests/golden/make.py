@@ -95,7 +95,7 @@ class Stream:
     quality: float
     gray: bool = False
     alpha: bool = False
-    soft: bool = False  # of alpha: a slope, then hard shapes
+    soft: bool = False  # of alpha: a slope, a bowl, then hard shapes
     icc: bytes | None = None
     tile: int = 1024
     kinds: tuple[str, ...] = ("learned",)
@@ -113,7 +113,7 @@ STREAMS = {
     "dct-gray-21x100": Stream("plain", 100, 21, 7.25, gray=True, tile=64, kinds=("plain",)),
     "lossless-30x20": Stream("plain", 20, 30, 4.0, kinds=("lossless",)),
     "samples-5x3": Stream("plain", 3, 5, 4.0, kinds=("lossless",)),
-    "matte-1056x12": Stream("plain", 12, 1056, 4.0, alpha=True, soft=True, kinds=KINDS),
+    "matte-2080x8": Stream("plain", 8, 2080, 4.0, alpha=True, soft=True, kinds=KINDS),
     "kinds-120x40": Stream("plain", 40, 120, 3.0, tile=64, kinds=("learned", "lossless")),
 }
 
@@ -143,7 +143,9 @@ def source(stream: Stream) -> Picture:
     if alpha is not None and stream.soft:
         rows, columns = np.mgrid[: stream.height, : stream.width]
         slope = np.hypot(columns - 500, 30 * rows - 200) / 2 % 256
-        alpha = np.where(columns < 1024, slope, 255 - columns // 8 % 2 * 100).astype(np.uint8)
+        bowl = (columns - 1500 + 53 * rows) ** 2 // 60 % 256
+        hard = 255 - columns // 8 % 2 * 100
+        alpha = np.choose(columns // 1024, [slope, bowl, hard]).astype(np.uint8)
     return Picture(pixels, alpha, stream.icc)
 
 

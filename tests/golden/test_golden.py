@@ -39,13 +39,13 @@ def test_every_kind_of_tile_is_there():
         assert found in kinds
 
 
-def test_both_forms_of_a_matte_are_there():
-    data = parse_picture((make.FOLDER / "matte-1056x12.fci").read_bytes()).matte
+def test_all_forms_of_a_matte_are_there():
+    data = parse_picture((make.FOLDER / "matte-2080x8.fci").read_bytes()).matte
     reader, forms = Reader(data, 0, "matte"), []
     while reader.left:
         forms.append(reader.unsigned(1, "form"))
         reader.take(reader.varint("length") + 4, "hash and code")
-    assert forms == [1, 0]
+    assert forms == [1, 2, 0]
 
 
 @pytest.mark.parametrize("name", EXPECTED)

@@ -69,7 +69,6 @@ def test_what_means_srgb_stays_as_it_is(chunks):
 @pytest.mark.parametrize(
     ("chunks", "curve", "primaries"),
     [
-        ([gamma(100000)], (1.0,), BT709),
         ([gamma(55556)], (1.8,), BT709),
         (
             [chromaticities(31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)],
@@ -88,8 +87,9 @@ def test_what_means_srgb_stays_as_it_is(chunks):
 )
 def test_other_colours_become_a_profile_that_says_the_same(chunks, curve, primaries):
     picture = read(png_with(*chunks))
-    assert np.array_equal(picture.pixels, RAMP)
-    assert "ICC profile" in picture.notes[0]
+    linear = curve == (1.0,)
+    assert np.array_equal(picture.pixels, RAMP) or linear
+    assert "ICC profile" in picture.notes[linear]
     assert len(picture.icc) < 600
     # What another reader makes of the profile, against the numbers.
     transform = ImageCms.buildTransform(
@@ -99,7 +99,7 @@ def test_other_colours_become_a_profile_that_says_the_same(chunks, curve, primar
         "RGB",
         ImageCms.Intent.RELATIVE_COLORIMETRIC,
     )
-    shown = np.asarray(ImageCms.applyTransform(Image.fromarray(RAMP), transform))
+    shown = np.asarray(ImageCms.applyTransform(Image.fromarray(picture.pixels), transform))
     linear = light(RAMP, curve or SRGB_CURVE) @ to_bt709(primaries).T
     inside = (linear >= 0).all(axis=2) & (linear <= 1).all(axis=2)
     assert inside.sum() > 10
@@ -125,12 +125,21 @@ def to_bt709(primaries: tuple[float, ...]) -> np.ndarray:
 
 def test_a_gamma_of_gray_becomes_a_gray_profile():
     row = np.arange(0, 256, 5, dtype=np.uint8)
-    picture = read(png(52, 1, 8, GRAY, row.tobytes(), [gamma(100000)]))
+    picture = read(png(52, 1, 8, GRAY, row.tobytes(), [gamma(55556)]))
     assert picture.icc[16:20] == b"GRAY"
+    assert np.array_equal(picture.pixels[0, :, 0], row)
     assert fault_of(picture.icc, gray=True) is None
     bare = stripped(picture)
     assert bare.icc is None
-    assert np.abs(light(bare.pixels[0, :, 0], SRGB_CURVE) - row / 255).max() < 0.006
+    assert np.abs(light(bare.pixels[0, :, 0], SRGB_CURVE) - (row / 255) ** 1.8).max() < 0.006
+
+
+def test_linear_samples_are_given_the_curve_of_srgb():
+    for data in (png_with(gamma(100000)), png_with((b"cICP", bytes([1, 8, 0, 1])))):
+        picture = read(data)
+        assert picture.icc is None
+        assert picture.notes == ("linear samples were given the curve of sRGB",)
+        assert np.abs(light(picture.pixels, SRGB_CURVE) - RAMP / 255).max() < 0.006
 
 
 @pytest.mark.parametrize(

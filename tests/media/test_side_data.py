@@ -401,3 +401,18 @@ def test_links_without_end_are_not_followed():
     picture = read(png_with((b"eXIf", b"II*\0\x08\0\0\0" + nested)))
     assert np.array_equal(picture.pixels, PIXELS)
     check_every_format(picture)
+
+
+def test_boxes_that_claim_anything_cost_no_time():
+    def box(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body) + 8) + kind + body
+
+    brand = box(b"ftyp", b"avif\0\0\0\0avifmif1")
+    places = bytes([0, 0, 0, 0, 0, 0]) + b"\xff\xff" + b"\0\1\0\0\xff\xff" * 65535
+    claims = box(b"meta", bytes(4) + box(b"iloc", places))
+    nested = b""
+    for _ in range(3000):
+        nested = box(b"moov", nested)
+    for data in (brand + claims, brand + nested, brand + b"\0\0\0\1moov\0"):
+        with pytest.raises(MediaError, match="damaged"):
+            read(data)

@@ -1,8 +1,8 @@
 """The alpha plane, lossless, in squares that are coded alone (SPEC.md section 5).
 
-A square is what a lossless tile of gray samples would be (`bitstream.lossless`), or that of the
-differences from the left, which suits slopes: shadows and feathered edges. Nearly always smaller
-than the older `bitstream.alpha`.
+A square is what a lossless tile of gray samples would be (`bitstream.lossless`), or that of their
+differences from the left, or of the differences of these: shadows and feathered edges are slopes.
+Nearly always smaller than the older `bitstream.alpha`.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from flowcodec.bitstream.units import HASH_BYTES
 from flowcodec.errors import FormatError
 
 SIDE = 1024
-SAMPLES, DIFFERENCES = 0, 1
+FORMS = range(3)  # how often differences are taken
 METHOD, EFFORT = 4, 100  # of libwebp: a tenth less than the default on soft edges, no slower
 MIN_SQUARE_BYTES = 1 + 1 + HASH_BYTES
 
@@ -55,12 +55,11 @@ def _squares(height: int, width: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _pack_square(samples: NDArray[np.uint8]) -> bytes:
-    differences = np.diff(samples, axis=1, prepend=np.uint8(0))
-    codes = [
-        pack_lossless(np.ascontiguousarray(plane)[..., None], METHOD, EFFORT)
-        for plane in (samples, differences)
-    ]
-    form = min((SAMPLES, DIFFERENCES), key=lambda form: len(codes[form]))
+    codes, plane = [], samples
+    for _ in FORMS:
+        codes.append(pack_lossless(np.ascontiguousarray(plane)[..., None], METHOD, EFFORT))
+        plane = np.diff(plane, axis=1, prepend=np.uint8(0))
+    form = min(FORMS, key=lambda form: len(codes[form]))
     frame = pack_unsigned(form, 1) + pack_varint(len(codes[form]))
     return frame + pack_unsigned(_hash(samples), HASH_BYTES) + codes[form]
 
@@ -70,13 +69,13 @@ def _read_square(reader: Reader, height: int, width: int) -> NDArray[np.uint8]:
     size = reader.varint("the length of a square")
     hash = reader.unsigned(HASH_BYTES, "the hash of a square")
     code = reader.take(size, "a square")
-    if form not in (SAMPLES, DIFFERENCES):
+    if form not in FORMS:
         raise FormatError(f"a square has the form {form}, which is not known", unit="matte")
     try:
         samples = unpack_lossless(code, height, width, 1)[..., 0]
     except FormatError as error:
         raise FormatError(str(error), unit="matte") from None
-    if form == DIFFERENCES:
+    for _ in range(form):
         samples = np.cumsum(samples, axis=1, dtype=np.uint8)
     if _hash(samples) != hash:
         raise FormatError("what was decoded does not match its hash", unit="matte")

@@ -71,7 +71,7 @@ SEAM = (1.08, 1.03, 1.03, 1.03, 1.03, 1.03)
 @dataclass(frozen=True)
 class EncodedPicture:
     """A coded picture: the file's bytes and the tiles in it, the decoded picture (H, W, C) and its
-    PSNR in dB."""
+    PSNR in dB, of the pixels whose alpha is not 0."""
 
     data: bytes
     tiles: Sequence[Tile]
@@ -103,6 +103,8 @@ class PictureCodec:
         kinds: Collection[str] = tuple(TILE_KINDS.values()),
     ) -> EncodedPicture:
         """Code a picture (or uint8 (H, W, 3 or 1) samples) at a real quality of 1 to 8.
+
+        Alpha is exact. Pixels under alpha 0 are not kept, whatever the kind of their tile.
 
         tile: side of the parts that are coded alone, a multiple of 64 up to 2048. The code of each
         tile is decoded again and compared before this returns.
@@ -200,7 +202,7 @@ class PictureCodec:
                     part(pixels, box)[:] = open_tile(tile, box, header.quality, pixels.shape[2])
         alpha = _alpha(file)
         self._complete(latents, header, file.tiles, pixels)
-        return Picture(pixels, alpha, file.icc, file.exif, file.xmp, file.notes)
+        return Picture(pixels, alpha, file.icc, file.exif, file.notes, file.xmp)
 
     def _room(self, header: PictureHeader) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Empty latents (M, h, w) and pixels (H, W, 3 or 1) of a whole picture."""

@@ -169,7 +169,7 @@ def load_weights(path: Path) -> Weights[Any]:
 
     A file of others is told by its metadata, before its tensors are read.
     """
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         raise WeightsError(f"{path} is no weight file: it is not even a plain file")
     try:
         with safetensors.safe_open(path, "numpy") as file:
@@ -239,7 +239,7 @@ def find_weights(wanted: bytes, own: Path | None) -> Weights[Any]:
     places that were looked in, or what is wrong with `own` where that is a file.
     """
     passed: list[str] = []
-    if own and own.is_file():
+    if own and os.path.isfile(own):
         weights = load_weights(own)
         if weights.hash.startswith(wanted):
             return weights
@@ -269,7 +269,7 @@ def _weight_files(folder: Path) -> list[Path]:
     except OSError as error:
         raise WeightsError(f"cannot look for weights in {folder}: {error.strerror}") from error
     found = (folder / name for name in names if name.endswith(".safetensors"))
-    return [path for path in found if path.is_file()]
+    return [path for path in found if os.path.isfile(path)]
 
 
 def _told(passed: Sequence[str]) -> str:

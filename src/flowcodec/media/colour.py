@@ -1,8 +1,8 @@
 """What the numbers of a file say of its colours: nothing beyond sRGB, an ICC profile, or HDR.
 
 A PNG file may say it by a gamma and chromaticities, PNG and AVIF by the code points of ITU-T H.273.
-What is not sRGB becomes an ICC profile that says the same. PQ and HLG say more than 8 bits and a
-screen of our days hold: such pixels are converted to sRGB.
+What is not sRGB becomes an ICC profile that says the same. Linear samples get the curve of sRGB
+first. PQ and HLG say more than 8 bits and most screens hold: such pixels are converted to sRGB.
 """
 
 from collections.abc import Callable
@@ -17,6 +17,7 @@ from flowcodec.media.primaries import BT709, BY_CODE, Chromaticities, between, t
 SRGB_CURVE: Curve = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 _BT709_CURVE: Curve = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
 _SMPTE240_CURVE: Curve = (1 / 0.45, 1 / 1.1115, 0.1115 / 1.1115, 1 / 4, 0.0912)
+_LINEAR: Curve = (1.0,)
 
 _UNSPECIFIED, _PQ, _HLG = 2, 16, 18
 _CURVES: dict[int, Curve] = {
@@ -25,7 +26,7 @@ _CURVES: dict[int, Curve] = {
     5: (2.8,),
     6: _BT709_CURVE,
     7: _SMPTE240_CURVE,
-    8: (1.0,),
+    8: _LINEAR,
     11: _BT709_CURVE,
     12: _BT709_CURVE,
     13: SRGB_CURVE,
@@ -134,9 +135,10 @@ def _meaning_of_codes(codes: Cicp, gray: bool) -> Meaning:
     curve = _CURVES.get(codes.transfer, SRGB_CURVE)
     chromaticities = BY_CODE.get(codes.primaries, BT709)
     meaning = _described(curve, chromaticities, gray, "code points", notes)
-    if codes.narrow:
-        return replace(meaning, conversion=lambda pixels: _widened(pixels, codes))
-    return meaning
+    if not codes.narrow:
+        return meaning
+    further = meaning.conversion or (lambda pixels: pixels)
+    return replace(meaning, conversion=lambda pixels: further(_widened(pixels, codes)))
 
 
 def _is_near(chromaticities: Chromaticities) -> bool:
@@ -148,12 +150,23 @@ def _described(
     curve: Curve, chromaticities: Chromaticities, gray: bool, how: str, notes: tuple[str, ...]
 ) -> Meaning:
     """A profile, unless it would be sRGB's."""
+    conversion = None
+    if curve == _LINEAR:
+        conversion, curve = _to_srgb_curve, SRGB_CURVE
+        notes += ("linear samples were given the curve of sRGB",)
     if curve == SRGB_CURVE and (gray or _is_near(chromaticities)):
-        return Meaning(notes=notes)
+        return Meaning(None, conversion, notes)
     name = "gray" if gray else "RGB"
     profile = make_profile(f"{name} by {how}", curve, None if gray else chromaticities)
     told = f"what it says of its colours by {how} is said by an ICC profile now"
-    return Meaning(profile, notes=(*notes, told))
+    return Meaning(profile, conversion, (*notes, told))
+
+
+def _to_srgb_curve(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Linear samples as an eye counts: what coding costs would be seen in their shadows else."""
+    light = (np.arange(256) / 255).astype(np.float32)
+    converted: NDArray[np.uint8] = np.rint(255 * _srgb_samples(light)).astype(np.uint8)[pixels]
+    return converted
 
 
 def _to_sdr(pixels: NDArray[np.uint8], codes: Cicp) -> NDArray[np.uint8]:

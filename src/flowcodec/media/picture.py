@@ -45,8 +45,8 @@ class Picture:
     alpha: uint8 (H, W), 0 transparent to 255 opaque, not premultiplied; or None.
     icc: the ICC profile that `pixels` are meant in, or None (then most likely sRGB).
     exif: bare EXIF (a TIFF structure without "Exif\\0\\0" before it), orientation 1; or None.
-    xmp: XMP as UTF-8 text, orientation 1 if it tells one; or None.
     notes: what reading has changed, in plain words: "16 bits a sample were reduced to 8".
+    xmp: XMP as UTF-8 text, orientation 1 if it tells one; or None.
 
     Raises MediaError where the arrays do not have these types and shapes.
     """
@@ -55,8 +55,8 @@ class Picture:
     alpha: NDArray[np.uint8] | None = None
     icc: bytes | None = None
     exif: bytes | None = None
-    xmp: bytes | None = None
     notes: tuple[str, ...] = ()
+    xmp: bytes | None = None
 
     def __post_init__(self) -> None:
         pixels, alpha = self.pixels, self.alpha
@@ -174,8 +174,8 @@ def _decode(stream: BinaryIO, name: str) -> Picture:
         alpha if alpha is None else turned(alpha, orientation),
         icc,
         exif.kept,
+        (*notes, *side.notes, *exif.notes, *xmp.notes),
         xmp.kept,
-        notes=(*notes, *side.notes, *exif.notes, *xmp.notes),
     )
 
 

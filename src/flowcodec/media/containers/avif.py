@@ -15,6 +15,8 @@ from flowcodec.media.side_data import FileBytes, Piece, SideData, spliced
 _HIDDEN = b"skip"
 _XMP_TYPE = b"application/rdf+xml"
 _MAX_META = 1 << 24
+_MOST_EXTENTS = 1 << 16
+_NESTED = ((None, b"moov"), (b"moov", b"trak"))  # boxes that have meta boxes in them
 
 
 @dataclass
@@ -59,7 +61,7 @@ def _boxes(data: FileBytes, start: int, end: int) -> Iterator[tuple[bytes, int, 
         size, type = struct.unpack(">I4s", data[start : start + 8])
         head = 8
         if size == 1:
-            (size,), head = struct.unpack(">Q", data[start + 8 : start + 16]), 16
+            size, head = int.from_bytes(data[start + 8 : start + 16], "big"), 16
         stop = end if size == 0 else start + size
         if size and size < head or stop > end:
             return
@@ -67,13 +69,15 @@ def _boxes(data: FileBytes, start: int, end: int) -> Iterator[tuple[bytes, int, 
         start = stop
 
 
-def _metas(data: FileBytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _metas(
+    data: FileBytes, start: int, end: int, parent: bytes | None = None
+) -> Iterator[tuple[int, int]]:
     """The meta boxes of the file and of its tracks."""
     for type, begin, stop in _boxes(data, start, end):
         if type == b"meta" and stop - begin <= _MAX_META:
             yield begin, stop
-        elif type in (b"moov", b"trak"):
-            yield from _metas(data, begin, stop)
+        elif (parent, type) in _NESTED:
+            yield from _metas(data, begin, stop, type)
 
 
 def _read_meta(meta: _Meta, data: FileBytes, start: int, end: int) -> None:
@@ -130,13 +134,18 @@ def _read_places(meta: _Meta, box: bytes) -> None:
     sizes = numbers.next(2)
     offset, length, base, index = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
     wide = 4 if version == 2 else 2
+    left = _MOST_EXTENTS
     for _ in range(numbers.next(wide)):
         number = numbers.next(wide)
         method = numbers.next(2) & 15 if version else 0
         numbers.next(2)
         begin = numbers.next(base)
         extents = []
-        for _ in range(numbers.next(2)):
+        count = numbers.next(2)
+        left -= count
+        if left < 0:  # extents of no bytes could be any number
+            raise ValueError("more extents than any picture has")
+        for _ in range(count):
             if version:
                 numbers.next(index)
             place = begin + numbers.next(offset)

@@ -28,7 +28,7 @@ class _Chunk:
     start: int
     size: int
     data: bytes
-    """Empty for IDAT, which is only checked."""
+    """Empty where nothing is read from it."""
     whole: bool
     """It ends within the file and its checksum is right."""
 
@@ -103,7 +103,7 @@ def _chunks(stream: BinaryIO) -> Iterator[_Chunk]:
         kept = []
         while left and (block := stream.read(min(left, _BLOCK))):
             crc, left = zlib.crc32(block, crc), left - len(block)
-            if type != b"IDAT":
+            if type in _HELD:
                 kept.append(block)
         whole = stream.read(4) == struct.pack(">I", crc) and not left
         if type == b"IEND":
@@ -326,3 +326,5 @@ _READERS = {
     b"zTXt": _deflated_text,
     b"iTXt": _international_text,
 }
+
+_HELD = {b"IHDR", b"PLTE", *_READERS}
