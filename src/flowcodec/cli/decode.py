@@ -130,7 +130,8 @@ def command(
     A .fcv file becomes a video (.mp4, .mkv, .y4m, .yuv), a folder of PNG frames, or y4m on
     standard output. Damage costs the frames of its group, and is told.
     """
-    inputs, output = tuple(standard(name, 0) for name in inputs), output and standard(output, 1)
+    inputs = tuple(standard(name, 0) for name in inputs)
+    output = None if output is None else standard(output, 1)
     refuse_outputs(inputs, (*SUFFIXES, *VIDEO_SUFFIXES), "decode")
     if any(decode_video.is_video(name) for name in inputs):
         if len(inputs) > 1:

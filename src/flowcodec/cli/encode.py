@@ -211,7 +211,8 @@ def command(
     given = [name for name, value in goals.items() if value is not None]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
-    inputs, output = tuple(standard(name, 0) for name in inputs), output and standard(output, 1)
+    inputs = tuple(standard(name, 0) for name in inputs)
+    output = None if output is None else standard(output, 1)
     refuse_outputs(inputs, (FCI, FCV), "encode")
     if raw is not None or any(encode_video.is_video(name, output) for name in inputs):
         if len(inputs) > 1:

@@ -26,7 +26,12 @@ _waiting: dict[str, tuple[BinaryIO, BinaryIO]] = {}  # pipes, and how they are r
 
 
 def standard(name: str, number: int) -> str:
-    """ "-" where a name such as /dev/stdin stands for the open file of this number, else itself."""
+    """A name, or "-" where it is one such as /dev/stdin for the open file of this number.
+
+    UsageError for an empty one, which a variable that is not set may leave.
+    """
+    if not name:
+        raise UsageError(f"an empty name is no {'output' if number else 'input'}")
     return PIPE if descriptor(name) == number else name
 
 
@@ -98,7 +103,7 @@ def _opened_pipe(source: str) -> tuple[BinaryIO, BinaryIO]:
 
 
 def coded_kind(source: str) -> str | None:
-    """ "picture" or "video" where a file is one of ours, by its first bytes; None where it is not.
+    """What a file of ours is by its first bytes, "picture" or "video"; None for any other.
 
     FormatError for a version or kind that is not known, OSError where it cannot be read.
     """
@@ -119,8 +124,8 @@ def check_name(target: str, *suffixes: str) -> None:
 
 
 def input_kind(source: str) -> Kind | None:
-    """ "picture" or "video" by the first bytes of a file, or where they do not tell by its name;
-    OSError where it cannot be read."""
+    """What a file is by its first bytes, or where they do not tell by its name; OSError where it
+    cannot be read."""
     from flowcodec.media.kinds import kind_of
 
     head, suffix = head_of(source), Path(source).suffix
