@@ -6,7 +6,7 @@ A pipe can be opened once: what was looked at here stays open until it is read.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -55,6 +55,11 @@ def is_pipe(source: str) -> bool:
     """Whether an input can be read once only."""
     plain = os.path.isfile(source) or os.path.isdir(source)
     return source == PIPE or (not plain and os.path.exists(source))
+
+
+def looked_into(sources: Sequence[str]) -> Iterable[str]:
+    """Those that can be looked into here: of several, workers may read the pipes."""
+    return (name for name in sources if len(sources) == 1 or not is_pipe(name))
 
 
 def head_of(source: str) -> bytes:
