@@ -50,6 +50,7 @@ FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}  # of mp4
 H264 = {"crf": "16", "preset": "medium"}
 Y4M_TAGS = {"gray": "mono", "420": "420mpeg2", "422": "422", "444": "444", "rgb": "444"}
 PIXELS_OF_FFV1 = {**PIXELS, "rgb": "bgr0"}
+PAL = 5  # the code of the primaries and of the matrix of 625 lines
 SILENT = 2  # the code of primaries and transfers that are not stated
 FRAME_DURATION = 1 << 8  # a flag of an encoder: packets take the durations of frames
 
@@ -277,8 +278,10 @@ class _Encoder:
         context.sample_aspect_ratio = format.aspect
         context.flags |= FRAME_DURATION
         if self.format.sampling != "rgb":
-            context.colorspace = MATRIX_TAGS[format.matrix]
             context.color_primaries = format.primaries or PRIMARIES[format.matrix]
+            # BT.601 has a number for each of its two sets of primaries.
+            pal = format.matrix == "bt601" and format.primaries == PAL
+            context.colorspace = PAL if pal else MATRIX_TAGS[format.matrix]
             context.color_trc = format.transfer or TRANSFERS[format.matrix]
             context.color_range = self.format.range
         elif format.primaries or format.transfer:
