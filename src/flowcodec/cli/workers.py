@@ -7,7 +7,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -131,13 +131,11 @@ def _serve(connection: Connection, prepare: Callable[[], None], work: Callable[[
     quiet_libraries()
     end_on_signals(GRACE)
     _end_with_parent()
-    connection.send(_attempt(prepare))
-    while True:
-        try:
+    with suppress(EOFError, OSError):  # of a parent that is gone
+        connection.send(_attempt(prepare))
+        while True:
             job = connection.recv()
-        except EOFError:
-            return
-        connection.send(_attempt(work, job))
+            connection.send(_attempt(work, job))
 
 
 def _attempt(work: Callable[..., Any], *what: Any) -> tuple[Any, Exception | None]:
