@@ -45,7 +45,9 @@ def coded(pictures, tmp_path_factory):
     folder = tmp_path_factory.mktemp("coded")
     codec = flowcodec.load(threads=1)
     for name in ("0", "1"):
-        data = codec.encode(flowcodec.read_picture(pictures / f"{name}.png"), kinds=["learned"]).data
+        data = codec.encode(
+            flowcodec.read_picture(pictures / f"{name}.png"), kinds=["learned"]
+        ).data
         (folder / f"{name}.fci").write_bytes(data)
     for number in range(2, LARGE + 1):
         shutil.copy(folder / "1.fci", folder / f"{number}.fci")
