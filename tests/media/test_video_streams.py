@@ -260,3 +260,19 @@ def test_raw_planes_are_not_asked_for_streams(tmp_path):
     (tmp_path / "clip.yuv").write_bytes(bytes(50 * 38 * 3 // 2))
     with open_raw(tmp_path / "clip.yuv", usual_format(50, 38, Fraction(25))) as video:
         assert [tick for tick, _ in video.timed] == [0]
+
+
+def test_moving_pictures_come_before_a_still_one(tmp_path):
+    pictures = [Image.fromarray(np.full((40, 60, 3), 50 * n, np.uint8)) for n in range(4)]
+    path = tmp_path / "moving.avif"
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100)
+    assert size_of(path) == (60, 40, 4)
+
+
+def test_the_rate_of_dv_is_that_of_its_frames(tmp_path):
+    picture = PICTURE.replace("96x64", "720x576")
+    path = clip(tmp_path / "clip.dv", "-target", "pal-dv", picture=picture)
+    with open_video(path) as video:
+        assert video.fps == 25
+        assert len(list(video.timed)) == COUNT
+    assert video.ending is None

@@ -115,7 +115,8 @@ def chosen(container: InputContainer, name: str, number: int | None) -> VideoStr
     """The stream of this number, or the one that ffmpeg would take: the largest picture, where one
     that is marked as the default counts for more, and a cover never."""
     # ffmpeg would draw a text file, letter by letter.
-    videos = () if container.format.name == "tty" else container.streams.video
+    text = container.format.name == "tty"
+    videos = [stream for stream in container.streams.video if stream.codec_context and not text]
     if number is not None:
         for stream in videos:
             if stream.index == number:
@@ -134,9 +135,11 @@ def is_cover(stream: VideoStream) -> bool:
     return bool(stream.disposition & Disposition.attached_pic)
 
 
-def _score(stream: VideoStream) -> int:
+def _score(stream: VideoStream) -> tuple[int, bool]:
     default = bool(stream.disposition & Disposition.default)
-    return stream.codec_context.width * stream.codec_context.height + DEFAULT_BONUS * default
+    size = stream.codec_context.width * stream.codec_context.height
+    # An AVIF file of moving pictures has one of them as a stream of its own.
+    return size + DEFAULT_BONUS * default, stream.frames != 1
 
 
 def of_one_size(named: Iterable[tuple[str, Timed]], height: int, width: int) -> Iterator[Timed]:
@@ -190,7 +193,7 @@ def _format(
     aspect = stream.sample_aspect_ratio or Fraction(1)
     if is_turned(turned):
         width, height, aspect = height, width, 1 / aspect
-    rate = fps or stream.average_rate or stream.guessed_rate or USUAL_FPS
+    rate = fps or _rate(stream)
     primaries, transfer = int(first.color_primaries), int(first.color_trc)
     return VideoFormat(
         width=width,
@@ -204,6 +207,14 @@ def _format(
         primaries=None if primaries in (*SILENT, PRIMARIES[matrix]) else primaries,
         transfer=None if transfer in (*SILENT, TRANSFERS[matrix]) else transfer,
     )
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    """Frames a second, the mean where it varies."""
+    mean, finest = stream.average_rate, stream.guessed_rate
+    if mean and finest and mean > 2 * finest:  # of times that are no times of frames
+        return finest
+    return mean or finest or USUAL_FPS
 
 
 def _left_out(container: InputContainer, stream: VideoStream) -> list[str]:
