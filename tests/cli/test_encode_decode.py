@@ -14,25 +14,6 @@ from flowcodec.media.picture import Picture, read_picture, write_picture
 from tests.training.pictures import draw
 
 
-@pytest.fixture
-def photo(tmp_path):
-    path = tmp_path / "photo.png"
-    write_picture(Picture(draw(11, 70, 90), icc=b"a profile"), path)
-    return path
-
-
-@pytest.fixture
-def run(tiny_weights, capsys):
-    """Runs the command with the tiny weights in this process: status, stdout, stderr."""
-
-    def call(*words):
-        status = main([*map(str, words), "--weights", str(tiny_weights), "--threads", "1"])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
-
-
 def psnr(a, b):
     difference = a.astype(float) - b
     return 10 * np.log10(255**2 / np.square(difference).mean())

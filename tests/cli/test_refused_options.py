@@ -129,3 +129,10 @@ def test_numbers_that_are_none(refused, words, why):
 )
 def test_outputs_that_cannot_be(refused, words, why):
     assert why in refused(words)
+
+
+@pytest.mark.parametrize("words", [["a.png", "-o"], ["clip.y4m", "-o"], ["a.png"]])
+def test_an_empty_name_is_told(place, monkeypatch, capsys, words):
+    monkeypatch.chdir(place)
+    assert main(["encode", *words, ""]) == 2
+    assert "an empty name is no" in capsys.readouterr().err

@@ -115,6 +115,17 @@ def test_dev_stdout_is_standard_output(flowcodec_command, weights, source):
     assert done.stdout.startswith(b"\xfcFC") and b"6 frames" in done.stderr
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("name", ["full.mkv", "full.mp4", "full.y4m", "full"])
+def test_a_full_disk_is_one_line(run, source, coded, tmp_path, name):
+    (tmp_path / name).symlink_to("/dev/full")
+    target = tmp_path / name
+    command, given = ("encode", source) if name == "full" else ("decode", coded)
+    status, out, err = run(command, given, "-o", target)
+    assert (status, out) == (2, "")
+    assert err == f"flowcodec: error: cannot write {target}: No space left on device\n"
+
+
 def test_a_link_stays_and_its_file_is_replaced(run, source, tmp_path):
     (tmp_path / "deep").mkdir()
     link = tmp_path / "link.fcv"

@@ -22,9 +22,10 @@ from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
 from flowcodec.cli.measuring import Number, device_options, refuse_given, weights_options
 from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
 from flowcodec.cli.raw_planes import FrameRate, RawFormat
-from flowcodec.cli.sources import check_name, readable, refuse_coded, standard
-from flowcodec.cli.streams import PIPE, check_standard_output, printable, tell
+from flowcodec.cli.sources import check_name, looked_into, readable, refuse_coded, standard
+from flowcodec.cli.streams import PIPE, check_standard_output, tell
 from flowcodec.errors import UsageError
+from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -210,9 +211,10 @@ def command(
     given = [name for name, value in goals.items() if value is not None]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
-    inputs, output = tuple(standard(name, 0) for name in inputs), output and standard(output, 1)
+    inputs = tuple(standard(name, 0) for name in inputs)
+    output = None if output is None else standard(output, 1)
     refuse_outputs(inputs, (FCI, FCV), "encode")
-    if raw is not None or any(encode_video.is_video(name, output) for name in inputs):
+    if raw is not None or any(encode_video.is_video(name, output) for name in looked_into(inputs)):
         if len(inputs) > 1:
             raise UsageError("a video is encoded alone; give one input")
         refuse_given("is for pictures, not for videos", "target_psnr", "strip", "tile", "jobs")

@@ -25,9 +25,10 @@ from flowcodec.cli.sources import (
     readable,
     refuse_coded,
 )
-from flowcodec.cli.streams import PIPE, check_standard_output, printable
+from flowcodec.cli.streams import PIPE, check_standard_output
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.formats import VIDEO_SUFFIXES
+from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
     from fractions import Fraction

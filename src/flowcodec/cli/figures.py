@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from flowcodec.cli.measuring import Number, codec_options, describe_codec, open_codec, progress_bar
-from flowcodec.cli.streams import printable
 from flowcodec.errors import UsageError
+from flowcodec.media.names import printable
 from flowcodec.media.outputs import check_folder, check_output
 
 OURS = "flowcodec"

@@ -30,8 +30,9 @@ from flowcodec.cli.flow_files import (
 from flowcodec.cli.measuring import Number, device_options, progress_bar, refuse_given
 from flowcodec.cli.raw_planes import FrameRate
 from flowcodec.cli.sources import refuse_coded, standard
-from flowcodec.cli.streams import PIPE, printable
+from flowcodec.cli.streams import PIPE
 from flowcodec.errors import FlowcodecError, UsageError
+from flowcodec.media.names import printable
 from flowcodec.models.flow_deeppynet.config import SMALLEST
 
 if TYPE_CHECKING:

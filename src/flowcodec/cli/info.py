@@ -18,8 +18,9 @@ from flowcodec.bitstream.picture_file import PictureFile, parse_picture
 from flowcodec.cli import info_video
 from flowcodec.cli.main import USER_ERROR, complain, one_line
 from flowcodec.cli.sources import head_of, open_source
-from flowcodec.cli.streams import printable, standard_output, tell
+from flowcodec.cli.streams import standard_output, tell
 from flowcodec.errors import FlowcodecError, FormatError
+from flowcodec.media.names import printable
 
 
 @click.command()

@@ -16,7 +16,7 @@ from flowcodec.bitstream.video_file import (
     read_groups,
 )
 from flowcodec.bitstream.video_header import INTER_MODEL_NAMES
-from flowcodec.cli.streams import printable
+from flowcodec.media.names import printable
 
 CHUNK = 2**20  # bytes
 SHOWN = 12  # groups, at the most, in the text
@@ -131,7 +131,7 @@ def as_text(file: str, found: Contents) -> str:
         seconds = float(found.ending * found.header.time_base)
         rows.append(("last frame", f"shown for {seconds:g} s"))
     rows += [
-        ("frames", f"{frames} in {len(found.groups)} groups: {kinds}"),
+        ("frames", f"{frames} in {len(found.groups)} groups: {kinds or 'none'}"),
         ("file", f"{found.size} bytes, {_bpp(found):.4f} bits per pixel"),
     ]
     if not found.whole:

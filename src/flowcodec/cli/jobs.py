@@ -16,9 +16,10 @@ import click
 from flowcodec.cli.main import USER_ERROR, complain, one_line
 from flowcodec.cli.measuring import progress_bar
 from flowcodec.cli.planning import Job, Plan
-from flowcodec.cli.streams import PIPE, printable, standard_output, tell
+from flowcodec.cli.streams import PIPE, standard_output, tell
 from flowcodec.errors import FlowcodecError
 from flowcodec.media.files import atomic_write
+from flowcodec.media.names import printable
 
 
 class JobReport(Protocol):

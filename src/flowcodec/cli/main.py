@@ -18,8 +18,8 @@ import click
 
 from flowcodec import __version__
 from flowcodec.cli.process import own_process
-from flowcodec.cli.streams import printable
 from flowcodec.errors import FlowcodecError
+from flowcodec.media.names import printable
 
 COMMANDS = {
     "encode": "Compress pictures and videos to .fci and .fcv files.",

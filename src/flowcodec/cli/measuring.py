@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from flowcodec.cli.streams import printable, tell
+from flowcodec.cli.streams import tell
 from flowcodec.errors import FlowcodecError, UsageError
+from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod

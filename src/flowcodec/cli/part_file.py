@@ -16,12 +16,14 @@ from typing import BinaryIO
 
 from flowcodec.bitstream.fields import START_BYTES, file_kind
 from flowcodec.bitstream.video_file import read_groups
-from flowcodec.cli.streams import PIPE, printable, standard_output
+from flowcodec.cli.streams import PIPE, standard_output
 from flowcodec.errors import FormatError, MediaError
 from flowcodec.media.files import atomic_write
+from flowcodec.media.names import printable
 from flowcodec.media.outputs import check_output, pass_on, plain_file
 
 PART = ".part"
+OPENED = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass
@@ -95,6 +97,8 @@ def _part_file(target: Path) -> Iterator[BufferedRandom]:
             stream.flush()
             if target.exists():
                 pass_on(target, part)
+            if sys.platform == "win32":
+                stream.close()  # an open file has to keep its name there
             os.replace(part, target)
         except BaseException as error:
             written = stream.tell() > 0
@@ -112,7 +116,7 @@ def _claimed(part: Path) -> Iterator[BufferedRandom]:
     """The file, made if it is missing, while no other process claims it."""
     while True:
         try:
-            opened = os.open(part, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+            opened = os.open(part, OPENED, 0o666)
         except OSError as error:
             raise MediaError(f"cannot write {part}: {error.strerror}") from error
         with os.fdopen(opened, "r+b") as stream:

@@ -134,7 +134,7 @@ def _check_file(source: str, output: str, suffix: str) -> None:
 def _targets(unsuffixed: dict[Path, Path], suffix: str) -> dict[Path, str]:
     """Where each input goes: to a name with `suffix` in place of its own, or behind its own where
     the short name is not free. Names that differ in case alone are one name on some systems."""
-    short = {path: place.with_suffix(suffix) for path, place in unsuffixed.items()}
+    short = {path: _short(place, suffix) for path, place in unsuffixed.items()}
     long = {path: place.with_name(place.name + suffix) for path, place in unsuffixed.items()}
     chosen = dict(short)
     while True:
@@ -149,6 +149,13 @@ def _targets(unsuffixed: dict[Path, Path], suffix: str) -> dict[Path, str]:
         if not clashing:
             return {path: str(place) for path, place in chosen.items()}
         chosen.update((path, long[path]) for path in clashing)
+
+
+def _short(place: Path, suffix: str) -> Path:
+    """A name with another suffix; a.png.fci, which was a.png, becomes a.png again."""
+    bare = place.with_suffix("")
+    again = place.suffix.lower() == FCI and bare.suffix.lower() == suffix
+    return bare if again else place.with_suffix(suffix)
 
 
 def _key(path: Path) -> str:

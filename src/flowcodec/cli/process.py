@@ -12,7 +12,7 @@ from types import FrameType
 
 from flowcodec.cli.streams import keep_standard_streams
 
-GRACE = 1.5  # seconds from a signal to the end, however long the call in hand takes
+GRACE = 1.0  # seconds from a signal to the end, however long the call in hand takes
 
 
 def own_process() -> None:
@@ -27,6 +27,7 @@ def quiet_libraries() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())
+    os.environ.setdefault("SVT_LOG", "1")  # errors only
 
 
 def end_on_signals(grace: float) -> None:

@@ -1,8 +1,7 @@
-"""Standard input, output and error, and names as they are shown there."""
+"""Standard input, output and error, and the name that stands for them."""
 
 import io
 import os
-import re
 import sys
 from contextlib import suppress
 from typing import BinaryIO
@@ -10,9 +9,6 @@ from typing import BinaryIO
 from flowcodec.errors import UsageError
 
 PIPE = "-"  # as a name: standard input or output
-
-# Control characters, what turns the direction of writing, and bytes of names that are not UTF-8.
-_UNSHOWN = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Closed(io.TextIOWrapper):
@@ -70,18 +66,3 @@ def tell(line: str) -> None:
 def named(path: str) -> str:
     """A path by a name that is not taken for standard input or output."""
     return os.path.join(os.curdir, path) if path == PIPE else path
-
-
-def printable(name: object) -> str:
-    """A file's name, or a text with names in it, as one line that a terminal can show.
-
-    Control characters and bytes that are not UTF-8 are written as in Python: \\n, \\x1b, \\xff.
-    """
-    return _UNSHOWN.sub(_escaped, str(name))
-
-
-def _escaped(match: re.Match[str]) -> str:
-    character = match.group()
-    if "\udc80" <= character <= "\udcff":
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character.encode("unicode_escape", "surrogatepass").decode()

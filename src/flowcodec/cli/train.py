@@ -14,9 +14,9 @@ import click
 
 from flowcodec.cli.encode import Size
 from flowcodec.cli.measuring import Number
-from flowcodec.cli.streams import printable
 from flowcodec.errors import UsageError
-from flowcodec.media.outputs import check_folder, check_output
+from flowcodec.media.names import printable
+from flowcodec.media.outputs import check_folder, check_output, plain_file
 
 if TYPE_CHECKING:
     from flowcodec.training.engine import AnyTraining
@@ -91,6 +91,10 @@ def command(
     check_folder(folder)
     if weights is not None:
         check_output(weights, makes_folders=True)
+        if plain_file(weights) is None:
+            raise UsageError(
+                f"{weights}: weights are read again when they are written: name a file"
+            )
     if data is None and not (folder / "checkpoint.pt").exists():
         raise UsageError("give the folder to learn from: --data DIR")
 

@@ -7,7 +7,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -16,8 +16,8 @@ from typing import Any, Generic, TypeVar, cast
 from flowcodec.cli.process import end_on_signals, quiet_libraries
 from flowcodec.errors import FlowcodecError
 
-GRACE = 0.7  # seconds that a worker has to clean up when it is told to end
-END = 1.0  # seconds until it is ended at once
+GRACE = 0.5  # seconds that a worker has to clean up when it is told to end
+END = 0.7  # seconds until it is ended at once
 
 Job = TypeVar("Job")
 Report = TypeVar("Report")
@@ -131,13 +131,11 @@ def _serve(connection: Connection, prepare: Callable[[], None], work: Callable[[
     quiet_libraries()
     end_on_signals(GRACE)
     _end_with_parent()
-    connection.send(_attempt(prepare))
-    while True:
-        try:
+    with suppress(EOFError, OSError):  # of a parent that is gone
+        connection.send(_attempt(prepare))
+        while True:
             job = connection.recv()
-        except EOFError:
-            return
-        connection.send(_attempt(work, job))
+            connection.send(_attempt(work, job))
 
 
 def _attempt(work: Callable[..., Any], *what: Any) -> tuple[Any, Exception | None]:

@@ -21,6 +21,7 @@ from flowcodec.evaluation.results import finite
 from flowcodec.evaluation.sheet import CROP, Cell, Row, differing_window, draw_sheet
 from flowcodec.evaluation.shots import Shot
 from flowcodec.media.files import atomic_write
+from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +52,7 @@ def draw_latents(path: Path, title: str, original: Pixels, account: Account) -> 
     height, width = original.shape[:2]
     panel = 0.97 * _WIDTH / 3 * min(max(height / width, 0.2), 3)
     figure = Figure(figsize=(_WIDTH, panel + _FURNITURE), layout="constrained", dpi=180)
-    figure.suptitle(title)
+    figure.suptitle(printable(title), parse_math=False)
     pictures, below = figure.subplots(2, 3, height_ratios=(panel, _BAR))
     pictures[0].imshow(original)
     pictures[0].set_title("original")

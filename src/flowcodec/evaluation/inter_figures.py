@@ -16,6 +16,7 @@ from flowcodec.evaluation.plot import check_matplotlib
 from flowcodec.evaluation.results import finite
 from flowcodec.media.files import atomic_write
 from flowcodec.media.flow_view import colors, largest_length, with_key
+from flowcodec.media.names import printable
 from flowcodec.models.video_mofnet.config import STRIDE
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def draw_inter(
     height, width = decoded.shape[:2]
     panel = _WIDTH / 3 * min(max(height / width, _SLENDER), _FLAT) + _TITLE
     figure = Figure(figsize=(_WIDTH, 3 * panel + _TITLE), layout="constrained", dpi=150)
-    figure.suptitle(title)
+    figure.suptitle(printable(title), parse_math=False)
     rows = figure.subplots(3, 3)
     largest = largest_length(account.flow)
     flow = with_key(colors(account.flow, largest=largest), largest)

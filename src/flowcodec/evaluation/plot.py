@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flowcodec.errors import UsageError
 from flowcodec.evaluation.bd_rate import MS_SSIM_RANGE, PSNR_RANGE, Results, known_points
 from flowcodec.media.files import atomic_write
+from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +73,7 @@ def plot_curves(
     check_plot_path(path)
     with style("path"):
         figure = _draw(curves, _panels_of(curves), first, dashed, beside=True)
-        figure.suptitle(title)
+        figure.suptitle(printable(title), parse_math=False)
         saved(figure, path)
 
 

@@ -95,7 +95,7 @@ def write_report(path: Path, comparison: Comparison, pictures: Sequence[Compared
         quality=f"{QUALITY:g}",
     )
     with atomic_write(path) as file:
-        file.write(html.encode())
+        file.write(html.encode(errors="backslashreplace"))
 
 
 def _codecs(comparison: Comparison) -> list[tuple[str, str, Table]]:

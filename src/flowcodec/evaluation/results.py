@@ -11,7 +11,8 @@ Where SSIMULACRA2 was measured, "ssimulacra2" is one more list.
 Each list has one entry a quality. bpp counts the whole file; times are seconds a picture.
 `results` are means over the pictures, except that ms-ssim-db-rgb is dB of the mean ms-ssim-rgb.
 An entry is null where there is no finite value: PSNR of pictures that came back exact, MS-SSIM of
-pictures with a side under 161 pixels, SSIMULACRA2 of those under 8 (the mean is over the others).
+pictures with a side under 161 pixels, SSIMULACRA2 of those under 8. The mean is over the others;
+that of PSNR over those that are exact at no quality, if there are any.
 """
 
 import json
@@ -83,7 +84,7 @@ def collect(
     scored = any(one.ssimulacra2 is not None for row in measurements.values() for one in row)
     keys = (*KEYS, SSIMULACRA2) if scored else KEYS
     columns = [[row[i] for row in measurements.values()] for i in range(len(qualities))]
-    return {
+    evaluation: Evaluation = {
         "name": name,
         "description": description,
         "qualities": [float(quality) for quality in qualities],
@@ -93,6 +94,11 @@ def collect(
             for file_name, row in measurements.items()
         },
     }
+    exact = exact_pictures(evaluation)
+    if exact and len(exact) < len(measurements):
+        # The same pictures at every quality, so that the curve rises.
+        evaluation["results"]["psnr-rgb"] = results_without(evaluation, exact)["psnr-rgb"]
+    return evaluation
 
 
 def _lists(columns: Sequence[Sequence[Measurement]], keys: Sequence[str]) -> Lists:
@@ -143,7 +149,7 @@ def finite(value: float, digits: int = 6) -> float | None:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write `value` as JSON, a list of numbers a line; the file appears whole or not at all."""
     with atomic_write(path) as file:
-        file.write(_layout(value).encode() + b"\n")
+        file.write(_layout(value).encode(errors="backslashreplace") + b"\n")
 
 
 def _layout(value: Any, depth: int = 0) -> str:

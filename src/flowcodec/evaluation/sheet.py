@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from flowcodec.evaluation.metrics import Pixels
 from flowcodec.media.files import atomic_write
+from flowcodec.media.names import printable
 
 CROP = 128  # pixels of the photograph shown in a cell
 ZOOM = 3  # each drawn as a square of 3 x 3
@@ -140,7 +141,7 @@ def _write(draw: ImageDraw.ImageDraw, lines: Sequence[str], x: int, y: int) -> N
     """Lines of a caption: the first in ink, the others faint."""
     for index, line in enumerate(lines):
         colour = _FAINT if index else _INK
-        draw.text((x, y + index * _LINE), line, colour, _font(_TEXT), anchor="la")
+        draw.text((x, y + index * _LINE), printable(line), colour, _font(_TEXT), anchor="la")
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

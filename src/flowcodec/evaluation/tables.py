@@ -38,7 +38,8 @@ def table_of_means(evaluation: Evaluation) -> Table:
     note = f"MS-SSIM needs sides of 161 pixels: {len(small)} smaller pictures are not in its mean."
     notes = [note] if small else []
     if exact := exact_pictures(evaluation):
-        notes.append(f"{len(exact)} pictures came back exact and are not in the mean PSNR there.")
+        share = f"{len(exact)} of {len(evaluation['per_image'])}"
+        notes.append(f"Pictures that came back exact, {share}, are not in the mean PSNR.")
     return Table(
         ["quality", *points.headings],
         [[quality, *row] for quality, row in zip(qualities, points.rows, strict=True)],
@@ -72,7 +73,7 @@ def table_of_rates(rates: Mapping[str, Rates]) -> Table:
     notes = [f"{', '.join(anchors)}, {reason}" for reason, anchors in missing.items()]
     for anchor, rate in rates.items():
         if without := rate["psnr"].get("without"):
-            notes.append(f"{anchor}, psnr: without {len(without)} pictures that came back exact.")
+            notes.append(f"{anchor}, psnr: without pictures that came back exact ({len(without)}).")
     return Table(["against", *headings], rows, notes)
 
 

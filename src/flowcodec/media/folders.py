@@ -24,7 +24,7 @@ VIDEO = "videos are coded alone"
 # Their first bytes are those of a TIFF file, in which a small preview comes first.
 _CAMERA_RAW = frozenset(
     (".3fr", ".arw", ".cr2", ".cr3", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos")
-    + (".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf")
+    + (".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf")
     + (".srw", ".x3f")
 )
 _OTHER_PICTURES = frozenset(

@@ -22,9 +22,11 @@ from av.video.stream import VideoStream
 from flowcodec.errors import MediaError
 from flowcodec.media import matroska
 from flowcodec.media.files import atomic_write
+from flowcodec.media.guarding import removed_if_killed
 from flowcodec.media.matroska import ShapedFile
 from flowcodec.media.outputs import check_folder, hidden_name, plain_file
 from flowcodec.media.picture import Picture, write_picture
+from flowcodec.media.sink import Sink
 from flowcodec.media.video_format import (
     LEFT,
     MATRIX_TAGS,
@@ -107,9 +109,10 @@ def create_video(
             yield _FolderWriter(folder, format)
     elif suffix in CONTAINERS:
         with ffmpeg_as_media_error(f"cannot write {path}"), atomic_write(path) as stream:
-            container = _container(stream, suffix, format, lossless)
+            sink = Sink(stream)
+            container = _container(sink, suffix, format, lossless)
             try:
-                encoder = _Encoder(container, format, lossless)
+                encoder = _Encoder(container, format, lossless, sink)
                 yield encoder
                 encoder.finish()
             except BaseException:
@@ -118,6 +121,7 @@ def create_video(
                     container.close()
                 raise
             container.close()
+            sink.check()
     else:
         raise MediaError(
             f"cannot tell a video format from the name {path};"
@@ -125,17 +129,15 @@ def create_video(
         )
 
 
-def _container(
-    stream: BinaryIO, suffix: str, format: VideoFormat, lossless: bool
-) -> OutputContainer:
+def _container(sink: Sink, suffix: str, format: VideoFormat, lossless: bool) -> OutputContainer:
     options: dict[str, str] = {}
-    file: Any = stream
-    if suffix == ".mp4" and not stream.seekable():
+    file: Any = sink
+    if suffix == ".mp4" and not sink.seekable():
         options = FRAGMENTS
     elif suffix == ".mkv" and format.aspect != 1:
         options = matroska.OPTIONS
         width, height = _coded_size(format, lossless)
-        file = ShapedFile(stream, format.aspect * width / height)
+        file = ShapedFile(sink, format.aspect * width / height)
     return av.open(file, "w", format=CONTAINERS[suffix], options=dict(options))
 
 
@@ -156,14 +158,15 @@ def _new_folder(path: Path) -> Iterator[Path]:
     # One that is there may be somebody's working folder or a mounted disk: it stays.
     scratch = hidden_name(target if there else target.parent)
     try:
-        scratch.mkdir(parents=True)
-        yield scratch
-        if there:
-            for file in scratch.iterdir():
-                os.replace(file, target / file.name)
-            scratch.rmdir()
-        else:
-            os.replace(scratch, target)
+        with removed_if_killed(scratch):
+            scratch.mkdir(parents=True)
+            yield scratch
+            if there:
+                for file in scratch.iterdir():
+                    os.replace(file, target / file.name)
+                scratch.rmdir()
+            else:
+                os.replace(scratch, target)
     except BaseException as error:
         shutil.rmtree(scratch, ignore_errors=True)
         if isinstance(error, OSError) and error.filename is not None:
@@ -256,8 +259,9 @@ class _PlaneWriter(_Steady):
 
 
 class _Encoder:
-    def __init__(self, container: OutputContainer, format: VideoFormat, lossless: bool):
+    def __init__(self, container: OutputContainer, format: VideoFormat, lossless: bool, sink: Sink):
         self.container = container
+        self.sink = sink
         self.format = format if lossless else replace(format, sampling="420")
         self.lossless = lossless
         self.notes: list[str] = []
@@ -319,6 +323,7 @@ class _Encoder:
             decoded = self.packet.dts - (self.first_decoded or 0)
             self.packet.duration = max(self.packet.duration or 0, end - decoded)
             self.container.mux(self.packet)
+        self.sink.check()
 
     def _release(self, following: int) -> None:
         """Encode the frame that is held: now it is known how long it is shown."""
@@ -335,3 +340,4 @@ class _Encoder:
             elif packet.dts is not None:
                 self.first_decoded = packet.dts
             self.packet = packet
+        self.sink.check()

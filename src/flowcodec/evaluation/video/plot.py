@@ -4,6 +4,7 @@ from pathlib import Path
 
 from flowcodec.evaluation.plot import check_plot_path, saved, style
 from flowcodec.evaluation.video.comparison import VideoComparison, quality_of
+from flowcodec.media.names import printable
 
 __all__ = ["check_plot_path", "plot_curves"]
 
@@ -42,7 +43,7 @@ def plot_curves(comparison: VideoComparison, path: Path) -> None:
                     )
                 axes.set_xscale("log")
                 axes.grid(alpha=0.15, linewidth=0.6, which="both")
-                axes.set_title(name, fontsize=8)
+                axes.set_title(printable(name), fontsize=8, parse_math=False)
                 axes.set_xlabel("bits a pixel, whole file", fontsize=8)
             row[0].set_ylabel(label)
         for axes, name in zip(rows[2], names, strict=True):

@@ -1,0 +1,253 @@
+"""Whatever ends the command: soon no process and no unfinished file is left, what is done is whole."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+import flowcodec
+from flowcodec.bitstream.picture_file import parse_picture
+from flowcodec.media.picture import Picture, write_picture
+from flowcodec.media.video_format import usual_format
+from tests.training.pictures import draw
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix signals")
+
+SOON = 3  # seconds: what users are promised
+PATIENCE = 60  # for things to begin
+LARGE = 5  # pictures of the folder that take long, after a small one
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A folder whose first picture is coded at once and whose others take seconds each."""
+    folder = tmp_path_factory.mktemp("pictures")
+    write_picture(Picture(draw(1, 40, 50)), folder / "0.png")
+    noise = np.random.default_rng(1).integers(0, 256, (1100, 1500, 3), np.uint8)
+    write_picture(Picture(draw(2, 1100, 1500) // 2 + noise // 2), folder / "1.png")
+    for number in range(2, LARGE + 1):
+        shutil.copy(folder / "1.png", folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def coded(pictures, tmp_path_factory):
+    """The same as .fci files."""
+    folder = tmp_path_factory.mktemp("coded")
+    codec = flowcodec.load(threads=1)
+    for name in ("0", "1"):
+        data = codec.encode(
+            flowcodec.read_picture(pictures / f"{name}.png"), kinds=["learned"]
+        ).data
+        (folder / f"{name}.fci").write_bytes(data)
+    for number in range(2, LARGE + 1):
+        shutil.copy(folder / "1.fci", folder / f"{number}.fci")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def video():
+    """A .fcv file in groups of two frames, as bytes."""
+    codec = flowcodec.load("video-mofnet", threads=1)
+    stream = BytesIO()
+    frames = [draw(seed // 2, 48, 64) for seed in range(8)]
+    codec.write(enumerate(frames), usual_format(64, 48, 25, "420"), stream, 2.0, gop=2)
+    return stream.getvalue()
+
+
+class Running:
+    """The command at work, in a process group of its own, as a terminal would start it."""
+
+    def __init__(self, command, words, place, **options):
+        self.place = place
+        self.process = subprocess.Popen(
+            [*command, *map(str, words)],
+            cwd=place,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            **options,
+        )
+
+    def wait_for(self, condition):
+        begun = time.monotonic()
+        while not condition():
+            assert self.process.poll() is None, self.process.stderr.read().decode()
+            assert time.monotonic() - begun < PATIENCE
+            time.sleep(0.02)
+        everyone = psutil.Process(self.process.pid)
+        self.all = [everyone, *everyone.children(recursive=True)]
+
+    def ends_after(self, how):
+        """Send what ends it, and return the exit status; all processes are gone soon."""
+        pid = self.process.pid
+        match how:
+            case "Ctrl-C":
+                os.killpg(pid, signal.SIGINT)
+            case "Ctrl-C twice":
+                os.killpg(pid, signal.SIGINT)
+                time.sleep(0.1)
+                os.killpg(pid, signal.SIGINT)
+            case "SIGTERM to all":
+                os.killpg(pid, signal.SIGTERM)
+            case _:
+                os.kill(pid, getattr(signal, how))
+        _, alive = psutil.wait_procs(self.all[1:], SOON)
+        assert alive == []
+        return self.process.wait(SOON)
+
+
+@pytest.fixture
+def start(flowcodec_command, tmp_path):
+    """Starts the command in a folder of its own; nothing outlives the test."""
+    started = []
+
+    def call(*words, **options):
+        started.append(Running(flowcodec_command, words, tmp_path, **options))
+        return started[-1]
+
+    yield call
+    for running in started:
+        with running.process as process:
+            for each in getattr(running, "all", []):
+                if each.is_running():
+                    each.kill()
+            process.kill()
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+ENDS = {"Ctrl-C": 130, "SIGTERM": 143, "SIGKILL": -9}
+MORE_ENDS = {"Ctrl-C twice": 130, "SIGHUP": 129, "SIGTERM to all": 143}
+
+
+@pytest.mark.parametrize(
+    ("command", "jobs", "how", "status"),
+    [
+        *((c, j, *end) for c in ("encode", "decode") for j in (1, 2) for end in ENDS.items()),
+        *(("encode", 2, *end) for end in MORE_ENDS.items()),
+        *(("decode", 1, *end) for end in MORE_ENDS.items()),
+    ],
+)
+def test_folders_of_pictures(start, pictures, coded, tmp_path, command, jobs, how, status):
+    source = pictures if command == "encode" else coded
+    running = start(command, source, "-o", "out", "-j", jobs, "--threads", 1)
+    suffix = "fci" if command == "encode" else "png"
+    running.wait_for((tmp_path / "out" / f"0.{suffix}").exists)
+    assert running.ends_after(how) == status
+    assert running.process.stderr.read() == b""
+    done = files_in(tmp_path / "out")
+    assert done[0] == f"0.{suffix}"
+    assert len(done) < LARGE
+    for name in done:
+        path = tmp_path / "out" / name
+        if command == "encode":
+            parse_picture(path.read_bytes())
+        else:
+            with Image.open(path) as picture:
+                picture.load()
+
+
+@pytest.mark.parametrize(("how", "status"), {**ENDS, **MORE_ENDS}.items())
+@pytest.mark.parametrize("target", ["out.mkv", "out.mp4", "out.y4m", "frames"])
+def test_decoding_of_a_video(start, video, tmp_path, target, how, status):
+    running = start("decode", "-", "-o", target, "--threads", 1, stdin=subprocess.PIPE)
+    running.process.stdin.write(video[: len(video) // 2])  # the rest never comes
+    running.process.stdin.flush()
+    pipe = running.process.stdin
+
+    def waits():
+        return psutil.Process(running.process.pid).num_fds() > 5 and is_asleep(running.process.pid)
+
+    with pipe:
+        running.wait_for(waits)
+        assert running.ends_after(how) == status
+    assert files_in(tmp_path) == []
+    assert [path for path in tmp_path.iterdir() if path.name != "frames"] == []
+
+
+@pytest.mark.parametrize(("how", "status"), ENDS.items())
+def test_encoding_of_a_video_leaves_its_part_alone(start, tmp_path, how, status):
+    frame = b"FRAME\n" + bytes(range(96)) * 64
+    running = start(
+        *("encode", "-", "-o", "out.fcv", "--gop", 1, "--threads", 1), stdin=subprocess.PIPE
+    )
+    with running.process.stdin as pipe:
+        pipe.write(b"YUV4MPEG2 W64 H64 F25:1 C420mpeg2\n" + frame * 3)
+        pipe.flush()
+        part = tmp_path / "out.fcv.part"
+        running.wait_for(lambda: part.exists() and part.stat().st_size > 100)
+        assert running.ends_after(how) == status
+    assert files_in(tmp_path) in (["out.fcv.part"], [])
+
+
+def is_asleep(pid: int) -> bool:
+    """Whether a process uses no time for a while: it waits for its input."""
+    before = sum(psutil.Process(pid).cpu_times()[:2])
+    time.sleep(0.3)
+    return before > 0.5 and sum(psutil.Process(pid).cpu_times()[:2]) == before
+
+
+def test_a_worker_that_is_killed_costs_its_picture_only(start, pictures, tmp_path):
+    few = tmp_path / "few"
+    few.mkdir()
+    for name in ("0.png", "1.png", "2.png"):
+        shutil.copy(pictures / name, few)
+    write_picture(Picture(draw(5, 30, 30)), few / "3.png")
+    running = start("encode", "few", "-o", "out", "-j", 2, "--threads", 1)
+    running.wait_for((tmp_path / "out" / "0.fci").exists)
+    time.sleep(0.2)
+    workers = [each for each in running.all[1:] if "spawn_main" in " ".join(each.cmdline())]
+    workers[0].kill()
+    assert running.process.wait(PATIENCE) == 2
+    (error, summary) = running.process.stderr.read().decode().splitlines()
+    assert error.endswith("a worker was ended, most likely for want of memory; lower -j")
+    assert error.startswith("flowcodec: error: few/")
+    assert summary == "flowcodec: 3 coded, 1 failed"
+    assert len(files_in(tmp_path / "out")) == 3
+
+
+def test_a_long_call_does_not_keep_the_command(tmp_path):
+    code = (
+        "import ctypes, sys; from flowcodec.cli.process import own_process; own_process()\n"
+        "print(flush=True); ctypes.CDLL(None).sleep(30)"  # Python handles no signal meanwhile
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        while process.poll() is None and time.monotonic() - began < 20:
+            time.sleep(0.05)
+            process.send_signal(signal.SIGCONT)
+        assert process.poll() == 143
+
+
+def test_a_signal_that_is_ignored_stays_so(flowcodec_command, tmp_path, pictures):
+    words = " ".join([*flowcodec_command, "encode", str(pictures / "0.png"), "-o", "out.fci"])
+    subprocess.run(
+        ["sh", "-c", f"trap '' HUP; {words} --quiet & sleep 0.3; kill -HUP $!; wait $!"],
+        cwd=tmp_path,
+        check=True,
+    )
+    assert (tmp_path / "out.fci").exists()
+
+
+def test_libraries_say_nothing():
+    code = (
+        "from flowcodec.cli.process import own_process; own_process()\n"
+        "import logging, warnings; warnings.warn('odd'); logging.getLogger('PIL').error('odd')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert (ended.stdout, ended.stderr) == (b"", b"")
