@@ -20,6 +20,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -162,7 +163,7 @@ class PictureCodec:
             icc=picture.icc,
             exif=picture.exif,
             xmp=picture.xmp,
-            **({} if picture.alpha is None else _smaller_alpha(picture.alpha)),
+            **({} if picture.alpha is None else _packed_alpha(picture.alpha)),
         )
         return EncodedPicture(data, chosen, psnr, pixels)
 
@@ -355,10 +356,17 @@ def verify(picture: Picture, header: PictureHeader, reference: Picture) -> float
     )
 
 
-def _smaller_alpha(plane: NDArray[np.uint8]) -> dict[str, bytes]:
+def _packed_alpha(plane: NDArray[np.uint8]) -> dict[str, bytes]:
     """An alpha plane as the unit that takes fewer bytes, by name."""
+    name, data = _smaller_unit(plane.tobytes(), plane.shape)
+    return {name: data}
+
+
+@lru_cache(maxsize=1)  # a target is met by coding one picture several times
+def _smaller_unit(samples: bytes, shape: tuple[int, int]) -> tuple[str, bytes]:
+    plane = np.frombuffer(samples, np.uint8).reshape(shape)
     alpha, matte = pack_alpha(plane), pack_matte(plane)
-    return {"matte": matte} if len(matte) < len(alpha) else {"alpha": alpha}
+    return ("matte", matte) if len(matte) < len(alpha) else ("alpha", alpha)
 
 
 def _alpha(file: PictureFile) -> NDArray[np.uint8] | None:
