@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 
 from flowcodec.errors import MediaError, UsageError
 from flowcodec.media.video_choice import chosen
-from flowcodec.media.video_decoding import WITH_SEAMS, Decoding
+from flowcodec.media.video_decoding import WITH_SEAMS, WITHOUT_TIMES, Decoding
 from flowcodec.media.video_ending import Ending
 from flowcodec.media.video_fields import Numbered, progressive
 from flowcodec.media.video_format import (
@@ -55,7 +55,6 @@ FOREIGN_MATRICES = {
 SILENT = (0, 2, 3)  # codes of primaries and transfers that say nothing
 SITINGS = re.compile(r"[(, ](left|center|topleft|top|bottomleft|bottom)[,)]")
 CODECS_SITINGS = {"flv": "center"}  # of those that do not say it, where it is not the left
-WITHOUT_TIMES = 0x80  # a flag of a container: raw streams
 
 
 def read_container(
