@@ -1,6 +1,7 @@
 """Videos that were cut or damaged: whole frames come, all else is told, and nothing good is."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.media.clips import H264, SOUND, clip
 
 LONG = "testsrc2=s=96x64:r=25:d=1.2"  # 30 frames
 GROUPS = ("-g", 12)
+OPEN = "open-gop=1:keyint=12:min-keyint=12:scenecut=0:bframes=2:b-adapt=0"
 FAST = ("-deadline", "realtime", "-cpu-used", "8")
 FILES = {
     "clip.mp4": (*H264, *GROUPS, "-movflags", "faststart"),
@@ -36,11 +38,14 @@ FILES = {
     "jpegs.mov": ("-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-movflags", "faststart"),
     "ffv1.mkv": ("-c:v", "ffv1"),
     "pictures.avi": ("-c:v", "png"),
+    "open.mpg": ("-c:v", "mpeg2video", "-q:v", 3, "-bf", 2, *GROUPS),
+    "open.mkv": ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-x264-params", OPEN),
+    "raw.mkv": ("-c:v", "rawvideo"),
 }
 # What nothing tells of: a transport or raw stream ends anywhere.
-ENDS_ANYWHERE = ("clip.ts", "clip.h264", "clip.mpg")
+ENDS_ANYWHERE = ("clip.ts", "clip.h264", "clip.mpg", "open.mpg")
 # Decoders that take whatever they find.
-UNCHECKED = ("clip.ivf", "clip.webm", "clip.gif", "clip.y4m", "clip.wmv", "jpegs.mov")
+UNCHECKED = ("clip.ivf", "clip.webm", "clip.gif", "clip.y4m", "clip.wmv", "jpegs.mov", "raw.mkv")
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +107,7 @@ def test_damage_in_the_midst_costs_what_hangs_on_it(whole, tmp_path, name, place
     frames, damage = damaged(tmp_path, name, broken)
     assert_whole(frames, original)
     assert bool(damage) == (len(frames) < 30)
+    assert "before frame 0" not in " ".join(damage)
     # A group is 12 frames, that of b-frames.mp4 the whole video.
     assert len(frames) >= {"b-frames.mp4": 1, "clip.nut": 5}.get(name, 11)
 
@@ -116,6 +122,40 @@ def test_bytes_that_are_lost_are_noticed(whole, tmp_path, name):
     assert_whole(frames, original)
     assert damage
     assert 10 <= len(frames) < 30
+
+
+def test_the_frame_before_broken_bytes_is_broken_too(whole, tmp_path):
+    """Raw samples pass for whole; only their container notices, when it looks for the next."""
+    data, (original, _) = whole("raw.mkv")
+    start = int(0.4 * len(data))
+    broken = data[:start] + bytes(9300) + data[start + 9300 :]
+    frames, damage = damaged(tmp_path, "raw.mkv", broken)
+    assert_whole(frames, original)
+    assert damage
+    assert len(frames) >= 10
+
+
+def test_frames_that_are_lost_from_a_raw_stream_are_missed(whole, tmp_path):
+    data, (original, _) = whole("clip.h264")
+    units = re.split(rb"(?=\x00\x00\x01[\x41\x61])", data)
+    assert len(units) == 1 + 27  # but for those that stand alone, which come with what is before
+    frames, damage = damaged(tmp_path, "clip.h264", b"".join(units[:5] + units[6:]))
+    assert_whole(frames, original)
+    assert damage
+    assert 20 <= len(frames) < 29
+
+
+def test_frames_that_are_lost_before_one_that_stands_alone_are_missed(whole, tmp_path):
+    data, (original, _) = whole("clip.ts")
+    packets = [data[offset : offset + 188] for offset in range(0, len(data), 188)]
+    video = [n for n, packet in enumerate(packets) if packet[1:3] == b"\x41\0"]
+    assert len(video) == 30  # the first packets of frames
+    frames, damage = damaged(
+        tmp_path, "clip.ts", b"".join(packets[: video[9]] + packets[video[12] :])
+    )
+    assert_whole(frames, original)
+    assert len(frames) == 27
+    assert damage == ["something is missing before frame 9: bytes of the transport stream are lost"]
 
 
 def test_what_is_missing_is_told_by_number(whole, tmp_path):
@@ -180,3 +220,31 @@ def test_a_folder_of_broken_pictures_is_refused(tmp_path):
     (tmp_path / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(MediaError, match=r"0\.png"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video", "libx265"])
+@pytest.mark.parametrize("share", [0, 0.2, 0.6])
+def test_a_recording_may_begin_anywhere(tmp_path, codec, share):
+    """Of a broadcast in open groups: what comes before a frame that stands alone is no damage."""
+    settings = {
+        "libx264": ("-pix_fmt", "yuv420p", "-x264-params", OPEN),
+        "mpeg2video": ("-bf", 2, "-g", 12, "-q:v", 3),
+        "libx265": ("-x265-params", f"log-level=none:{OPEN}"),
+    }[codec]
+    path = clip(tmp_path / "clip.ts", "-c:v", codec, *settings, picture=LONG)
+    data = path.read_bytes()
+    original, damage = read(path)
+    assert (len(original), damage) == (30, [])
+    frames, damage = damaged(tmp_path, "late.ts", data[int(share * len(data)) // 188 * 188 :])
+    assert damage == []
+    assert len(frames) in ((30,) if not share else (18, 6))
+    assert_whole(frames, original)
+
+
+def test_a_file_does_not_begin_anywhere(whole, tmp_path):
+    data, (original, _) = whole("clip.mp4")
+    first = data.index(b"mdat") + 4
+    frames, damage = damaged(tmp_path, "clip.mp4", data[:first] + bytes(800) + data[first + 800 :])
+    assert damage == ["frames 0 to 11 are damaged and left out"]
+    assert len(frames) == 18
+    assert_whole(frames, original)

@@ -1,5 +1,6 @@
 """What of a container is taken for the video, and what its samples mean."""
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from flowcodec.errors import MediaError, UsageError
+from flowcodec.media import matroska
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.media.video import open_raw, open_video
 from flowcodec.media.video_format import usual_format
@@ -276,3 +278,66 @@ def test_the_rate_of_dv_is_that_of_its_frames(tmp_path):
         assert video.fps == 25
         assert len(list(video.timed)) == COUNT
     assert video.ending is None
+
+
+def test_what_a_container_hides_is_not_shown(tmp_path):
+    """Columns and rows that Matroska crops, written as we write the shape of pixels."""
+    hidden = b"\x54\xcc\x81\x08" + b"\x54\xdd\x81\x02" + b"\x54\xaa\x81\x06"
+    source, path = clip(tmp_path / "whole.mkv", "-c:v", "ffv1"), tmp_path / "cropped.mkv"
+    with av.open(str(source)) as whole, path.open("wb") as stream:
+        file = matroska.ShapedFile(stream, Fraction(1))
+        file.shape = hidden + b"\xec\x80"
+        with av.open(file, "w", format="matroska", options=dict(matroska.OPTIONS)) as target:
+            copy = target.add_stream_from_template(whole.streams.video[0])
+            copy.metadata["title"] = matroska.PLACEHOLDER
+            for packet in whole.demux(video=0):
+                if packet.size:
+                    packet.stream = copy
+                    target.mux(packet)
+    with open_video(source) as whole, open_video(path) as cropped:
+        assert (cropped.width, cropped.height) == (96 - 10, 64 - 6)
+        for one, other in zip(whole.frames, cropped.frames, strict=True):
+            assert np.array_equal(one[:-6, 8:-2], other)
+
+
+def test_metadata_and_chapters_are_noted(tmp_path):
+    (tmp_path / "about.txt").write_text(
+        ";FFMETADATA1\ntitle=waves\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=200\ntitle=one\n"
+    )
+    path = tmp_path / "clip.mkv"
+    ffmpeg(
+        "-f", "lavfi", "-i", PICTURE, "-i", tmp_path / "about.txt", "-map_metadata", 1, *H264, path
+    )
+    with open_video(path) as video:
+        assert video.notes == [
+            "its chapters are left out",
+            "its metadata are left out (title)",
+        ]
+
+
+def test_videos_are_read_in_several_threads(tmp_path):
+    """What ffmpeg complains of is heard in the thread that reads, and nothing is printed after."""
+    good, bad = clip(tmp_path / "good.mkv", *H264), tmp_path / "bad.mkv"
+    data = good.read_bytes()
+    bad.write_bytes(data[: len(data) // 2] + bytes(900) + data[len(data) // 2 + 900 :])
+
+    def read(path):
+        with open_video(path) as video:
+            return len(list(video.frames)), bool(video.damage)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(read, [good, bad] * 8))
+    assert set(found[::2]) == {(COUNT, False)}
+    assert len(set(found[1::2])) == 1
+    assert found[1][1]
+    assert av.logging.get_level() is None
+
+
+def test_frames_that_must_be_whole_are_an_error_if_not(tmp_path):
+    path = clip(tmp_path / "clip.mp4", *H264, "-g", 2, "-movflags", "faststart")
+    path.write_bytes(path.read_bytes()[:-1000])
+    shown = 0
+    with open_video(path) as video, pytest.raises(MediaError, match=r"clip\.mp4 is damaged: .*cut"):
+        for _ in video.whole:
+            shown += 1
+    assert 0 < shown < COUNT

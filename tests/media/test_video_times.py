@@ -132,6 +132,21 @@ def test_what_is_written_begins_at_0_and_its_last_frame_lasts(tmp_path, name, fi
             assert round(1000 * video.ending * base) == last
 
 
+@pytest.mark.parametrize("count", range(4, 9))
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_the_last_frame_lasts_whichever_was_decoded_last(tmp_path, suffix, count):
+    path = tmp_path / f"clip.{suffix}"
+    frames = [np.roll(smooth(1)[0], 2 * number, 1) for number in range(count)]
+    with create_video(path, MILLISECONDS) as writer:
+        for number, frame in enumerate(frames):
+            writer.write(frame, 40 * number, 3000 if number == count - 1 else None)
+    with av.open(str(path)) as container:
+        assert container.duration == pytest.approx(1000 * (40 * (count - 1) + 3000), abs=1500)
+    with open_video(path) as video:
+        assert len(list(video.timed)) == count
+        assert video.ending * video.format.time_base == 3
+
+
 def test_the_last_frame_of_a_gif_is_shown_for_its_time(tmp_path):
     with open_video(clip(tmp_path / "still.gif", "-final_delay", 200)) as video:
         assert video.ending is None

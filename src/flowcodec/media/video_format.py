@@ -160,6 +160,13 @@ class Video:
         return (frame for _, frame in self.timed)
 
     @property
+    def whole(self) -> Iterator[Frame]:
+        """The same frames, and in the end a MediaError if any was missing or damaged."""
+        yield from self.frames
+        if self.damage:
+            raise MediaError(f"{self.name} is damaged: {'; '.join(self.damage)}")
+
+    @property
     def width(self) -> int:
         """Of its frames in pixels, after rotation."""
         return self.format.width
