@@ -145,6 +145,7 @@ def test_what_cannot_be_written_is_told_at_once(tmp_path: Path):
         (file / "below", "Not a directory"),
         (tmp_path / "missing" / "out", "No such file or directory: there is no folder"),
         ("/proc/out", "No such file or directory"),
+        ("/proc/self/fd/63.fcv", "No such file or directory"),
     ):
         with pytest.raises(MediaError, match=f"cannot write {bad}: {why}"):
             check_output(bad)
