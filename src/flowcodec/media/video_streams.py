@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 
 from flowcodec.errors import MediaError, UsageError
 from flowcodec.media.video_choice import chosen
-from flowcodec.media.video_decoding import WITH_SEAMS, WITHOUT_TIMES, Decoding
+from flowcodec.media.video_decoding import DECODED_ONLY, WITH_SEAMS, WITHOUT_TIMES, Decoding
 from flowcodec.media.video_ending import Ending
 from flowcodec.media.video_fields import Numbered, progressive
 from flowcodec.media.video_format import (
@@ -43,7 +43,7 @@ from flowcodec.media.video_side_data import (
     is_turned,
     upright,
 )
-from flowcodec.media.video_times import LONGEST_PAUSE, Clock
+from flowcodec.media.video_times import LONGEST_PAUSE, Clock, Guess
 
 FOREIGN_MATRICES = {
     8: "YCgCo",
@@ -101,13 +101,14 @@ def read_container(
     frames = itertools.chain([first], numbered)
     ending = Ending(container, stream)
     longest = LONGEST_PAUSE / format.time_base if container.format.flags & WITH_SEAMS else None
+    guess = Guess(container.format.name in DECODED_ONLY)
     clock = Clock(format.ticks, longest)
 
     def clocked() -> Iterator[Numbered]:
         for place, frame in frames:
             ending.see(frame)
             # Times of a raw stream are ffmpeg's own, and wrong where frames change places.
-            time = None if untimed else frame.pts
+            time = None if untimed else guess.time(frame.pts, frame.dts)
             yield place, clock.tick(time, frame.duration if fps is None else 0), frame
         last = ending.ticks(decoding.last, whole=not cut)
         if fps is None and last and abs(last - format.ticks) > 1:
