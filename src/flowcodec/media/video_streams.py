@@ -110,7 +110,7 @@ def read_container(
             # Times of a raw stream are ffmpeg's own, and wrong where frames change places.
             time = None if untimed else guess.time(frame.pts, frame.dts)
             yield place, clock.tick(time, frame.duration if fps is None else 0), frame
-        last = ending.ticks(decoding.last, whole=not cut)
+        last = ending.ticks(decoding.last, whole=not found.damage)
         if fps is None and last and abs(last - format.ticks) > 1:
             found.ending = last
 
@@ -199,9 +199,9 @@ def _shown(
     for number, tick, frame in frames:
         changes.see(number, frame)
         width, height = width or frame.width, height or frame.height
-        if (frame.width, frame.height) != (width, height):
-            frame = converter.reformat(frame, width=width, height=height, interpolation=PRECISE)
         with ffmpeg_as_media_error(f"cannot read frame {number} of {name}"):
+            if (frame.width, frame.height) != (width, height):
+                frame = converter.reformat(frame, width=width, height=height, interpolation=PRECISE)
             if TRANSPARENT not in found.notes and is_transparent(frame):
                 found.note(TRANSPARENT)
             pixels = to_rgb(frame, format.matrix, converter)
