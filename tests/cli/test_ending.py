@@ -1,4 +1,4 @@
-"""Whatever ends the command: soon no process and no unfinished file is left, what is done is whole."""
+"""Whatever ends the command: soon no process and no unfinished file is left, the others are whole."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def video():
     codec = flowcodec.load("video-mofnet", threads=1)
     stream = BytesIO()
     frames = [draw(seed // 2, 48, 64) for seed in range(8)]
-    codec.write(enumerate(frames), usual_format(64, 48, 25, "420"), stream, 2.0, gop=2)
+    codec.write(enumerate(frames), usual_format(64, 48, Fraction(25), "420"), stream, 2.0, gop=2)
     return stream.getvalue()
 
 
@@ -159,19 +160,21 @@ def test_folders_of_pictures(start, pictures, coded, tmp_path, command, jobs, ho
                 picture.load()
 
 
-@pytest.mark.parametrize(("how", "status"), {**ENDS, **MORE_ENDS}.items())
-@pytest.mark.parametrize("target", ["out.mkv", "out.mp4", "out.y4m", "frames"])
+@pytest.mark.parametrize(
+    ("target", "how", "status"),
+    [
+        *((target, *end) for target in ("out.mkv", "frames") for end in ENDS.items()),
+        *(("out.mp4", *end) for end in MORE_ENDS.items()),
+    ],
+)
 def test_decoding_of_a_video(start, video, tmp_path, target, how, status):
     running = start("decode", "-", "-o", target, "--threads", 1, stdin=subprocess.PIPE)
     running.process.stdin.write(video[: len(video) // 2])  # the rest never comes
     running.process.stdin.flush()
     pipe = running.process.stdin
 
-    def waits():
-        return psutil.Process(running.process.pid).num_fds() > 5 and is_asleep(running.process.pid)
-
     with pipe:
-        running.wait_for(waits)
+        running.wait_for(lambda: is_asleep(running.process.pid))
         assert running.ends_after(how) == status
     assert files_in(tmp_path) == []
     assert [path for path in tmp_path.iterdir() if path.name != "frames"] == []
@@ -196,13 +199,13 @@ def is_asleep(pid: int) -> bool:
     """Whether a process uses no time for a while: it waits for its input."""
     before = sum(psutil.Process(pid).cpu_times()[:2])
     time.sleep(0.3)
-    return before > 0.5 and sum(psutil.Process(pid).cpu_times()[:2]) == before
+    return before > 0.2 and sum(psutil.Process(pid).cpu_times()[:2]) == before
 
 
 def test_a_worker_that_is_killed_costs_its_picture_only(start, pictures, tmp_path):
     few = tmp_path / "few"
     few.mkdir()
-    for name in ("0.png", "1.png", "2.png"):
+    for name in ("0.png", "1.png"):
         shutil.copy(pictures / name, few)
     write_picture(Picture(draw(5, 30, 30)), few / "3.png")
     running = start("encode", "few", "-o", "out", "-j", 2, "--threads", 1)
@@ -214,8 +217,8 @@ def test_a_worker_that_is_killed_costs_its_picture_only(start, pictures, tmp_pat
     (error, summary) = running.process.stderr.read().decode().splitlines()
     assert error.endswith("a worker was ended, most likely for want of memory; lower -j")
     assert error.startswith("flowcodec: error: few/")
-    assert summary == "flowcodec: 3 coded, 1 failed"
-    assert len(files_in(tmp_path / "out")) == 3
+    assert summary == "flowcodec: 2 coded, 1 failed"
+    assert files_in(tmp_path / "out") == ["0.fci", "3.fci"]
 
 
 def test_a_long_call_does_not_keep_the_command(tmp_path):

@@ -14,6 +14,9 @@ from flowcodec.cli.streams import keep_standard_streams
 
 GRACE = 1.0  # seconds from a signal to the end, however long the call in hand takes
 
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+_ENDING = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+
 
 def own_process() -> None:
     """Make this process that of a command. Called once, in the main thread, before all else."""
@@ -31,15 +34,14 @@ def quiet_libraries() -> None:
 
 
 def end_on_signals(grace: float) -> None:
-    """Let SIGTERM and SIGHUP raise SystemExit(128 + number), as SIGINT raises KeyboardInterrupt.
+    """Let SIGINT raise KeyboardInterrupt, SIGTERM and SIGHUP SystemExit(128 + number), once.
 
-    So blocks clean up. That happens between two steps of Python; where a long call of a library
-    holds it up, the process ends `grace` seconds after the signal. A signal that whoever started
-    the process has it ignore (nohup) stays ignored.
+    So blocks clean up, and no second signal disturbs them. That happens between two steps of
+    Python; where a long call of a library holds it up, the process ends `grace` seconds after the
+    signal. A signal that whoever started the process has it ignore (nohup) stays ignored.
     """
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+    for number in _ENDING:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _stop)
     told, telling = socket.socketpair()
     telling.setblocking(False)
@@ -48,6 +50,10 @@ def end_on_signals(grace: float) -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    for each in _ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     raise SystemExit(128 + number)
 
 
@@ -55,6 +61,6 @@ def _end_after(told: socket.socket, grace: float) -> None:
     """End the process after a signal that nobody else handles (training finishes its step)."""
     while True:
         number = told.recv(1)[0]
-        if signal.getsignal(number) in (_stop, signal.default_int_handler):
+        if signal.getsignal(number) in (_stop, signal.SIG_IGN):
             time.sleep(grace)
             os._exit(128 + number)
