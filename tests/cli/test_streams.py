@@ -141,7 +141,8 @@ def test_names_of_any_bytes(shell, odd_names, tmp_path, jobs):
     assert len(os.listdir(tmp_path / "back")) == len(NAMES)
     assert len([json.loads(line) for line in back.stdout.splitlines()]) == len(NAMES)
 
-    missing = shell("flowcodec info \"$(printf 'no\\\\377\\\\nfile')\"")
+    name = os.fsdecode(b"no\xff\nfile")
+    missing = shell(f"flowcodec info '{name}'")
     assert missing.stderr == b"flowcodec: error: no\\xff\\nfile: No such file or directory\n"
 
 
