@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from flowcodec.bitstream.picture_file import Tile
 from flowcodec.bitstream.video_file import (
+    Colour,
     Inter,
     Intra,
     Repeat,
@@ -18,6 +19,8 @@ from flowcodec.bitstream.video_file import (
     open_index,
     read_groups,
 )
+from flowcodec.bitstream.video_frames import INTRA as INTRA_KIND
+from flowcodec.bitstream.video_groups import COLOUR, ENDING
 from flowcodec.errors import UsageError
 from tests.bitstream.video_samples import (
     FRAMES,
@@ -26,6 +29,7 @@ from tests.bitstream.video_samples import (
     SAMPLE,
     VIDEO,
     bounds,
+    build_group,
     groups_of,
     plain,
     sample_group,
@@ -231,3 +235,44 @@ def test_every_group_is_handed_on_at_once(tmp_path):
         for frames in GROUPS:
             writer.write_group(frames, 3300)
             assert (tmp_path / "clip.fcv").stat().st_size == stream.tell()
+
+
+def test_colour_and_ending_come_back_and_cost_a_few_bytes():
+    stream = BytesIO()
+    writer = VideoWriter(stream, VIDEO, Colour(9, 16))
+    for number, frames in enumerate(GROUPS):
+        writer.write_group(frames, 3300, 2**40 if number == 2 else None)
+    writer.finish()
+    _, groups = read_groups(BytesIO(stream.getvalue()))
+    groups = list(groups)
+    assert [(group.colour, group.ending) for group in groups] == [
+        (Colour(9, 16), None),
+        (Colour(9, 16), None),
+        (Colour(9, 16), 2**40),
+    ]
+    assert [plain(group.frames) for group in groups] == GROUPS
+    assert len(stream.getvalue()) - len(SAMPLE) == 3 * 8 + 12
+    index = open_index(BytesIO(stream.getvalue()))
+    assert [index.read_group(number) for number in range(3)] == groups
+
+
+@pytest.mark.parametrize("colour", [Colour(256, 1), Colour(1, -1)])
+def test_colours_that_are_no_codes_are_not_written(colour):
+    with pytest.raises(UsageError, match="is a code from 0 to 255"):
+        VideoWriter(BytesIO(), VIDEO, colour).write_group(GROUPS[0], 0)
+
+
+@pytest.mark.parametrize("ending", [-1, 2**63])
+def test_an_ending_that_is_no_time_is_not_written(ending):
+    with pytest.raises(UsageError, match="ticks"):
+        VideoWriter(BytesIO(), VIDEO).write_group(GROUPS[0], 0, ending)
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x89", b"\xff" * 10])
+@pytest.mark.parametrize("kind", [COLOUR, ENDING])
+def test_colour_or_ending_that_is_no_such_thing_costs_nothing(kind, payload):
+    unit = (INTRA_KIND, b"\0" + b"\xa0\x0f" + b"\1\4hashcode")
+    data = HEADER + build_group([unit, (kind, payload)])
+    group = next(read_groups(BytesIO(data), [].append)[1])
+    assert (len(group.frames), group.ending) == (1, None)
+    assert group.colour == (Colour(255, 255) if kind == COLOUR and len(payload) > 1 else None)

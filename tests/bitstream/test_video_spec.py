@@ -14,6 +14,7 @@ from flowcodec.bitstream.video_groups import (
     MAX_GROUP_BYTES,
     MIN_GROUP_BYTES,
     MIN_REPEAT_BYTES,
+    SIDE_NAMES,
     SYNC,
 )
 from flowcodec.bitstream.video_header import INTER_MODEL_NAMES, NO_MODEL, VIDEO_FIELDS
@@ -49,7 +50,7 @@ def test_models_and_kinds_of_frames_are_listed():
         if code != NO_MODEL:
             assert f"{code} is `{name}`" in SPEC
     rows = re.findall(r"^\| (\w+) \| 0x(\w\w) \|", section(12), re.MULTILINE)
-    assert {int(code, 16): name for name, code in rows} == FRAME_KINDS
+    assert {int(code, 16): name for name, code in rows} == FRAME_KINDS | SIDE_NAMES
 
 
 def test_markers_and_limits_are_stated():

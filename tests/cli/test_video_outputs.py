@@ -66,7 +66,7 @@ def frames_in(path):
 
 def read_in_background(path):
     got = []
-    reader = threading.Thread(target=lambda: got.append(path.read_bytes()))
+    reader = threading.Thread(target=lambda: got.append(path.read_bytes()), daemon=True)
     reader.start()
     return reader, got
 
@@ -89,7 +89,7 @@ def test_a_fifo_gets_the_file(run, source, tmp_path, target):
     os.mkfifo(pipe)
     reader, got = read_in_background(pipe)
     status, _, err = run("encode", source, "-o", pipe, "--gop", 2, *target)
-    reader.join()
+    reader.join(60)
     assert (status, err) == (0, "")
     (tmp_path / "got.fcv").write_bytes(got[0])
     assert json.loads(run("info", tmp_path / "got.fcv", "--json")[1])[0]["frames"] == 6
@@ -103,7 +103,7 @@ def test_a_fifo_gets_a_video_that_plays(run, coded, tmp_path, suffix):
     os.mkfifo(pipe)
     reader, got = read_in_background(pipe)
     assert run("decode", coded, "-o", pipe)[0] == 0
-    reader.join()
+    reader.join(60)
     (tmp_path / "got").write_bytes(got[0])
     assert frames_in(tmp_path / "got") == 6
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
@@ -113,6 +113,17 @@ def test_dev_stdout_is_standard_output(flowcodec_command, weights, source):
     words = ["encode", str(source), "-o", "/dev/stdout", "--weights", str(weights["encode"])]
     done = subprocess.run([*flowcodec_command, *words], capture_output=True)
     assert done.stdout.startswith(b"\xfcFC") and b"6 frames" in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("name", ["full.mkv", "full.mp4", "full.y4m", "full"])
+def test_a_full_disk_is_one_line(run, source, coded, tmp_path, name):
+    (tmp_path / name).symlink_to("/dev/full")
+    target = tmp_path / name
+    command, given = ("encode", source) if name == "full" else ("decode", coded)
+    status, out, err = run(command, given, "-o", target)
+    assert (status, out) == (2, "")
+    assert err == f"flowcodec: error: cannot write {target}: No space left on device\n"
 
 
 def test_a_link_stays_and_its_file_is_replaced(run, source, tmp_path):

@@ -23,7 +23,7 @@ def written(path, frames):
 
 @pytest.fixture(scope="module")
 def files(folder, tmp_path_factory):  # noqa: F811
-    """A clip of ten frames as y4m, raw planes and a folder, and its file in groups of 4, 4 and 2."""
+    """A clip of ten frames as y4m, raw planes and a folder, and its file in groups of 4, 4, 2."""
     place = tmp_path_factory.mktemp("clip")
     frames = clip(10)
     for name in ("clip.y4m", "clip.yuv", "frames"):

@@ -210,16 +210,18 @@ def test_transparency_further_video_and_high_range_are_noted(tmp_path):
             picture.codec_context.color_trc = 16
         for picture in pictures:
             for frame in smooth(2):
-                given = av.VideoFrame.from_ndarray(frame, format="rgb24")
+                seen = np.dstack([frame, frame[:, :, 0]])
+                given = av.VideoFrame.from_ndarray(seen, format="rgba")
                 container.mux(picture.encode(given.reformat(format="yuva444p")))
         for picture in pictures:
             container.mux(picture.encode(None))
     with open_video(path) as video:
         assert video.notes == [
             "its further video is left out",
-            "its transparency is left out",
             "its high dynamic range (PQ) is coded as if it were the usual one",
         ]
+        assert len(list(video.frames)) == 2
+        assert video.notes[2:] == ["its transparency is left out"]
 
 
 def test_subtitles_are_noted(tmp_path):

@@ -10,6 +10,7 @@ nothing of another file, another group or another place passes for a group's own
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -255,11 +256,11 @@ def read_frames(window: Window, head: Head, header: VideoHeader, report: Report)
                 _check_place(unit, len(frames), group.count)
                 frames.append(parse_frame(unit, time, header))
                 time = frames[-1].time
-            elif unit.type == COLOUR:
-                side = _side_reader(unit)
-                colour = Colour(side.unsigned(1, "primaries"), side.unsigned(1, "transfer"))
+            elif unit.type == COLOUR and len(unit.payload) >= len(Colour._fields):
+                colour = Colour(*unit.payload[: len(Colour._fields)])
             elif unit.type == ENDING:
-                ending = _side_reader(unit).varint("a duration", LONG_BITS)
+                with suppress(FormatError):
+                    ending = Reader(unit.payload, 0, unit.name).varint("its ticks", LONG_BITS)
             crc, whole = unit.crc, reader.offset
         if cut:
             raise reader.error(f"the file is cut short: {group.size - len(data)} bytes are missing")
@@ -276,11 +277,6 @@ def _pack_colour(colour: Colour) -> bytes:
         if not 0 <= code <= 255:
             raise UsageError(f"{name} is a code from 0 to 255, not {code}")
     return b"".join(pack_unsigned(code, 1) for code in colour)
-
-
-def _side_reader(unit: Unit) -> Reader:
-    """A reader of a unit that is no frame; what stands behind the known values is passed over."""
-    return Reader(unit.payload, 0, unit.name, unit.offset + unit.frame_bytes, "unit")
 
 
 def _check_place(unit: Unit, number: int, count: int) -> None:

@@ -18,6 +18,7 @@ from flowcodec.cli.measuring import (
     print_bd_rates,
     print_evaluation,
     progress_bar,
+    refuse_given,
     say,
 )
 from flowcodec.errors import UsageError
@@ -30,6 +31,7 @@ from flowcodec.evaluation.anchors import (
     curves_named,
     is_kodak,
 )
+from flowcodec.media.outputs import check_output
 
 if TYPE_CHECKING:
     from flowcodec.evaluation.comparison import Comparison
@@ -142,11 +144,13 @@ def command(
 ) -> None:
     """Compare our codec with others: rate-distortion curves and BD-rates, from real files.
 
-    Without --json, --plot and --report, all of these go into the folder bench-out.
+    Without --json, --plot and --report, all of these go into the folder bench-out; of videos,
+    tables are printed alone.
     """
     if model in bench_video.VIDEO_MODELS:
-        if published or report_path:
-            raise UsageError("--published and --report are for pictures")
+        refuse_given(
+            "is for pictures, not for videos", "published", "report_path", "no_ssimulacra2"
+        )
         wanted = bench_video.Options(
             model=model,
             metric=metric,
@@ -164,14 +168,13 @@ def command(
         )
         bench_video.run(wanted)
         return
-    if gop or frames or apart:
-        raise UsageError("--gop, --frames and --apart are for videos: --model video-mofnet")
+    refuse_given("is for videos: --model video-mofnet", "gop", "frames", "apart")
+    outputs = _outputs(json_path, plot_paths, report_path)
     paths = pictures_in(data)
     anchors = [
         anchor_named(name) for name in names_in("jpeg,webp,avif" if against is None else against)
     ]
     curves = _published(published, paths, data)
-    outputs = _outputs(json_path, plot_paths, report_path)
 
     from flowcodec.evaluation.comparison import Comparison
     from flowcodec.evaluation.metrics import has_ssimulacra2
@@ -206,17 +209,17 @@ def _published(names: str, paths: Sequence[Path], data: Path) -> dict[str, Publi
 
 
 def _outputs(json: Path | None, plots: Sequence[Path], report: Path | None) -> Outputs:
-    """What to write: the files asked for, or everything. Raises UsageError where that cannot be."""
+    """What to write: the files asked for, or everything. Raises UsageError or MediaError where that
+    cannot be."""
     from flowcodec.evaluation.plot import check_plot_path
     from flowcodec.evaluation.report import check_can_report
 
-    if not (json or plots or report):
+    usual = not (json or plots or report)
+    if usual:
         json, report = FOLDER / "figures.json", FOLDER / "report.html"
         plots = [FOLDER / "curves.png", FOLDER / "curves.svg"]
-        FOLDER.mkdir(exist_ok=True)
     for path in filter(None, (json, *plots, report)):
-        if not path.parent.is_dir():
-            raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
+        check_output(path, makes_folders=usual)
     for plot in plots:
         check_plot_path(plot)
     if report is not None:
@@ -230,6 +233,7 @@ def _write_figures(outputs: Outputs, comparison: "Comparison") -> None:
     from flowcodec.evaluation.results import write_json
 
     if outputs.json is not None:
+        outputs.json.parent.mkdir(exist_ok=True)
         write_json(outputs.json, comparison.as_json())
     title = f"Mean of {comparison.pictures}"
     for path in outputs.plots:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from flowcodec.cli.measuring import describe_codec, names_in, print_table, progress_bar
 from flowcodec.evaluation.tables import Table, decibels
 from flowcodec.media.files import atomic_write
+from flowcodec.media.outputs import check_output
 
 if TYPE_CHECKING:
     from flowcodec.codecs.video import VideoCodec
@@ -72,6 +73,9 @@ def run(options: Options) -> None:
 
     for plot in options.plots:
         check_plot_path(plot)
+        check_output(plot)
+    if options.json is not None:
+        check_output(options.json)
     anchors = anchors_named(names_in(options.against))
     sequences = [read_sequence(path, options.frames) for path in find_sequences(options.data)]
     codec = options.open()

@@ -20,7 +20,7 @@ from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
 from flowcodec.cli.measuring import Number, device_options, refuse_given
 from flowcodec.cli.part_file import PART
 from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
-from flowcodec.cli.sources import check_name, check_not_input, open_source, standard
+from flowcodec.cli.sources import check_name, check_not_input, looked_into, open_source, standard
 from flowcodec.cli.streams import PIPE, check_standard_output
 from flowcodec.errors import FlowcodecError, FormatError, UsageError
 from flowcodec.media.formats import SUFFIXES, VIDEO_SUFFIXES, format_named, format_of
@@ -130,9 +130,10 @@ def command(
     A .fcv file becomes a video (.mp4, .mkv, .y4m, .yuv), a folder of PNG frames, or y4m on
     standard output. Damage costs the frames of its group, and is told.
     """
-    inputs, output = tuple(standard(name, 0) for name in inputs), output and standard(output, 1)
+    inputs = tuple(standard(name, 0) for name in inputs)
+    output = None if output is None else standard(output, 1)
     refuse_outputs(inputs, (*SUFFIXES, *VIDEO_SUFFIXES), "decode")
-    if any(decode_video.is_video(name) for name in inputs):
+    if any(decode_video.is_video(name) for name in looked_into(inputs)):
         if len(inputs) > 1:
             raise UsageError("a video is decoded alone; give one input")
         refuse_given("is for pictures, not for videos", "format_", "strip", "jobs")

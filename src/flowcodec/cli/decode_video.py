@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
     from flowcodec.bitstream.video_file import Damage, Group, VideoHeader, VideoIndex
+    from flowcodec.bitstream.video_groups import Colour
 
 FILE_SUFFIX = ".mp4"  # of the video beside a file, when no output is named
 
@@ -56,7 +58,7 @@ class Done:
 
 def is_video(source: str) -> bool:
     """Whether a file is a video of ours: by its first bytes, or where they do not tell, by name."""
-    if Path(source).is_dir():
+    if os.path.isdir(source):
         return False
     try:
         kind = coded_kind(source)
@@ -67,7 +69,6 @@ def is_video(source: str) -> bool:
 
 def decode(source: str, output: str | None, options: Options) -> None:
     """Decode one file; what is damaged is told, and the rest decodes."""
-    from flowcodec.bitstream.video_file import open_index, read_groups
     from flowcodec.codecs.video import load_for_video, source_of
     from flowcodec.media.video_writing import create_video
 
@@ -83,43 +84,25 @@ def decode(source: str, output: str | None, options: Options) -> None:
     started = time.perf_counter()
     done = Done()
     with ExitStack() as stack:
-        stream = stack.enter_context(open_source(source))
-        groups: Iterator[Group]
         with naming(source):
-            if stream.seekable() and options.start:
-                index = open_index(stream, done.damage.append)
-                header, groups = index.header, groups_from(index, options.start)
-            else:
-                header, groups = read_groups(stream, done.damage.append)
-            begin = next(groups, None)
-        first = None
-        if begin is not None:
-            groups = itertools.chain([begin], groups)
-        if begin is not None and options.start:
-            # Times count from the first frame of the file, wherever that was.
-            origin = index.places[0].start if stream.seekable() else begin.header.start
-            first = origin + ticks(options.start, header)
-            if not stream.seekable():
-                groups = groups_after(groups, first)
-        source_format = source_of(header, begin.colour if begin else None)
+            part = part_of(stack.enter_context(open_source(source)), options.start, done.damage)
+        header, look = part.header, source_of(part.header, part.colour)
         opened: str | BinaryIO = standard_output() if target == PIPE else target
-        writer = stack.enter_context(create_video(opened, source_format, lossless=options.lossless))
+        writer = stack.enter_context(create_video(opened, look, lossless=options.lossless))
         verification = None
         if options.verify is not None:
-            verification = stack.enter_context(verification_by(options.verify, source_format))
+            verification = stack.enter_context(verification_by(options.verify, look))
         codec = load_for_video(
             header, weights=options.weights, device=options.device, threads=options.threads
         )
-        bar = (
-            nullcontext(lambda: None) if options.quiet else progress_bar(options.frames, "decoding")
-        )
-        advance = stack.enter_context(bar)
-        for group in groups:
+        bar = progress_bar(options.frames, "decoding")
+        advance = stack.enter_context(nullcontext(lambda: None) if options.quiet else bar)
+        for group in part.groups:
             decoded = codec.decode(header, group, done.damage.append)
             # Whole groups can be compared: one that is shown in part is decoded to its end.
             shown = verification.of(group, decoded) if verification else decoded
             for place, (tick, frame) in enumerate(shown, 1):
-                late = first is None or tick >= first
+                late = part.first is None or tick >= part.first
                 if late and done.frames != options.frames:
                     is_last = place == group.header.count
                     writer.write(frame, tick, group.ending if is_last else None)
@@ -149,6 +132,38 @@ def decode(source: str, output: str | None, options: Options) -> None:
         raise FlowcodecError(f"{source} is damaged; {done.frames} frames were decoded{unverified}")
 
 
+@dataclass(frozen=True)
+class Part:
+    """Groups to decode, of which frames are wanted from the tick `first` on; None: all of them."""
+
+    header: VideoHeader
+    groups: Iterator[Group]
+    first: int | None
+    colour: Colour | None
+
+
+def part_of(stream: BinaryIO, start: float, damage: list[Damage]) -> Part:
+    """What of a file is shown from so many seconds after its first frame on, wherever that was."""
+    from flowcodec.bitstream.video_file import open_index, read_groups
+
+    groups: Iterator[Group]
+    if start and stream.seekable():
+        index = open_index(stream, damage.append)
+        origin = index.places[0].start if len(index.places) else 0
+        first = origin + ticks(start, index.header)
+        header, groups = index.header, groups_from(index, first)
+        begin = next(groups, None)
+    else:
+        header, groups = read_groups(stream, damage.append)
+        begin = next(groups, None)
+        first = begin.header.start + ticks(start, header) if begin else 0
+    if begin is not None:
+        groups = itertools.chain([begin], groups)
+    if start and not stream.seekable():
+        groups = groups_after(groups, first)
+    return Part(header, groups, first if start else None, begin.colour if begin else None)
+
+
 def beside(source: str) -> str:
     """The video beside a file, when no output is named."""
     path = Path(source)
@@ -162,11 +177,9 @@ def ticks(seconds: float, header: VideoHeader) -> int:
     return round(Fraction(seconds) / header.time_base)
 
 
-def groups_from(index: VideoIndex, seconds: float) -> Iterator[Group]:
-    """The groups from the one that is shown so many seconds after the beginning."""
-    origin = index.places[0].start if len(index.places) else 0
-    start = index.group_at_time(origin + ticks(seconds, index.header))
-    for number in range(start, len(index.places)):
+def groups_from(index: VideoIndex, tick: int) -> Iterator[Group]:
+    """The groups from the one that shows this time on."""
+    for number in range(index.group_at_time(tick), len(index.places)):
         yield index.read_group(number)
 
 

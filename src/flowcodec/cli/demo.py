@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from flowcodec.cli.measuring import progress_bar, say
+from flowcodec.media.outputs import check_folder
 
 
 @click.command()
@@ -36,6 +37,7 @@ def command(folder: Path) -> None:
     from flowcodec.evaluation.demo_video import CLIP_STEPS, code_clip, render_clip
     from flowcodec.evaluation.sheet import save_png
 
+    check_folder(folder)
     photographs = find_photographs()
     codec = flowcodec.load("image-cnn")
     folder.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
 from flowcodec.cli.measuring import Number, device_options, refuse_given, weights_options
 from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
 from flowcodec.cli.raw_planes import FrameRate, RawFormat
-from flowcodec.cli.sources import check_name, is_pipe, open_source, refuse_coded, standard
+from flowcodec.cli.sources import check_name, looked_into, readable, refuse_coded, standard
 from flowcodec.cli.streams import PIPE, check_standard_output, tell
 from flowcodec.errors import UsageError
 from flowcodec.media.names import printable
@@ -211,12 +211,13 @@ def command(
     given = [name for name, value in goals.items() if value is not None]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one of them")
-    inputs, output = tuple(standard(name, 0) for name in inputs), output and standard(output, 1)
+    inputs = tuple(standard(name, 0) for name in inputs)
+    output = None if output is None else standard(output, 1)
     refuse_outputs(inputs, (FCI, FCV), "encode")
     for name in inputs:
         if Path(name).suffix.lower() in (FCI, FCV) and Path(name).is_file():
             refuse_coded(name)
-    if raw is not None or any(encode_video.is_video(name, output) for name in inputs):
+    if raw is not None or any(encode_video.is_video(name, output) for name in looked_into(inputs)):
         if len(inputs) > 1:
             raise UsageError("a video is encoded alone; give one input")
         refuse_given("is for pictures, not for videos", "target_psnr", "strip", "tile", "jobs")
@@ -295,11 +296,8 @@ def _encode(options: Options, job: Job) -> Report:
     started = time.perf_counter()
     with naming(job.source):
         refuse_coded(job.source)
-        if is_pipe(job.source):
-            with open_source(job.source) as stream:
-                picture = read_picture(stream)
-        else:
-            picture = read_picture(Path(job.source))
+        with readable(job.source) as source:
+            picture = read_picture(source)
         if options.strip:
             picture = dataclasses.replace(picture, icc=None, exif=None)
         found = _reach(options, picture, job.source)

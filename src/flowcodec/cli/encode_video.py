@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from flowcodec.cli.sources import (
     check_not_input,
     input_kind,
     is_pipe,
-    open_source,
+    readable,
     refuse_coded,
 )
 from flowcodec.cli.streams import PIPE, check_standard_output
@@ -70,7 +71,7 @@ def is_video(source: str, output: str | None) -> bool:
     if output is not None and output.lower().endswith(FCV):
         return True
     suffix = Path(source).suffix.lower()
-    if Path(source).is_dir() or suffix == RAW:
+    if os.path.isdir(source) or suffix == RAW:
         return suffix == RAW
     try:
         return input_kind(source) == "video"
@@ -88,7 +89,7 @@ def encode(source: str, output: str | None, options: Options) -> None:
     if target == PIPE and options.as_json:
         raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
     check_not_input(target, [source])
-    if not Path(source).is_dir():
+    if not os.path.isdir(source):
         refuse_coded(source)
     if target != PIPE:
         check_name(target, FCV)
@@ -155,7 +156,7 @@ class Work:
 
     def to_size(self) -> EncodedVideo:
         """Code it until the file has at most the bytes that were asked for, and is near them."""
-        from flowcodec.codecs.pace import HIGHEST
+        from flowcodec.codecs.pace import HIGHEST, NEAR
 
         with naming(self.source):
             aim = self.aim()
@@ -168,7 +169,8 @@ class Work:
                 except UsageError:
                     self.output.start()  # nobody wants what is too large at any quality
                     raise
-        if pace.always(HIGHEST) and not self.options.quiet:
+        short = pace.always(HIGHEST) and done.bytes < NEAR * aim.limit
+        if short and not self.options.quiet:
             told = f"quality 8, the highest, takes {done.bytes:,} of the {aim.limit:,} bytes"
             print(f"{printable(self.source)}: note: {told}", file=sys.stderr)
         return done
@@ -205,8 +207,7 @@ def opened_video(source: str, options: Options) -> Iterator[Video]:
     from flowcodec.media.video import open_raw, open_video
 
     with ExitStack() as stack:
-        pipe = is_pipe(source)
-        opened = stack.enter_context(open_source(source)) if pipe else Path(source)
+        opened = stack.enter_context(readable(source))
         if options.raw is None:
             video = open_video(opened, stream=options.stream, fps=options.fps)
         else:

@@ -17,10 +17,11 @@ from flowcodec.cli.measuring import (
     print_bd_rates,
     print_evaluation,
     progress_bar,
+    refuse_given,
     say,
     weights_options,
 )
-from flowcodec.errors import UsageError
+from flowcodec.media.outputs import check_output
 
 CLIC20 = "clic20-pframe"
 
@@ -73,9 +74,7 @@ CLIC20 = "clic20-pframe"
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write all figures, means and per picture or pair, to this file.",
 )
-@click.pass_context
 def command(
-    ctx: click.Context,
     model: str,
     metric: str,
     weights: Path | None,
@@ -98,29 +97,26 @@ def command(
     Flow: end-point errors where the flow is known; PSNR of each frame predicted from the next
     one in videos.
     """
+    if json_path is not None:
+        check_output(json_path)
+    nothing = f"means nothing to {model}: leave it out"
     if model == FLOW_MODEL:
-        _refuse(ctx, model, "metric", "qualities", "protocol", "pairs")
+        refuse_given(nothing, "metric", "qualities", "protocol", "pairs")
         names = None if against is None else names_in(against)
         evaluate_flow(data, names, weights, device, threads, json_path)
     elif model in bench_video.VIDEO_MODELS:
-        _refuse(ctx, model, "against")
+        refuse_given(nothing, "against")
         wanted = bench_video.Options(
             model, metric, weights, device, threads, data, qualities, json=json_path
         )
         if protocol is None:
+            refuse_given("is for --protocol: leave it out, or name one", "pairs")
             bench_video.run(wanted)
         else:
             evaluate_clic20(wanted, pairs)
     else:
-        _refuse(ctx, model, "against", "protocol", "pairs")
+        refuse_given(nothing, "against", "protocol", "pairs")
         _evaluate_pictures(model, metric, weights, device, threads, data, qualities, json_path)
-
-
-def _refuse(ctx: click.Context, model: str, *options: str) -> None:
-    """Raise UsageError when one of the options, which mean nothing to the model, was given."""
-    for option in options:
-        if ctx.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE:
-            raise UsageError(f"--{option} means nothing to {model}: leave it out")
 
 
 def _evaluate_pictures(

@@ -11,6 +11,7 @@ import click
 from flowcodec.cli.measuring import Number, codec_options, describe_codec, open_codec, progress_bar
 from flowcodec.errors import UsageError
 from flowcodec.media.names import printable
+from flowcodec.media.outputs import check_folder, check_output
 
 OURS = "flowcodec"
 EXAMPLES = """\b
@@ -83,6 +84,9 @@ def command(
     if video != (second is not None):
         wanted = "two pictures" if video else "one picture"
         raise UsageError(f"{model} takes {wanted} here, not {len(photos)}")
+    check_folder(folder)
+    if json_path is not None:
+        check_output(json_path, makes_folders=True)
     settings = Settings(metric, weights, device, threads)
     if second is None:
         about = _draw_picture(photo, folder, quality, model, settings)
@@ -91,6 +95,7 @@ def command(
     if json_path is not None:
         from flowcodec.evaluation.results import write_json
 
+        json_path.parent.mkdir(parents=True, exist_ok=True)
         described = describe_codec(metric, weights, device, threads)
         write_json(json_path, {"description": described, "quality": quality, **about})
         print(f"Figures: {printable(json_path)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from flowcodec.cli.flow_files import (
 )
 from flowcodec.cli.measuring import Number, device_options, progress_bar, refuse_given
 from flowcodec.cli.raw_planes import FrameRate
+from flowcodec.cli.sources import refuse_coded, standard
 from flowcodec.cli.streams import PIPE
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.names import printable
@@ -177,11 +179,10 @@ def command(
     """
     if len(inputs) > 2:
         raise UsageError(f"give two pictures or one video, not {len(inputs)} inputs")
+    inputs, output = tuple(standard(name, 0) for name in inputs), standard(output, 1)
     two = len(inputs) == 2
-    if two and stride is not None:
-        raise UsageError("--stride is for videos; two pictures are one pair")
     if two:
-        refuse_given("is for videos, not for two pictures", "fps", "stream")
+        refuse_given("is for videos, not for two pictures", "stride", "fps", "stream")
     target = target_of(output, two, view, format_)
     if target.view in (None, "arrows"):
         for asked, told in ((largest is not None, "--largest sets"), (key, "--key tells")):
@@ -193,6 +194,9 @@ def command(
     if output == PIPE and as_json:
         raise UsageError("--json and the video cannot both go to standard output; give -o FILE")
 
+    for name in inputs:
+        if not os.path.isdir(name):
+            refuse_coded(name)
     with ExitStack() as stack:
         if two:
             source = two_pictures(*inputs)

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from flowcodec.cli.streams import PIPE, check_standard_output, standard_input, standard_output
+from flowcodec.cli.sources import readable
+from flowcodec.cli.streams import PIPE, check_standard_output, standard_output
 from flowcodec.errors import UsageError
 from flowcodec.media.formats import SUFFIXES
+from flowcodec.media.outputs import check_folder, check_output, plain_file
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -72,7 +74,8 @@ def two_pictures(first: str, second: str) -> Source:
     from flowcodec.media.picture import read_picture
     from flowcodec.media.video_format import Found, usual_format
 
-    a, b = read_picture(first), read_picture(second)
+    with readable(first) as opened, readable(second) as opened_too:
+        a, b = read_picture(opened), read_picture(opened_too)
     if (a.width, a.height) != (b.width, b.height):
         raise UsageError(
             f"{first} is {a.width}x{a.height}, {second} is {b.width}x{b.height}: "
@@ -101,8 +104,7 @@ def frames_of_video(
                 yield Pair((number - stride, number), first, frame, tick, later - tick)
                 tick, first = later, frame
 
-    opened = standard_input() if name == PIPE else name
-    with open_video(opened, stream=stream, fps=fps) as video:
+    with readable(name) as opened, open_video(opened, stream=stream, fps=fps) as video:
         count = None if video.count is None else max(0, (video.count - 1) // stride)
         look = usual_format(video.width, video.height, video.fps / stride, "444")
         format = video.format
@@ -132,6 +134,11 @@ class Target:
         """What the files hold, for people."""
         return self.view or FORMATS[self.suffix.lower()]
 
+    @property
+    def pipe(self) -> bool:
+        """Whether frames go straight to where no second file can lie beside them."""
+        return self.kind == "video" and not self.suffix
+
     def path(self, layer: str, number: int | str = 0) -> Path:
         """The file of a layer: out-backward.flo beside out.flo, or backward/000007.flo."""
         suffix = ".png" if layer == OCCLUDED and self.kind != "video" else self.suffix
@@ -141,13 +148,15 @@ class Target:
         return path.with_name(f"{path.stem}-{layer}{suffix}") if layer else path
 
     def check(self, inputs: Sequence[str], layers: Sequence[str]) -> None:
-        """UsageError where a layer would overwrite an input or finds no room in a pipe."""
+        """UsageError where a layer would overwrite an input or finds no room in a pipe; MediaError
+        where it cannot be written."""
+        if self.pipe and len(layers) > 1:
+            name = "standard output" if self.output == PIPE else self.output
+            raise UsageError(
+                f"{name} takes one video; for --backward and --consistency give a file"
+            )
         if self.output == PIPE:
             check_standard_output("a video")
-            if len(layers) > 1:
-                raise UsageError(
-                    "standard output takes one video; for --backward and --consistency give a file"
-                )
             return
         sources = {Path(name).resolve() for name in inputs if name != PIPE}
         for layer in layers:
@@ -155,6 +164,10 @@ class Target:
             taken = path.parent if self.kind == "folder" else path
             if taken.resolve() in sources:
                 raise UsageError(f"{taken} is an input and would be overwritten; give another -o")
+            if self.kind == "folder":
+                check_folder(taken)
+            else:
+                check_output(path, makes_folders=True)
 
     @contextmanager
     def open(self, source: Source) -> Iterator[Put]:
@@ -193,7 +206,8 @@ def target_of(output: str, two: bool, view: str | None, format_: str | None) -> 
     """
     suffix = Path(output).suffix.lower()
     is_folder = output.endswith(os.sep) or Path(output).is_dir()
-    as_video = output == PIPE or (suffix in VIDEOS and not is_folder)
+    through = output == PIPE or (not suffix and plain_file(output) is None)
+    as_video = through or (suffix in VIDEOS and not is_folder)
     if format_ is not None and (two or as_video or view):
         raise UsageError("--format says how a folder holds flow; leave it out here")
     if two:

@@ -8,6 +8,7 @@ from flowcodec.bitstream.header import LOSSLESS_PSNR, MODEL_NAMES, VERSION
 from flowcodec.bitstream.video_file import (
     FRAME_KINDS,
     UNFINISHED,
+    Colour,
     Damage,
     Group,
     VideoHeader,
@@ -24,7 +25,7 @@ SHOWN = 12  # groups, at the most, in the text
 @dataclass(frozen=True)
 class Contents:
     """What was found in a file: bytes by part add up to `size`. damage: what is wrong with it;
-    whole: it ends with its index."""
+    whole: it ends with its index. colour and ending: what its groups say beside their frames."""
 
     header: VideoHeader
     groups: list[dict[str, Any]]
@@ -33,6 +34,8 @@ class Contents:
     size: int
     damage: list[str]
     whole: bool
+    colour: Colour | None
+    ending: int | None
 
 
 def read(stream: BinaryIO) -> Contents:
@@ -42,7 +45,9 @@ def read(stream: BinaryIO) -> Contents:
     header, groups = read_groups(counted, damage.append)  # type: ignore[arg-type]
     listed, kinds, code = [], Counter[str](), Counter[str]()
     length = 0
+    colour = ending = None
     for group in groups:
+        colour, ending = group.colour or colour, group.ending
         for frame in group.frames:
             kinds[FRAME_KINDS[frame.type]] += 1
             code[FRAME_KINDS[frame.type]] += frame.code_bytes
@@ -60,7 +65,7 @@ def read(stream: BinaryIO) -> Contents:
     }
     told = [str(wrong) for wrong in damage if wrong.text != UNFINISHED and not wrong.harmless]
     whole = all(wrong.text != UNFINISHED for wrong in damage)
-    return Contents(header, listed, kinds, parts, counted.total, told, whole)
+    return Contents(header, listed, kinds, parts, counted.total, told, whole, colour, ending)
 
 
 def _group(group: Group) -> dict[str, Any]:
@@ -100,6 +105,9 @@ def as_json(file: str, found: Contents) -> dict[str, Any]:
         "fps": float(header.fps),
         "aspect": str(header.aspect),
         "time_base": str(header.time_base),
+        "primaries": found.colour and found.colour.primaries,
+        "transfer": found.colour and found.colour.transfer,
+        "ending": found.ending,
         "frames": frames,
         "kinds": dict(found.kinds),
         "groups": found.groups,
@@ -116,8 +124,14 @@ def as_text(file: str, found: Contents) -> str:
     frames = found.kinds.total()
     kinds = ", ".join(f"{count} {kind}" for kind, count in found.kinds.most_common())
     rows = [("kind", f"video, format version {VERSION}"), *describe_video_header(found.header)]
+    if found.colour is not None:
+        primaries, transfer = found.colour
+        rows.append(("colour", f"primaries {primaries}, transfer {transfer} (ITU-T H.273)"))
+    if found.ending is not None:
+        seconds = float(found.ending * found.header.time_base)
+        rows.append(("last frame", f"shown for {seconds:g} s"))
     rows += [
-        ("frames", f"{frames} in {len(found.groups)} groups: {kinds}"),
+        ("frames", f"{frames} in {len(found.groups)} groups: {kinds or 'none'}"),
         ("file", f"{found.size} bytes, {_bpp(found):.4f} bits per pixel"),
     ]
     if not found.whole:

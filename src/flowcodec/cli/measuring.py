@@ -4,13 +4,14 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from flowcodec.cli.streams import tell
-from flowcodec.errors import UsageError
+from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
@@ -41,7 +42,17 @@ def device_options(command: Command) -> Command:
 
 
 def weights_options(command: Command) -> Command:
-    """Which weights: the keyword arguments `metric` and `weights` of `flowcodec.load`."""
+    """Which weights: the keyword arguments `metric` and `weights` of `flowcodec.load`, which must
+    not contradict each other."""
+
+    @wraps(command)
+    def checked(**given: Any) -> Any:
+        own = given["weights"] and _metric_of(given["weights"])
+        if own not in (None, given["metric"]):
+            refuse_given(f"chooses among the bundled weights; these are for {own}", "metric")
+        return command(**given)
+
+    found: Any = checked
     for option in (
         click.option(
             "--weights",
@@ -56,8 +67,18 @@ def weights_options(command: Command) -> Command:
             help="What the bundled weights were trained for.",
         ),
     ):
-        command = option(command)
-    return command
+        found = option(found)
+    return cast(Command, found)
+
+
+def _metric_of(weights: Path) -> str | None:
+    """What weights were trained for; None where they cannot be read: their loader will tell."""
+    from flowcodec.codecs.weights import load_weights
+
+    try:
+        return load_weights(weights).metric
+    except (FlowcodecError, OSError):
+        return None
 
 
 def refuse_given(why: str, *names: str) -> None:

@@ -23,6 +23,7 @@ from flowcodec.media.names import printable
 from flowcodec.media.outputs import check_output, pass_on, plain_file
 
 PART = ".part"
+OPENED = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass
@@ -96,6 +97,8 @@ def _part_file(target: Path) -> Iterator[BufferedRandom]:
             stream.flush()
             if target.exists():
                 pass_on(target, part)
+            if sys.platform == "win32":
+                stream.close()  # an open file has to keep its name there
             os.replace(part, target)
         except BaseException as error:
             written = stream.tell() > 0
@@ -113,7 +116,7 @@ def _claimed(part: Path) -> Iterator[BufferedRandom]:
     """The file, made if it is missing, while no other process claims it."""
     while True:
         try:
-            opened = os.open(part, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+            opened = os.open(part, OPENED, 0o666)
         except OSError as error:
             raise MediaError(f"cannot write {part}: {error.strerror}") from error
         with os.fdopen(opened, "r+b") as stream:

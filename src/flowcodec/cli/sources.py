@@ -6,7 +6,7 @@ A pipe can be opened once: what was looked at here stays open until it is read.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -26,7 +26,12 @@ _waiting: dict[str, tuple[BinaryIO, BinaryIO]] = {}  # pipes, and how they are r
 
 
 def standard(name: str, number: int) -> str:
-    """ "-" where a name such as /dev/stdin stands for the open file of this number, else itself."""
+    """A name, or "-" where it is one such as /dev/stdin for the open file of this number.
+
+    UsageError for an empty one, which a variable that is not set may leave.
+    """
+    if not name:
+        raise UsageError(f"an empty name is no {'output' if number else 'input'}")
     return PIPE if descriptor(name) == number else name
 
 
@@ -48,7 +53,13 @@ def _same(one: str, other: str) -> bool:
 
 def is_pipe(source: str) -> bool:
     """Whether an input can be read once only."""
-    return source == PIPE or not (Path(source).is_file() or Path(source).is_dir())
+    plain = os.path.isfile(source) or os.path.isdir(source)
+    return source == PIPE or (not plain and os.path.exists(source))
+
+
+def looked_into(sources: Sequence[str]) -> Iterable[str]:
+    """Those that can be looked into here: of several, workers may read the pipes."""
+    return (name for name in sources if len(sources) == 1 or not is_pipe(name))
 
 
 def head_of(source: str) -> bytes:
@@ -74,6 +85,16 @@ def open_source(source: str) -> Iterator[BinaryIO]:
         yield stream
 
 
+@contextmanager
+def readable(source: str) -> Iterator[Path | BinaryIO]:
+    """The path of a file or folder; what can be read once only, open."""
+    if not is_pipe(source):
+        yield Path(source)
+        return
+    with open_source(source) as stream:
+        yield stream
+
+
 def _opened_pipe(source: str) -> tuple[BinaryIO, BinaryIO]:
     """A pipe, and the stream to read it from, which begins with what was looked at."""
     waiting = _waiting.pop(source, None)
@@ -87,7 +108,7 @@ def _opened_pipe(source: str) -> tuple[BinaryIO, BinaryIO]:
 
 
 def coded_kind(source: str) -> str | None:
-    """ "picture" or "video" where a file is one of ours, by its first bytes; None where it is not.
+    """What a file of ours is by its first bytes, "picture" or "video"; None for any other.
 
     FormatError for a version or kind that is not known, OSError where it cannot be read.
     """
@@ -108,8 +129,8 @@ def check_name(target: str, *suffixes: str) -> None:
 
 
 def input_kind(source: str) -> Kind | None:
-    """ "picture" or "video" by the first bytes of a file, or where they do not tell by its name;
-    OSError where it cannot be read."""
+    """What a file is by its first bytes, or where they do not tell by its name; OSError where it
+    cannot be read."""
     from flowcodec.media.kinds import kind_of
 
     head, suffix = head_of(source), Path(source).suffix
@@ -120,7 +141,12 @@ def input_kind(source: str) -> Kind | None:
 
 
 def refuse_coded(source: str) -> None:
-    """UsageError where a file that is to be coded is one of ours already."""
-    kind = coded_kind(source)
+    """UsageError where a file that is to be read as a picture or video is one of ours, coded."""
+    try:
+        kind = coded_kind(source)
+    except OSError:  # whoever reads it will tell
+        return
     if kind is not None:
-        raise UsageError(f"{source} is a coded {kind} already: `flowcodec decode` turns it back")
+        raise UsageError(
+            f"{source} is a coded {kind} already: turn it back with `flowcodec decode` first"
+        )

@@ -16,6 +16,7 @@ from flowcodec.cli.encode import Size
 from flowcodec.cli.measuring import Number
 from flowcodec.errors import UsageError
 from flowcodec.media.names import printable
+from flowcodec.media.outputs import check_folder, check_output, plain_file
 
 if TYPE_CHECKING:
     from flowcodec.training.engine import AnyTraining
@@ -87,6 +88,13 @@ def command(
         _bundle(path, data, bundle, limit)
         return
     folder = folder or Path("runs", path.stem)
+    check_folder(folder)
+    if weights is not None:
+        check_output(weights, makes_folders=True)
+        if plain_file(weights) is None:
+            raise UsageError(
+                f"{weights}: weights are read again when they are written: name a file"
+            )
     if data is None and not (folder / "checkpoint.pt").exists():
         raise UsageError("give the folder to learn from: --data DIR")
 
@@ -124,6 +132,8 @@ def _bundle(recipe: Path, data: Path | None, target: Path, limit: int) -> None:
     if data is None:
         raise UsageError("a bundle needs the folder to learn from: --data DIR")
     from flowcodec.training.bundle import FOLDER, pack_bundle
+
+    check_output(target, makes_folders=True)
 
     made = pack_bundle(recipe, data, target, limit)
     print(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from safetensors.numpy import save
 import flowcodec
 from flowcodec.entropy.prior import ExactPrior, Layout
 from flowcodec.errors import UsageError, WeightsError
+from flowcodec.media.files import atomic_write
 from flowcodec.models.flow_deeppynet.config import DeepPyNetConfig
 from flowcodec.models.image_cnn.config import ImageCnnConfig
 from flowcodec.models.video_mofnet.config import MofNetConfig
@@ -144,9 +144,8 @@ def save_weights(
         tensors[PRIOR + name] = np.ascontiguousarray(integers, np.int16 if narrow else np.int32)
     described = msgspec.json.encode(dataclasses.asdict(config)).decode()
     data = save(tensors, {"model": model, "metric": metric, "config": described})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+    with atomic_write(path) as file:
+        file.write(data)
     return hash_of(tensors)
 
 

@@ -6,7 +6,8 @@ name is written, they take its place, one level further down.
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import BinaryIO
+
+from flowcodec.media.sink import Sink
 
 PLACEHOLDER = "name to go."  # with its frame as long as the elements below
 OPTIONS = {"write_crc32": "0"}  # checksums would be those of what was to be written
@@ -21,7 +22,7 @@ LARGEST = 2**32 - 1
 class ShapedFile:
     """A file that ffmpeg writes Matroska to; width by height is the shape of the whole picture."""
 
-    def __init__(self, stream: BinaryIO, aspect: Fraction):
+    def __init__(self, stream: Sink, aspect: Fraction):
         self.stream = stream
         aspect = aspect.limit_denominator(LARGEST // max(1, int(aspect)))
         width, height = (part.to_bytes(4) for part in aspect.as_integer_ratio())

@@ -10,7 +10,7 @@ import socket
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import EACCES, ELOOP
+from errno import EACCES, ELOOP, ENOENT
 from pathlib import Path
 from typing import BinaryIO
 
@@ -68,7 +68,10 @@ def check_output(path: Path | str, *, makes_folders: bool = False) -> None:
             raise MediaError(f"cannot write {path}: it is a folder; name a file in it")
         if target.exists():
             _check_access(target)
-        _check_room(_standing(target.parent) if makes_folders else target.parent)
+        if not (makes_folders or os.path.lexists(target.parent)):
+            missing = f"{os.strerror(ENOENT)}: there is no folder {target.parent}"
+            raise MediaError(f"cannot write {path}: {missing}")
+        _check_room(_standing(target.parent))
 
 
 def check_folder(path: Path | str) -> None:
@@ -131,6 +134,8 @@ def _standing(folder: Path) -> Path:
 
 
 def _check_access(path: Path) -> None:
+    if not path.exists():  # among open files, which nobody can add to
+        raise FileNotFoundError(ENOENT, os.strerror(ENOENT))
     if not os.access(path, os.W_OK):
         raise PermissionError(EACCES, "it is write-protected")
 

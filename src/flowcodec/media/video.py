@@ -10,7 +10,7 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from io import BufferedReader
@@ -37,7 +37,7 @@ from flowcodec.media.video_format import (
 from flowcodec.media.video_hearing import Complaints, hearing
 from flowcodec.media.video_planes import USUAL_FPS, Y4M, read_raw, read_y4m
 from flowcodec.media.video_size import stated_size
-from flowcodec.media.video_streams import ffmpeg_as_media_error, of_one_size, read_container
+from flowcodec.media.video_streams import ffmpeg_as_media_error, read_container
 
 __all__ = ["Frame", "Video", "VideoFormat", "open_raw", "open_video"]
 
@@ -179,7 +179,7 @@ def _folder(folder: Path, fps: Fraction) -> Video:
     if first is None:
         raise MediaError(found.damage[0])
     height, width = first[1][1].shape[:2]
-    timed = of_one_size(itertools.chain([first], frames), height, width)
+    timed = _of_one_size(itertools.chain([first], frames), height, width)
     format = usual_format(width, height, fps, "rgb")
     return Video(str(folder), format, len(paths), timed, found)
 
@@ -203,6 +203,17 @@ def _pictures(paths: Sequence[Path], found: Found) -> Iterator[tuple[str, Timed]
         pixels = picture.pixels
         frame = np.repeat(pixels, 3, axis=2) if picture.gray else pixels
         yield str(path), (number - begin, frame)
+
+
+def _of_one_size(named: Iterable[tuple[str, Timed]], height: int, width: int) -> Iterator[Timed]:
+    """Frames without their names; MediaError, with its name, for one of another size."""
+    for name, (tick, frame) in named:
+        if frame.shape[:2] != (height, width):
+            raise MediaError(
+                f"{name} is {frame.shape[1]}x{frame.shape[0]}, the frames before it are "
+                f"{width}x{height}: all must have one size"
+            )
+        yield tick, frame
 
 
 def _counting(path: Path) -> tuple[list[tuple[str, int]], str]:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from typing import cast
 
 import av
@@ -14,6 +15,7 @@ LEAST = (3, 4)  # columns and lines that the filter needs
 NOTE = "it is interlaced: its frames are deinterlaced"
 KEPT = "it is interlaced, and its frames are kept so"
 
+COUNTED = Fraction(1)  # times are numbers here
 Numbered = tuple[int, int, VideoFrame]  # number, tick
 
 
@@ -48,7 +50,7 @@ class _Filter:
         self.waiting: deque[tuple[int, int, int, int]] = deque()
         self.graph = Graph()
         source = self.graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+            width=frame.width, height=frame.height, format=frame.format, time_base=COUNTED
         )
         deinterlace = self.graph.add("bwdif", "mode=send_frame:deint=interlaced")
         sink = self.graph.add("buffersink")
@@ -62,7 +64,7 @@ class _Filter:
 
     def put(self, number: int, tick: int, frame: VideoFrame) -> Iterator[Numbered]:
         self.waiting.append((number, tick, frame.colorspace, frame.color_range))
-        frame.pts = self.count
+        frame.pts, frame.time_base = self.count, COUNTED
         self.count += 1
         self.graph.push(frame)
         return self._ready()

@@ -160,6 +160,13 @@ class Video:
         return (frame for _, frame in self.timed)
 
     @property
+    def whole(self) -> Iterator[Frame]:
+        """The same frames, and in the end a MediaError if any was missing or damaged."""
+        yield from self.frames
+        if self.damage:
+            raise MediaError(f"{self.name} is damaged: {'; '.join(self.damage)}")
+
+    @property
     def width(self) -> int:
         """Of its frames in pixels, after rotation."""
         return self.format.width
@@ -210,9 +217,21 @@ def losses(pixels: PixelFormat) -> list[str]:
     bits = max(component.bits for component in pixels.components)
     if bits > 8:
         notes.append(f"its {bits} bits a sample are rounded to 8")
-    if any(component.is_alpha for component in pixels.components):
+    if has_alpha(pixels):
         notes.append(TRANSPARENT)
     return notes
+
+
+def has_alpha(pixels: PixelFormat) -> bool:
+    """Whether a pixel format can say that something is transparent."""
+    return any(component.is_alpha for component in pixels.components)
+
+
+def is_transparent(frame: VideoFrame) -> bool:
+    """Whether anything of a frame is."""
+    if not has_alpha(frame.format):
+        return False
+    return bool(frame.reformat(format="rgba").to_ndarray()[..., 3].min() < 255)
 
 
 def to_rgb(frame: VideoFrame, matrix: Matrix, converter: VideoReformatter) -> Frame:

@@ -4,12 +4,17 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 from av import logging
 from av.container import InputContainer
 
 CORRUPT = re.compile(r"Packet corrupt \(stream = (\d+), dts = (-?\d+|NOPTS)\)")
+_lock = Lock()
+_levels: list[int] = []  # that are asked for now
+_before: list[Any] = []  # level, and whether repetitions are passed over, when none was
+
 GAP = "Frame num gap"
 HARMLESS = (
     "Unknown entry",  # of a newer Matroska
@@ -59,11 +64,20 @@ def described(container: InputContainer) -> str:
 
 @contextmanager
 def _level(level: int) -> Iterator[None]:
-    before, repeated = logging.get_level(), logging.get_skip_repeated()
-    logging.set_skip_repeated(False)
-    logging.set_level(level)
+    """Let ffmpeg tell at least so much. The level is one for all threads: the last restores it."""
+    with _lock:
+        if not _levels:
+            _before[:] = [logging.get_level(), logging.get_skip_repeated()]
+            logging.set_skip_repeated(False)
+        _levels.append(level)
+        logging.set_level(max(_levels))
     try:
         yield
     finally:
-        logging.set_level(before)
-        logging.set_skip_repeated(repeated)
+        with _lock:
+            _levels.remove(level)
+            if _levels:
+                logging.set_level(max(_levels))
+            else:
+                logging.set_level(_before[0])
+                logging.set_skip_repeated(_before[1])

@@ -1,7 +1,8 @@
-"""What lies beside the samples of a frame: how it is to be turned."""
+"""What lies beside the samples of a frame: how it is to be cropped and turned."""
 
+import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from av.sidedata.sidedata import Type
@@ -10,6 +11,7 @@ from av.video.frame import VideoFrame
 from flowcodec.media.video_format import Frame
 
 DisplayMatrix = tuple[int, int, int, int]  # a, b, c, d: x is shown at a x + c y, y at b x + d y
+CROPPING = re.compile(r"Frame Cropping: (\d+)/(\d+)/(\d+)/(\d+)")
 UPRIGHT: DisplayMatrix = (1, 0, 0, 1)
 
 
@@ -48,3 +50,27 @@ def upright(pixels: Frame, matrix: DisplayMatrix) -> Frame:
     else:
         across, down = a, d
     return np.ascontiguousarray(pixels[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
+
+
+class Crop(NamedTuple):
+    """Columns and rows that a container hides."""
+
+    left: int = 0
+    right: int = 0
+    top: int = 0
+    bottom: int = 0
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """What is left of a frame."""
+        return width - self.left - self.right, height - self.top - self.bottom
+
+    def of(self, pixels: Frame) -> Frame:
+        """What is seen of a frame."""
+        height, width = pixels.shape[:2]
+        return pixels[self.top : height - self.bottom, self.left : width - self.right]
+
+
+def crop_of(about: str) -> Crop:
+    """What ffmpeg's lines about a stream say."""
+    said = CROPPING.search(about)
+    return Crop(*map(int, said.groups())) if said else Crop()

@@ -1,4 +1,4 @@
-"""The frames of a container that ffmpeg opened: which stream, its colours, times and rotation."""
+"""The frames of a container that ffmpeg opened: their colours, times and rotation."""
 
 import itertools
 import re
@@ -8,13 +8,13 @@ from fractions import Fraction
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, ColorTrc, VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
 from flowcodec.errors import MediaError, UsageError
-from flowcodec.media.video_decoding import Decoding
+from flowcodec.media.video_choice import chosen
+from flowcodec.media.video_decoding import WITH_SEAMS, WITHOUT_TIMES, Decoding
 from flowcodec.media.video_ending import Ending
 from flowcodec.media.video_fields import Numbered, progressive
 from flowcodec.media.video_format import (
@@ -27,18 +27,24 @@ from flowcodec.media.video_format import (
     Timed,
     Video,
     VideoFormat,
-    losses,
+    is_transparent,
     sampling_of,
     to_rgb,
     usual_matrix,
 )
 from flowcodec.media.video_hearing import Complaints, described
+from flowcodec.media.video_notes import Changes, left_out, lost
 from flowcodec.media.video_planes import USUAL_FPS
-from flowcodec.media.video_side_data import DisplayMatrix, display_matrix, is_turned, upright
+from flowcodec.media.video_side_data import (
+    Crop,
+    DisplayMatrix,
+    crop_of,
+    display_matrix,
+    is_turned,
+    upright,
+)
 from flowcodec.media.video_times import LONGEST_PAUSE, Clock
 
-HIGH_RANGES: dict[int, str] = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
-CONSTANT_LUMINANCE = 10  # BT.2020
 FOREIGN_MATRICES = {
     8: "YCgCo",
     11: "YDzDx",
@@ -49,8 +55,6 @@ FOREIGN_MATRICES = {
 SILENT = (0, 2, 3)  # codes of primaries and transfers that say nothing
 SITINGS = re.compile(r"[(, ](left|center|topleft|top|bottomleft|bottom)[,)]")
 CODECS_SITINGS = {"flv": "center"}  # of those that do not say it, where it is not the left
-WITHOUT_TIMES, WITH_SEAMS = 0x80, 0x200  # flags of a container: raw streams, transport streams
-DEFAULT_BONUS = 5_000_000  # pixels; ffmpeg's choice among streams
 
 
 def read_container(
@@ -72,11 +76,15 @@ def read_container(
     is given for one that has times.
     """
     stream = chosen(container, name, number)
+    about = _about(container, stream)
     untimed = bool(container.format.flags & WITHOUT_TIMES) or container.format.name.endswith("pipe")
     if fps is not None and not untimed:
         raise UsageError(f"{name} has times of its own; --fps is for pictures and raw streams")
-    _prepare(container, stream)
-    found = Found(notes=_left_out(container, stream))
+    if SITINGS.search(about.partition("\n")[0]) is None:
+        siting = CODECS_SITINGS.get(stream.codec_context.name, "left")
+        stream.codec_context.options = {"chroma_sample_location": siting}
+    crop = crop_of(about)
+    found = Found(notes=left_out(container, stream, about))
     cut = ""
     if size is not None and size[0] < size[1]:
         cut = f"it is cut: {size[0]} of its {size[1]} bytes are there"
@@ -88,8 +96,8 @@ def read_container(
         raise MediaError(f"{name} holds {what}")
     # Of the first frame alone: one that was asked for what lies beside it is never freed.
     turned = display_matrix(first[1])
-    format = _format(stream, first[1], turned, fps, name)
-    found.notes += _lost(first[1], stream, turned)
+    format = _format(stream, first[1], turned, crop, fps, name)
+    found.notes += lost(first[1], stream, turned)
     frames = itertools.chain([first], numbered)
     ending = Ending(container, stream)
     longest = LONGEST_PAUSE / format.time_base if container.format.flags & WITH_SEAMS else None
@@ -98,53 +106,16 @@ def read_container(
     def clocked() -> Iterator[Numbered]:
         for place, frame in frames:
             ending.see(frame)
-            time, duration = (frame.pts, frame.duration) if fps is None else (None, 0)
-            yield place, clock.tick(time, duration), frame
+            # Times of a raw stream are ffmpeg's own, and wrong where frames change places.
+            time = None if untimed else frame.pts
+            yield place, clock.tick(time, frame.duration if fps is None else 0), frame
         last = ending.ticks(decoding.last, whole=not cut)
         if fps is None and last and abs(last - format.ticks) > 1:
             found.ending = last
 
-    timed = _shown(name, progressive(clocked(), found), format, turned, found)
-    return Video(name, format, _count(container, stream, format.fps), timed, found)
-
-
-def chosen(container: InputContainer, name: str, number: int | None) -> VideoStream:
-    """The stream of this number, or the one that ffmpeg would take: the largest picture, where one
-    that is marked as the default counts for more, and a cover never."""
-    # ffmpeg would draw a text file, letter by letter.
-    videos = () if container.format.name == "tty" else container.streams.video
-    if number is not None:
-        for stream in videos:
-            if stream.index == number:
-                return stream
-        there = ", ".join(str(stream.index) for stream in videos) or "none"
-        raise UsageError(f"stream {number} of {name} is no video; its videos are: {there}")
-    candidates = [stream for stream in videos if not is_cover(stream)]
-    if not candidates:
-        cover = "; its only picture is a cover, which --stream takes" if videos else ""
-        raise MediaError(f"{name} holds no video{cover}")
-    return max(candidates, key=_score)
-
-
-def is_cover(stream: VideoStream) -> bool:
-    """Whether a stream is one picture, to be shown beside what the file holds."""
-    return bool(stream.disposition & Disposition.attached_pic)
-
-
-def _score(stream: VideoStream) -> int:
-    default = bool(stream.disposition & Disposition.default)
-    return stream.codec_context.width * stream.codec_context.height + DEFAULT_BONUS * default
-
-
-def of_one_size(named: Iterable[tuple[str, Timed]], height: int, width: int) -> Iterator[Timed]:
-    """Frames without their names; MediaError, with its name, for one of another size."""
-    for name, (tick, frame) in named:
-        if frame.shape[:2] != (height, width):
-            raise MediaError(
-                f"{name} is {frame.shape[1]}x{frame.shape[0]}, the frames before it are "
-                f"{width}x{height}: all must have one size"
-            )
-        yield tick, frame
+    timed = _shown(name, progressive(clocked(), found), format, turned, crop, found)
+    count = None if untimed else _count(container, stream, format.fps)
+    return Video(name, format, count, timed, found)
 
 
 @contextmanager
@@ -156,12 +127,10 @@ def ffmpeg_as_media_error(what: str) -> Iterator[None]:
         raise MediaError(f"{what}: {error.strerror or error}") from error
 
 
-def _prepare(container: InputContainer, stream: VideoStream) -> None:
-    """Tell the decoder where samples of colour stand, where nothing else tells it."""
-    line = described(container).partition(f"Stream #0:{stream.index}")[2].partition("\n")[0]
-    context = stream.codec_context
-    if SITINGS.search(line) is None:
-        context.options = {"chroma_sample_location": CODECS_SITINGS.get(context.name, "left")}
+def _about(container: InputContainer, stream: VideoStream) -> str:
+    """ffmpeg's lines about a stream."""
+    behind = described(container).partition(f"Stream #0:{stream.index}")[2]
+    return behind.partition("Stream #0:")[0]
 
 
 def _decoded(decoding: Decoding, name: str) -> Iterator[tuple[int, VideoFrame]]:
@@ -173,6 +142,7 @@ def _format(
     stream: VideoStream,
     first: VideoFrame,
     turned: DisplayMatrix,
+    crop: Crop,
     fps: Fraction | None,
     name: str,
 ) -> VideoFormat:
@@ -183,11 +153,13 @@ def _format(
             " convert it, as with ffmpeg -vf zscale=matrix=709"
         )
     matrix = MATRICES.get(tag, usual_matrix(first.width, first.height))
-    width, height = first.width, first.height
+    width, height = crop.size(first.width, first.height)
+    if width < 1 or height < 1:
+        raise MediaError(f"cannot read {name}: its container hides all of its frames")
     aspect = stream.sample_aspect_ratio or Fraction(1)
     if is_turned(turned):
         width, height, aspect = height, width, 1 / aspect
-    rate = fps or stream.average_rate or stream.guessed_rate or USUAL_FPS
+    rate = fps or _rate(stream)
     primaries, transfer = int(first.color_primaries), int(first.color_trc)
     return VideoFormat(
         width=width,
@@ -203,33 +175,12 @@ def _format(
     )
 
 
-def _left_out(container: InputContainer, stream: VideoStream) -> list[str]:
-    """What of a file is not even looked at."""
-    streams = container.streams
-    others = [other for other in streams.video if other.index != stream.index]
-    covers = sum(map(is_cover, others))
-    counts = {
-        "sound is": len(streams.audio),
-        "subtitles are": len(streams.subtitles),
-        "further video is": len(others) - covers,
-        "cover is": covers,
-    }
-    return [f"its {what} left out" for what, count in counts.items() if count]
-
-
-def _lost(first: VideoFrame, stream: VideoStream, turned: DisplayMatrix) -> list[str]:
-    """What of a video RGB of 8 bits and right angles do not hold."""
-    notes = losses(first.format)
-    if stream.metadata.get("alpha_mode") == "1":
-        notes.append(TRANSPARENT)
-    high = HIGH_RANGES.get(int(first.color_trc))
-    if high:
-        notes.append(f"its high dynamic range ({high}) is coded as if it were the usual one")
-    if int(first.colorspace) == CONSTANT_LUMINANCE:
-        notes.append("its constant luminance is taken for the usual one")
-    if turned[0] and turned[1]:
-        notes.append("its rotation is made a right angle")
-    return notes
+def _rate(stream: VideoStream) -> Fraction:
+    """Frames a second, the mean where it varies."""
+    mean, finest = stream.average_rate, stream.guessed_rate
+    if mean and finest and mean > 2 * finest:  # of times that are no times of frames
+        return finest
+    return mean or finest or USUAL_FPS
 
 
 def _shown(
@@ -237,27 +188,23 @@ def _shown(
     frames: Iterable[Numbered],
     format: VideoFormat,
     turned: DisplayMatrix,
+    crop: Crop,
     found: Found,
 ) -> Iterator[Timed]:
     """The frames as they are to be seen, in the size of the first."""
     converter = VideoReformatter()
-    width, height = format.width, format.height
-    if is_turned(turned):
-        width, height = height, width
-    rotation: int | None = None
+    width = height = 0
+    changes = Changes(found)
     for number, tick, frame in frames:
+        changes.see(number, frame)
+        width, height = width or frame.width, height or frame.height
         if (frame.width, frame.height) != (width, height):
-            found.note(
-                f"from frame {number} on it is {frame.width}x{frame.height}, which is scaled to"
-                f" {width}x{height}"
-            )
             frame = converter.reformat(frame, width=width, height=height, interpolation=PRECISE)
-        rotation = frame.rotation if rotation is None else rotation
-        if frame.rotation != rotation:
-            found.note(f"from frame {number} on it is turned otherwise, which is passed over")
         with ffmpeg_as_media_error(f"cannot read frame {number} of {name}"):
+            if TRANSPARENT not in found.notes and is_transparent(frame):
+                found.note(TRANSPARENT)
             pixels = to_rgb(frame, format.matrix, converter)
-        yield tick, upright(pixels, turned)
+        yield tick, upright(crop.of(pixels), turned)
 
 
 def _count(container: InputContainer, stream: VideoStream, fps: Fraction) -> int | None:
@@ -266,5 +213,7 @@ def _count(container: InputContainer, stream: VideoStream, fps: Fraction) -> int
     if stream.duration and stream.time_base:
         return round(stream.duration * stream.time_base * fps)
     if container.duration:
-        return round(Fraction(container.duration, av.time_base) * fps)
+        # That of Matroska counts from 0, whenever the first frame comes.
+        start = container.start_time if container.format.name.startswith("matroska") else 0
+        return round(Fraction(container.duration - (start or 0), av.time_base) * fps)
     return None

@@ -26,6 +26,7 @@ from flowcodec.media.guarding import removed_if_killed
 from flowcodec.media.matroska import ShapedFile
 from flowcodec.media.outputs import check_folder, hidden_name, plain_file
 from flowcodec.media.picture import Picture, write_picture
+from flowcodec.media.sink import Sink
 from flowcodec.media.video_format import (
     LEFT,
     MATRIX_TAGS,
@@ -49,6 +50,7 @@ FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}  # of mp4
 H264 = {"crf": "16", "preset": "medium"}
 Y4M_TAGS = {"gray": "mono", "420": "420mpeg2", "422": "422", "444": "444", "rgb": "444"}
 PIXELS_OF_FFV1 = {**PIXELS, "rgb": "bgr0"}
+PAL = 5  # the code of the primaries and of the matrix of 625 lines
 SILENT = 2  # the code of primaries and transfers that are not stated
 FRAME_DURATION = 1 << 8  # a flag of an encoder: packets take the durations of frames
 
@@ -107,9 +109,10 @@ def create_video(
             yield _FolderWriter(folder, format)
     elif suffix in CONTAINERS:
         with ffmpeg_as_media_error(f"cannot write {path}"), atomic_write(path) as stream:
-            container = _container(stream, suffix, format, lossless)
+            sink = Sink(stream)
+            container = _container(sink, suffix, format, lossless)
             try:
-                encoder = _Encoder(container, format, lossless)
+                encoder = _Encoder(container, format, lossless, sink)
                 yield encoder
                 encoder.finish()
             except BaseException:
@@ -118,6 +121,7 @@ def create_video(
                     container.close()
                 raise
             container.close()
+            sink.check()
     else:
         raise MediaError(
             f"cannot tell a video format from the name {path};"
@@ -125,17 +129,15 @@ def create_video(
         )
 
 
-def _container(
-    stream: BinaryIO, suffix: str, format: VideoFormat, lossless: bool
-) -> OutputContainer:
+def _container(sink: Sink, suffix: str, format: VideoFormat, lossless: bool) -> OutputContainer:
     options: dict[str, str] = {}
-    file: Any = stream
-    if suffix == ".mp4" and not stream.seekable():
+    file: Any = sink
+    if suffix == ".mp4" and not sink.seekable():
         options = FRAGMENTS
     elif suffix == ".mkv" and format.aspect != 1:
         options = matroska.OPTIONS
         width, height = _coded_size(format, lossless)
-        file = ShapedFile(stream, format.aspect * width / height)
+        file = ShapedFile(sink, format.aspect * width / height)
     return av.open(file, "w", format=CONTAINERS[suffix], options=dict(options))
 
 
@@ -257,8 +259,9 @@ class _PlaneWriter(_Steady):
 
 
 class _Encoder:
-    def __init__(self, container: OutputContainer, format: VideoFormat, lossless: bool):
+    def __init__(self, container: OutputContainer, format: VideoFormat, lossless: bool, sink: Sink):
         self.container = container
+        self.sink = sink
         self.format = format if lossless else replace(format, sampling="420")
         self.lossless = lossless
         self.notes: list[str] = []
@@ -275,8 +278,10 @@ class _Encoder:
         context.sample_aspect_ratio = format.aspect
         context.flags |= FRAME_DURATION
         if self.format.sampling != "rgb":
-            context.colorspace = MATRIX_TAGS[format.matrix]
             context.color_primaries = format.primaries or PRIMARIES[format.matrix]
+            # BT.601 has a number for each of its two sets of primaries.
+            pal = format.matrix == "bt601" and format.primaries == PAL
+            context.colorspace = PAL if pal else MATRIX_TAGS[format.matrix]
             context.color_trc = format.transfer or TRANSFERS[format.matrix]
             context.color_range = self.format.range
         elif format.primaries or format.transfer:
@@ -318,6 +323,7 @@ class _Encoder:
             decoded = self.packet.dts - (self.first_decoded or 0)
             self.packet.duration = max(self.packet.duration or 0, end - decoded)
             self.container.mux(self.packet)
+        self.sink.check()
 
     def _release(self, following: int) -> None:
         """Encode the frame that is held: now it is known how long it is shown."""
@@ -334,3 +340,4 @@ class _Encoder:
             elif packet.dts is not None:
                 self.first_decoded = packet.dts
             self.packet = packet
+        self.sink.check()

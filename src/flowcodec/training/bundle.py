@@ -83,7 +83,7 @@ def pack_bundle(recipe: Path, data: Path, target: Path, limit: int) -> Bundle:
     if not packed:
         raise UsageError(f"no picture of {data} fits into a bundle of {limit:,} bytes")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(target) as stream, tarfile.open(fileobj=stream, mode="w") as tar:
+    with atomic_write(target) as stream, tarfile.open(fileobj=stream, mode="w|") as tar:
         for member, content in code:
             tar.addfile(member, io.BytesIO(content))
         for member, path in packed:

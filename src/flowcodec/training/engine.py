@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import json
 import math
-import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -178,9 +177,8 @@ class Training(ABC, Generic[R, S, Net, Source, HeldOut]):
             "seconds": self.seconds,
             "usual_loss": self.usual_loss,
         }
-        temporary = self.folder / f".{CHECKPOINT}.new"
-        torch.save(state, temporary)
-        os.replace(temporary, self.folder / CHECKPOINT)
+        with atomic_write(self.folder / CHECKPOINT) as file:
+            torch.save(state, file)
 
     def resume(self) -> bool:
         """Go on from the folder's checkpoint, if there is one."""

@@ -123,7 +123,7 @@ def evaluate_sequences(
     for name, path in sequences.items():
         row = {method.name: SequenceResult(method, []) for method in methods}
         with open_video(path) as video:
-            for first, second in itertools.pairwise(video.frames):
+            for first, second in itertools.pairwise(video.whole):
                 for runner in runners:
                     flow, cost = runner(first, second)
                     prediction = Prediction(warp_psnr(first, second, flow), cost)

@@ -55,7 +55,7 @@ def find_sequences(folder: Path) -> list[Path]:
 def read_sequence(path: Path, count: int, least: int | None = None) -> Sequence420:
     """The first `count` frames, `least` or more. UsageError where there are fewer of them."""
     with open_video(path) as video:
-        frames = [frame for frame, _ in zip(video.frames, range(count), strict=False)]
+        frames = [frame for frame, _ in zip(video.whole, range(count), strict=False)]
         format = video.format
     if len(frames) < (count if least is None else least):
         raise UsageError(f"{path} has {len(frames)} frames, {count} are wanted: --frames N")

@@ -74,7 +74,7 @@ def load_clips(
 def _frames_of(path: Path) -> np.ndarray:
     frames = []
     with open_video(path) as video:
-        for frame in video.frames:
+        for frame in video.whole:
             frames.append(frame)
             if len(frames) == MOST_FRAMES:
                 break
