@@ -104,7 +104,7 @@ def test_coded_files_from_pipes(run, files, tmp_path):
     if os.name == "posix":
         fifo = tmp_path / "fifo"
         os.mkfifo(fifo)
-        threading.Thread(target=fifo.write_bytes, args=(video.read_bytes(),)).start()
+        threading.Thread(target=fifo.write_bytes, args=(video.read_bytes(),), daemon=True).start()
         assert run("decode", fifo, "-o", tmp_path / "out.mkv")[0] == 0
 
 

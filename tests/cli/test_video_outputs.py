@@ -66,7 +66,7 @@ def frames_in(path):
 
 def read_in_background(path):
     got = []
-    reader = threading.Thread(target=lambda: got.append(path.read_bytes()))
+    reader = threading.Thread(target=lambda: got.append(path.read_bytes()), daemon=True)
     reader.start()
     return reader, got
 
@@ -89,7 +89,7 @@ def test_a_fifo_gets_the_file(run, source, tmp_path, target):
     os.mkfifo(pipe)
     reader, got = read_in_background(pipe)
     status, _, err = run("encode", source, "-o", pipe, "--gop", 2, *target)
-    reader.join()
+    reader.join(60)
     assert (status, err) == (0, "")
     (tmp_path / "got.fcv").write_bytes(got[0])
     assert json.loads(run("info", tmp_path / "got.fcv", "--json")[1])[0]["frames"] == 6
@@ -103,7 +103,7 @@ def test_a_fifo_gets_a_video_that_plays(run, coded, tmp_path, suffix):
     os.mkfifo(pipe)
     reader, got = read_in_background(pipe)
     assert run("decode", coded, "-o", pipe)[0] == 0
-    reader.join()
+    reader.join(60)
     (tmp_path / "got").write_bytes(got[0])
     assert frames_in(tmp_path / "got") == 6
     assert stat.S_ISFIFO(pipe.lstat().st_mode)

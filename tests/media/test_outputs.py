@@ -66,13 +66,13 @@ def test_a_fifo_is_written_through(tmp_path: Path):
     path = tmp_path / "pipe"
     os.mkfifo(path)
     got = []
-    reader = threading.Thread(target=lambda: got.append(path.read_bytes()))
+    reader = threading.Thread(target=lambda: got.append(path.read_bytes()), daemon=True)
     reader.start()
     check_output(path)
     with atomic_write(path) as file:
         assert not file.seekable()
         file.write(b"through")
-    reader.join()
+    reader.join(60)
     assert got == [b"through"]
     assert stat.S_ISFIFO(path.lstat().st_mode)
 
@@ -145,6 +145,7 @@ def test_what_cannot_be_written_is_told_at_once(tmp_path: Path):
         (file / "below", "Not a directory"),
         (tmp_path / "missing" / "out", "No such file or directory: there is no folder"),
         ("/proc/out", "No such file or directory"),
+        ("/proc/self/fd/63.fcv", "No such file or directory"),
     ):
         with pytest.raises(MediaError, match=f"cannot write {bad}: {why}"):
             check_output(bad)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
 
 import numpy as np
@@ -220,3 +221,59 @@ def test_a_folder_of_broken_pictures_is_refused(tmp_path):
     (tmp_path / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(MediaError, match=r"0\.png"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video", "libx265"])
+@pytest.mark.parametrize("share", [0, 0.2, 0.6])
+def test_a_recording_may_begin_anywhere(tmp_path, codec, share):
+    """Of a broadcast in open groups: what comes before a frame that stands alone is no damage."""
+    settings = {
+        "libx264": ("-pix_fmt", "yuv420p", "-x264-params", OPEN),
+        "mpeg2video": ("-bf", 2, "-g", 12, "-q:v", 3),
+        "libx265": ("-x265-params", f"log-level=none:{OPEN}"),
+    }[codec]
+    path = clip(tmp_path / "clip.ts", "-c:v", codec, *settings, picture=LONG)
+    data = path.read_bytes()
+    original, damage = read(path)
+    assert (len(original), damage) == (30, [])
+    frames, damage = damaged(tmp_path, "late.ts", data[int(share * len(data)) // 188 * 188 :])
+    assert damage == []
+    assert len(frames) in ((30,) if not share else (18, 6))
+    assert_whole(frames, original)
+
+
+def test_a_file_does_not_begin_anywhere(whole, tmp_path):
+    data, (original, _) = whole("clip.mp4")
+    first = data.index(b"mdat") + 4
+    frames, damage = damaged(tmp_path, "clip.mp4", data[:first] + bytes(800) + data[first + 800 :])
+    assert damage == ["frames 0 to 11 are damaged and left out"]
+    assert len(frames) == 18
+    assert_whole(frames, original)
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.avi"])
+def test_a_cut_file_on_standard_input_is_noticed(whole, name):
+    data, (original, _) = whole(name)
+    cut = data[: int(0.6 * len(data))]
+    for pipe in (BytesIO(cut), BufferedReader(OneWay(cut))):
+        with open_video(pipe) as video:
+            frames = [(0, frame) for frame in video.frames]
+        assert video.damage
+        assert video.ending is None
+        assert 10 <= len(frames) < 30
+        assert_whole(frames, original)
+
+
+class OneWay(RawIOBase):
+    """A pipe."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        piece, self.data = self.data[: len(buffer)], self.data[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece)

@@ -156,7 +156,7 @@ class Work:
 
     def to_size(self) -> EncodedVideo:
         """Code it until the file has at most the bytes that were asked for, and is near them."""
-        from flowcodec.codecs.pace import HIGHEST
+        from flowcodec.codecs.pace import HIGHEST, NEAR
 
         with naming(self.source):
             aim = self.aim()
@@ -169,7 +169,8 @@ class Work:
                 except UsageError:
                     self.output.start()  # nobody wants what is too large at any quality
                     raise
-        if pace.always(HIGHEST) and not self.options.quiet:
+        short = pace.always(HIGHEST) and done.bytes < NEAR * aim.limit
+        if short and not self.options.quiet:
             told = f"quality 8, the highest, takes {done.bytes:,} of the {aim.limit:,} bytes"
             print(f"{printable(self.source)}: note: {told}", file=sys.stderr)
         return done

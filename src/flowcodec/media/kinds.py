@@ -1,7 +1,6 @@
 """What a file is by its first bytes: a picture, or a video for ffmpeg."""
 
 import re
-from io import BytesIO
 from typing import BinaryIO, Literal
 
 from flowcodec.media.formats import VIDEO_SUFFIXES
@@ -32,10 +31,8 @@ _MARKS = (
 # H.264 and H.265 without a container: a start code, then parameters or a delimiter.
 _BARE = re.compile(rb"\0?\0\0\x01(?:[\x07\x27\x47\x67\x09]|[\x40\x46]\x01)")
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")  # of QuickTime and MP4
-_PACKETS = (
-    (0, 188),
-    (4, 192),
-)  # of transport streams: where the first begins, and how long each is
+# Of transport streams: where a packet begins, and how long all are.
+_PACKETS = ((0, 188), (4, 192))
 
 
 def kind_of(head: bytes, suffix: str, whole: BinaryIO | None = None) -> Kind | None:
@@ -66,6 +63,6 @@ def _moves(gif: BinaryIO) -> bool:
     from PIL.GifImagePlugin import GifImageFile
 
     try:
-        return bool(GifImageFile(BytesIO(gif.read())).is_animated)
+        return bool(GifImageFile(gif).is_animated)
     except Exception:
         return True  # ffmpeg will tell what is wrong with it

@@ -134,6 +134,8 @@ def _standing(folder: Path) -> Path:
 
 
 def _check_access(path: Path) -> None:
+    if not path.exists():  # among open files, which nobody can add to
+        raise FileNotFoundError(ENOENT, os.strerror(ENOENT))
     if not os.access(path, os.W_OK):
         raise PermissionError(EACCES, "it is write-protected")
 

@@ -8,7 +8,6 @@ that stands alone. Frames are numbered as they are shown, from 0, the damaged on
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import cast
@@ -17,30 +16,38 @@ import av
 from av.codec.context import CodecContext
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Discard
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from flowcodec.media.video_format import Found
 from flowcodec.media.video_hearing import Complaints, hearing
+from flowcodec.media.video_packets import Packets, Read
 from flowcodec.media.video_times import LONGEST_PAUSE
 
-WITH_SEAMS = 0x200  # a flag of a container: transport streams
+WITH_SEAMS, WITHOUT_TIMES = 0x200, 0x80  # flags of containers: transport streams, raw streams
+DECODED_ONLY = ("avi", "asf")  # containers that know when frames are decoded, not when shown
 LASTING = "h264"  # a decoder that adds what is left of a broken block to a block of a later frame
 RAW_H264 = "h264"  # the one source that loses frames with nobody to miss them but the decoder
-TRIES = 16  # at reading on after an error
 MOST_DELAYED = 64  # packets after which the frame of one has come, or never comes
+IN_THE_MIDST = "it begins in the midst of a group of frames, of which it lacks the first"
 
 
 @dataclass(eq=False)
 class Fed:
-    """A packet that the decoder was given. whole: nothing speaks against its frame so far."""
+    """A packet that the decoder was given.
+
+    key: its frame stands alone. leads: its frame is shown before the one that stands alone before
+    it, and may be made of earlier ones. opening: it comes before the first that stands alone.
+    whole: nothing speaks against its frame so far.
+    """
 
     number: int
     time: int | None
     duration: int
     key: bool
+    leads: bool
+    opening: bool
     whole: bool
 
 
@@ -59,32 +66,30 @@ class Decoding:
         found: Found,
         cut: str = "",
     ):
-        self.container, self.stream, self.found = container, stream, found
-        self.heard, self.cut = heard, cut
-        if self._complained():
-            self._begin_again()
+        self.container, self.stream, self.found, self.cut = container, stream, found, cut
         self.last: Fed | None = None  # that was decoded
+        self._packets = Packets(container, stream, heard, bool(cut))
         self._fed = 0
         self._shown = 0  # frames that came out, and those that should have
         self._pending: list[Fed] = []
+        # Whether a frame that stands alone has come; only what is broadcast begins without.
+        self._begun = not container.format.flags & (WITH_SEAMS | WITHOUT_TIMES)
+        self._opens = False  # the last that came was the first
         self._tainted = False  # what is decoded now is made of damaged frames
-        self._leading: int | None = None  # what is shown before may be so, too
+        self._leading: int | None = None  # when the last one that stands alone is shown
+        self._after_damage = False  # what is shown before it may be made of damaged frames
         self._suspect: Packet[VideoStream] | None = None  # the one before, where it came damaged
         self._damaged: list[int] = []
         self._gaps: list[tuple[int, str]] = []  # frames, and what was wrong before them
-        self._demuxed = container.demux(stream)
         self._context = _alone(stream.codec_context)
         self._options = dict(self._context.options)
         self._sound = True  # no error has left traces in the decoder
-        for other in container.streams:
-            if other.index != stream.index:
-                other.discard = Discard.all
 
     def frames(self) -> Iterator[tuple[int, VideoFrame]]:
         """Whole frames in the order in which they are shown, each with its number."""
-        for packet, before, behind in self._packets():
-            fed = None if packet is None else self._feed(packet, before, behind)
-            for frame in self._decoded(packet, fed):
+        for read in self._packets:
+            fed = self._feed(read)
+            for frame in self._decoded(read.packet, fed):
                 of = frame.opaque if isinstance(frame.opaque, Fed) else fed
                 if of is not None:
                     self._count_lost(of)
@@ -92,72 +97,42 @@ class Decoding:
                         self._spoil(of)
                 if of is None or of.whole:
                     yield self._shown, frame
+                    self._shown += 1
                 else:
-                    self._damaged.append(self._shown)
-                self._shown += 1
-            if packet is None:
+                    self._lose(of)
+            if read.packet is None:
                 self._count_lost(None)
-                self._tell(before)
+                self._tell(read.before)
 
-    def _packets(self) -> Iterator[tuple[Packet[VideoStream] | None, str, str]]:
-        """Those of the stream, and None in the end; with what the container complained of while
-        they were looked for, and while the next one was."""
-        packet, before = self._next()
-        while packet is not None:
-            following, behind = self._next()
-            # Where a file was cut, it is known how much is there of the last one.
-            yield packet, before, "" if following is None and self.cut else behind
-            packet, before = following, behind
-        yield None, before, ""
-
-    def _next(self) -> tuple[Packet[VideoStream] | None, str]:
-        for _ in range(TRIES):
-            try:
-                with hearing(self.heard):
-                    packet = next(self._demuxed, None)
-            except av.FFmpegError as error:
-                self.heard.errors.append((self.container.format.name, str(error.strerror)))
-                self._demuxed = self.container.demux(self.stream)
-                continue
-            if packet is None or packet.size or packet.dts is None:
-                break  # an empty one says that the frame before goes on
-        complaint = self._complained()
-        self.heard.errors.clear()
-        return (packet if packet and packet.size else None), complaint
-
-    def _complained(self) -> str:
-        """The first thing that the container complained of."""
-        name = self.container.format.name
-        return next((text for who, text in self.heard.errors if who == name), "")
-
-    def _begin_again(self) -> None:
-        """Go back to the beginning: what was wrong while the container was opened is heard again
-        in its place."""
-        with suppress(av.FFmpegError):
-            self.container.seek(self.stream.start_time or 0, stream=self.stream)
-            self.heard.errors.clear()
-
-    def _feed(self, packet: Packet[VideoStream], before: str, behind: str) -> Fed:
+    def _feed(self, read: Read) -> Fed | None:
         """Judge a packet by how it came."""
+        packet = read.packet
+        if packet is None:
+            return None
+        # Some containers do not know when a frame is shown, and ffmpeg makes it up.
+        time = None if self.container.format.name in DECODED_ONLY else packet.pts
         key = packet.is_keyframe or self.stream.codec_context.codec.intra_only
-        if before:
-            self._gaps.append((self._shown, before))
+        if read.before:
+            self._gaps.append((self._shown, read.before))
         elif key and self._suspect is not None and self._is_late(packet, self._suspect):
             self._gaps.append((self._shown, "bytes of the transport stream are lost"))
         self._suspect = None
+        opening = not self._begun and not key
         if key:
-            self._leading = packet.pts if self._tainted or before else None
-            self._tainted = False
-        if before and not key:
+            self._leading = time
+            self._after_damage, self._opens = self._tainted or bool(read.before), not self._begun
+            self._tainted, self._begun = False, True
+        elif read.before:
             self._tainted = True
-        leads = self._leading is not None and packet.pts is not None and packet.pts < self._leading
-        whole = not (self._tainted or leads)
-        if behind or self._came_damaged(packet):
+        leads = not key and self._leading is not None and time is not None and time < self._leading
+        whole = not (self._tainted or (leads and self._after_damage))
+        if read.behind or self._packets.came_damaged(packet):
             self._tainted = True
             self._suspect = packet
             # A seam between transport streams looks like a loss: their decoder knows better.
-            whole = whole and bool(self.container.format.flags & WITH_SEAMS) and not behind
-        fed = Fed(self._fed, packet.pts, packet.duration or 0, key, whole)
+            whole = whole and bool(self.container.format.flags & WITH_SEAMS) and not read.behind
+        opening = opening or (leads and self._opens)
+        fed = Fed(self._fed, time, packet.duration or 0, key, leads, opening, whole)
         packet.opaque = fed
         self._fed += 1
         if not packet.is_discard:
@@ -172,18 +147,6 @@ class Decoding:
         later = packet.dts - before.dts
         seam = LONGEST_PAUSE / packet.time_base
         return 3 * before.duration < 2 * later < 2 * seam
-
-    def _came_damaged(self, packet: Packet[VideoStream]) -> bool:
-        """Whether a packet is, or is made of, one that ffmpeg said to be corrupt.
-
-        The flag of a packet that was put together may be that of the next one; times are not.
-        """
-        corrupt = [dts for stream, dts in self.heard.corrupt if stream == self.stream.index]
-        if not corrupt:
-            return packet.is_corrupt
-        due = [dts for dts in corrupt if None in (dts, packet.dts) or dts <= packet.dts]  # type: ignore[operator]
-        self.heard.corrupt = [(self.stream.index, dts) for dts in corrupt if dts not in due]
-        return bool(due)
 
     def _decoded(self, packet: Packet[VideoStream] | None, fed: Fed | None) -> list[VideoFrame]:
         if fed is None or not fed.key or self._sound or self._context.name != LASTING:
@@ -216,8 +179,10 @@ class Decoding:
         return _alone(context)
 
     def _spoil(self, fed: Fed) -> None:
-        """A frame is damaged, and so is what was decoded after it."""
+        """A frame is damaged, and so is what was decoded after it; nothing, if it only leads."""
         fed.whole = False
+        if fed.leads:
+            return
         for other in self._pending:
             if other.number > fed.number:
                 if other.key:
@@ -239,8 +204,15 @@ class Decoding:
         self._pending = [fed for fed in self._pending if fed is not shown and fed not in past]
         for fed in past:
             if not fed.whole:
-                self._damaged.append(self._shown)
-                self._shown += 1
+                self._lose(fed)
+
+    def _lose(self, fed: Fed) -> None:
+        """One frame less; where a recording begins, that is no damage."""
+        if fed.opening:
+            self.found.note(IN_THE_MIDST)
+        else:
+            self._damaged.append(self._shown)
+            self._shown += 1
 
     def _tell(self, at_the_end: str) -> None:
         told = self.found.damage
@@ -248,7 +220,7 @@ class Decoding:
             told.append(f"{_numbers(first, last)} damaged and left out")
         for number, complaint in self._gaps:
             told.append(f"something is missing before frame {number}: {complaint}")
-        missing = self._stated() - self._fed
+        missing = self._packets.stated - self._packets.read
         if missing > 0:
             numbers = _numbers(self._shown, self._shown + missing - 1)
             told.append(f"{numbers} missing, of {self._shown + missing}")
@@ -256,11 +228,6 @@ class Decoding:
             told.append(self.cut)
         elif at_the_end and missing <= 0:
             told.append(f"something is missing at the end: {at_the_end}")
-
-    def _stated(self) -> int:
-        """How many packets there should be, where the container has a list of them; or 0."""
-        listed = self.container.format.name.startswith("mov")
-        return len(self.stream.index_entries) if listed else 0
 
 
 def _alone(context: VideoCodecContext) -> VideoCodecContext:
