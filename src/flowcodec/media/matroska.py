@@ -13,7 +13,7 @@ PLACEHOLDER = "name to go."  # with its frame as long as the elements below
 OPTIONS = {"write_crc32": "0"}  # checksums would be those of what was to be written
 
 NAME = b"\x53\x6e" + bytes([0x80 | len(PLACEHOLDER)]) + PLACEHOLDER.encode()
-TRACK_TYPE, VIDEO = b"\x83", b"\xe0"
+VIDEO = b"\xe0"
 WIDTH, HEIGHT, UNIT = b"\x54\xb0\x84", b"\x54\xba\x84", b"\x54\xb2\x81"
 NO_UNIT, RATIO = b"\x04", b"\x03"
 LARGEST = 2**32 - 1
