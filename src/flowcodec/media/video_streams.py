@@ -92,8 +92,8 @@ def read_container(
     numbered = _decoded(decoding, name)
     first = next(numbered, None)
     if first is None:
-        what = f"no frame that is whole: {'; '.join(found.damage)}" if found.damage else "no frame"
-        raise MediaError(f"{name} holds {what}")
+        why = "; ".join(filter(None, (*found.damage, decoding.complaint)))
+        raise MediaError(f"{name} holds no frame{f' that is whole: {why}' if why else ''}")
     # Of the first frame alone: one that was asked for what lies beside it is never freed.
     turned = display_matrix(first[1])
     format = _format(stream, first[1], turned, crop, fps, name)
