@@ -1,4 +1,4 @@
-"""Whatever ends the command: soon no process and no unfinished file is left, the others are whole."""
+"""Whatever ends the command: soon no process and no unfinished file is left."""
 
 import os
 import shutil
@@ -57,11 +57,13 @@ def coded(pictures, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def video():
-    """A .fcv file in groups of two frames, as bytes."""
+    """A .fcv file of eight groups, as bytes."""
     codec = flowcodec.load("video-mofnet", threads=1)
     stream = BytesIO()
-    frames = [draw(seed // 2, 48, 64) for seed in range(8)]
-    codec.write(enumerate(frames), usual_format(64, 48, Fraction(25), "420"), stream, 2.0, gop=2)
+    rng = np.random.default_rng(1)
+    frames = [rng.integers(0, 256, (48, 64, 3), np.uint8) for _ in range(8)]
+    codec.write(enumerate(frames), usual_format(64, 48, Fraction(25), "420"), stream, 7.0, gop=1)
+    assert len(stream.getvalue()) > 20_000  # more than is read to see what it is
     return stream.getvalue()
 
 
@@ -129,24 +131,38 @@ def files_in(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-ENDS = {"Ctrl-C": 130, "SIGTERM": 143, "SIGKILL": -9}
-MORE_ENDS = {"Ctrl-C twice": 130, "SIGHUP": 129, "SIGTERM to all": 143}
+STATUS = {
+    "Ctrl-C": 130,
+    "Ctrl-C twice": 130,
+    "SIGTERM": 143,
+    "SIGTERM to all": 143,
+    "SIGHUP": 129,
+    "SIGKILL": -9,
+}
 
 
 @pytest.mark.parametrize(
-    ("command", "jobs", "how", "status"),
+    ("command", "jobs", "how"),
     [
-        *((c, j, *end) for c in ("encode", "decode") for j in (1, 2) for end in ENDS.items()),
-        *(("encode", 2, *end) for end in MORE_ENDS.items()),
-        *(("decode", 1, *end) for end in MORE_ENDS.items()),
+        ("encode", 1, "Ctrl-C"),
+        ("encode", 1, "SIGKILL"),
+        ("encode", 4, "Ctrl-C twice"),
+        ("encode", 2, "SIGTERM"),
+        ("encode", 2, "SIGKILL"),
+        ("decode", 1, "Ctrl-C twice"),
+        ("decode", 1, "SIGTERM"),
+        ("decode", 2, "Ctrl-C"),
+        ("decode", 2, "SIGTERM to all"),
+        ("decode", 2, "SIGHUP"),
+        ("decode", 2, "SIGKILL"),
     ],
 )
-def test_folders_of_pictures(start, pictures, coded, tmp_path, command, jobs, how, status):
+def test_folders_of_pictures(start, pictures, coded, tmp_path, command, jobs, how):
     source = pictures if command == "encode" else coded
     running = start(command, source, "-o", "out", "-j", jobs, "--threads", 1)
     suffix = "fci" if command == "encode" else "png"
     running.wait_for((tmp_path / "out" / f"0.{suffix}").exists)
-    assert running.ends_after(how) == status
+    assert running.ends_after(how) == STATUS[how]
     assert running.process.stderr.read() == b""
     done = files_in(tmp_path / "out")
     assert done[0] == f"0.{suffix}"
@@ -161,13 +177,16 @@ def test_folders_of_pictures(start, pictures, coded, tmp_path, command, jobs, ho
 
 
 @pytest.mark.parametrize(
-    ("target", "how", "status"),
+    ("target", "how"),
     [
-        *((target, *end) for target in ("out.mkv", "frames") for end in ENDS.items()),
-        *(("out.mp4", *end) for end in MORE_ENDS.items()),
+        ("out.mkv", "Ctrl-C"),
+        ("out.mkv", "SIGKILL"),
+        ("out.mp4", "SIGHUP"),
+        ("frames", "SIGTERM"),
+        ("frames", "SIGKILL"),
     ],
 )
-def test_decoding_of_a_video(start, video, tmp_path, target, how, status):
+def test_decoding_of_a_video(start, video, tmp_path, target, how):
     running = start("decode", "-", "-o", target, "--threads", 1, stdin=subprocess.PIPE)
     running.process.stdin.write(video[: len(video) // 2])  # the rest never comes
     running.process.stdin.flush()
@@ -175,13 +194,14 @@ def test_decoding_of_a_video(start, video, tmp_path, target, how, status):
 
     with pipe:
         running.wait_for(lambda: is_asleep(running.process.pid))
-        assert running.ends_after(how) == status
+        assert len(files_in(tmp_path)) == (4 if target == "frames" else 0)
+        assert running.ends_after(how) == STATUS[how]
     assert files_in(tmp_path) == []
     assert [path for path in tmp_path.iterdir() if path.name != "frames"] == []
 
 
-@pytest.mark.parametrize(("how", "status"), ENDS.items())
-def test_encoding_of_a_video_leaves_its_part_alone(start, tmp_path, how, status):
+@pytest.mark.parametrize("how", ["Ctrl-C", "SIGKILL"])
+def test_encoding_of_a_video_leaves_its_part_alone(start, tmp_path, how):
     frame = b"FRAME\n" + bytes(range(96)) * 64
     running = start(
         *("encode", "-", "-o", "out.fcv", "--gop", 1, "--threads", 1), stdin=subprocess.PIPE
@@ -191,7 +211,7 @@ def test_encoding_of_a_video_leaves_its_part_alone(start, tmp_path, how, status)
         pipe.flush()
         part = tmp_path / "out.fcv.part"
         running.wait_for(lambda: part.exists() and part.stat().st_size > 100)
-        assert running.ends_after(how) == status
+        assert running.ends_after(how) == STATUS[how]
     assert files_in(tmp_path) in (["out.fcv.part"], [])
 
 
@@ -199,7 +219,7 @@ def is_asleep(pid: int) -> bool:
     """Whether a process uses no time for a while: it waits for its input."""
     before = sum(psutil.Process(pid).cpu_times()[:2])
     time.sleep(0.3)
-    return before > 0.2 and sum(psutil.Process(pid).cpu_times()[:2]) == before
+    return before > 0.3 and sum(psutil.Process(pid).cpu_times()[:2]) == before
 
 
 def test_a_worker_that_is_killed_costs_its_picture_only(start, pictures, tmp_path):

@@ -7,9 +7,11 @@ from PIL import Image
 
 from flowcodec.errors import MediaError, UsageError
 from flowcodec.evaluation.anchors import anchor_named
+from flowcodec.evaluation.comparison import compare_pictures
 from flowcodec.evaluation.metrics import ms_ssim, psnr
 from flowcodec.evaluation.results import KEYS, write_json
 from flowcodec.evaluation.run import evaluate, evaluate_anchor
+from flowcodec.evaluation.tables import table_of_means, table_of_rates
 from flowcodec.media.picture import Picture
 from tests.evaluation.fakes import AnchorCodec, ExactCodec, FakeEncoded, save_photograph
 
@@ -163,3 +165,53 @@ def test_what_cannot_be_evaluated_is_refused(tmp_path):
 def flat(path, height, width):
     Image.new("RGB", (width, height), (128, 128, 128)).save(path)
     return path
+
+
+class LosslessFor:
+    """Codes flat pictures exactly from quality 3 on, and others with an error that falls."""
+
+    def encode(self, picture: Picture, quality: float) -> FakeEncoded:
+        exact = (picture.pixels == picture.pixels[:1, :1]).all() and quality >= 3
+        error = 0 if exact else 9 - int(quality)
+        pixels = np.minimum(picture.pixels, 255 - error) + np.uint8(error)
+        size = 100 + 50 * int(quality)
+        return FakeEncoded(
+            np.array(pixels.shape, np.uint16).tobytes() + pixels.tobytes() + bytes(size)
+        )
+
+    def decode(self, data: bytes) -> Picture:
+        height, width, _ = np.frombuffer(data[:6], np.uint16)
+        pixels = np.frombuffer(data[6 : 6 + height * width * 3], np.uint8)
+        return Picture(pixels.reshape(height, width, 3))
+
+
+def test_a_picture_that_comes_back_exact_leaves_the_others_their_psnr(tmp_path):
+    flat, photograph = tmp_path / "flat.png", save_photograph(tmp_path / "photo.png", 30, 40)
+    Image.new("RGB", (40, 30), (90, 80, 70)).save(flat)
+    codec = LosslessFor()
+    alone = run(codec, [photograph], [1, 2, 3, 4])
+    both = run(codec, [flat, photograph], [1, 2, 3, 4])
+    assert both["per_image"]["flat.png"]["psnr-rgb"][2:] == [None, None]
+    assert both["results"]["psnr-rgb"] == alone["results"]["psnr-rgb"]
+    rows = table_of_means(both)
+    assert [row[2] for row in rows.rows] == [row[2] for row in table_of_means(alone).rows]
+    assert "Pictures that came back exact, 1 of 2, are not in the mean PSNR." in rows.notes
+
+    exact = run(codec, [flat], [1, 3])
+    assert exact["results"]["psnr-rgb"][1] is None
+    assert [row[2] for row in table_of_means(exact).rows][1] == "exact"
+
+
+def test_rates_at_equal_psnr_are_those_of_the_same_pictures(tmp_path):
+    flat, photograph = tmp_path / "flat.png", save_photograph(tmp_path / "photo.png", 90, 80)
+    Image.new("RGB", (80, 90), (90, 80, 70)).save(flat)
+    qualities, sweep, jpeg = [1, 2, 3, 4, 5, 6, 7], range(1, 98, 8), anchor_named("jpeg")
+    rates = []
+    for paths in ([photograph], [flat, photograph]):
+        ours = run(LosslessFor(), paths, qualities)
+        rates.append(compare_pictures(ours, evaluate_anchor(jpeg, paths, sweep)))
+    alone, both = rates
+    assert alone["psnr"]["mean"] is not None, alone
+    assert both["psnr"]["mean"] == pytest.approx(alone["psnr"]["mean"], abs=0.02)
+    assert both["psnr"]["without"] == ["flat.png"]
+    assert table_of_rates({"jpeg": both}).notes[-1].endswith("came back exact (1).")

@@ -214,6 +214,9 @@ def command(
     inputs = tuple(standard(name, 0) for name in inputs)
     output = None if output is None else standard(output, 1)
     refuse_outputs(inputs, (FCI, FCV), "encode")
+    for name in inputs:
+        if Path(name).suffix.lower() in (FCI, FCV) and Path(name).is_file():
+            refuse_coded(name)
     if raw is not None or any(encode_video.is_video(name, output) for name in looked_into(inputs)):
         if len(inputs) > 1:
             raise UsageError("a video is encoded alone; give one input")

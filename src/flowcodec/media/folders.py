@@ -123,14 +123,15 @@ def contents_of(
     for entry in _entries(folder, deep, found):
         path = Path(entry.path)
         named = path.suffix.lower() in suffixes
-        if entry.is_symlink() and entry.is_dir():
-            if deep:
-                found.left_out.append((path, "links to folders are not followed"))
-        elif not entry.is_file():
-            if named and entry.is_symlink():
-                found.unread.append(MediaError(f"cannot read {path}: its link leads nowhere"))
-            elif named and not entry.is_dir():
-                found.left_out.append((path, "pipes and devices are not read"))
+        kind = _kind(entry)
+        if kind == "link to a folder" and deep:
+            found.left_out.append((path, "links to folders are not followed"))
+        elif named and kind == "broken link":
+            found.unread.append(MediaError(f"cannot read {path}: its link leads nowhere"))
+        elif named and kind == "device":
+            found.left_out.append((path, "pipes and devices are not read"))
+        elif kind != "file":
+            continue
         elif named:
             found.files.append(path)
         elif judge is not None:
@@ -146,6 +147,18 @@ def contents_of(
                     found.left_out.append((path, why))
     found.files.sort()
     return found
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """What an entry of a folder is, its links followed."""
+    try:
+        if entry.is_dir():
+            return "link to a folder" if entry.is_symlink() else "folder"
+        if entry.is_file():
+            return "file"
+    except OSError:  # links in a circle
+        return "broken link"
+    return "broken link" if entry.is_symlink() and not os.path.exists(entry) else "device"
 
 
 def _entries(folder: Path, deep: bool, found: Contents) -> Iterator[os.DirEntry[str]]:
