@@ -157,8 +157,9 @@ def test_rates_and_streams_can_be_told(encode, decode, tmp_path):
         for word in ("-f", "lavfi", "-i", SHORT.replace("48x32", size))
     ]
     ffmpeg(*pictures, "-map", 0, "-map", 1, *H264, two)
-    done = encode(two, "--stream", 1)
+    done = encode(two, "--stream", 1, "--json")
     assert b"two.mkv: note: its further video is left out" in done.stderr
+    assert json.loads(done.stdout)["notes"] == ["its further video is left out"]
     decode(tmp_path / "two.fcv", "-o", tmp_path / "two.y4m")
     assert (tmp_path / "two.y4m").read_bytes().startswith(b"YUV4MPEG2 W32 H48 ")
 

@@ -5,12 +5,16 @@ import re
 from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from flowcodec.errors import MediaError
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.media.video import open_video
+from flowcodec.media.video_decoding import Decoding
+from flowcodec.media.video_format import Found
+from flowcodec.media.video_hearing import Complaints
 from flowcodec.media.video_size import stated_size
 from tests.media.clips import H264, SOUND, clip
 
@@ -277,3 +281,13 @@ class OneWay(RawIOBase):
         piece, self.data = self.data[: len(buffer)], self.data[len(buffer) :]
         buffer[: len(piece)] = piece
         return len(piece)
+
+
+def test_a_packet_of_unknown_time_that_came_damaged_is_not_taken_for_the_first(whole, tmp_path):
+    data, _ = whole("clip.mp4")
+    (tmp_path / "clip.mp4").write_bytes(data)
+    found, heard = Found(), Complaints(corrupt=[(0, None)])
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        decoding = Decoding(container, container.streams.video[0], heard, found)
+        assert [number for number, _ in decoding.frames()] == list(range(30))
+    assert found.damage == []

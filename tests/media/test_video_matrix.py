@@ -61,6 +61,7 @@ ROWS = (
     Row("plain.avi", MPEG4),
     Row("b-frames.avi", B_FRAMES),
     Row("b-frames.asf", B_FRAMES),
+    Row("slices.avi", (*B_FRAMES, "-x264-params", "slices=4:bframes=5:b-adapt=0")),
     Row("pause.avi", ("-vf", LATE, "-fps_mode", "vfr", *B_FRAMES), PAUSED),
     Row("plain.nut"),
     Row("plain.h264"),

@@ -109,7 +109,8 @@ def encode(source: str, output: str | None, options: Options) -> None:
     for wrong in work.damage:
         print(f"flowcodec: warning: {printable(source)}: {wrong}", file=sys.stderr)
     if not options.quiet:
-        found = _as_object(source, target, done, work.pixels) | {"damage": work.damage}
+        found = _as_object(source, target, done, work.pixels)
+        found |= {"notes": work.notes, "damage": work.damage}
         found["seconds"] = round(time.perf_counter() - started, 3)
         text = json.dumps(found) if options.as_json else _as_line(found)
         print(text, file=sys.stderr if target == PIPE else sys.stdout, flush=True)
@@ -121,7 +122,8 @@ def encode(source: str, output: str | None, options: Options) -> None:
 class Work:
     """Coding one video to one output, as often as it takes.
 
-    pixels: of a frame, once known. damage: what of the source is missing or damaged, in words.
+    pixels: of a frame, once known. notes: what of the source does not come along, damage: what of
+    it is missing or damaged, in words.
     """
 
     codec: VideoCodec
@@ -129,6 +131,7 @@ class Work:
     output: Output
     options: Options
     pixels: int = 0
+    notes: list[str] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
 
     def once(self, quality: float | Pace) -> EncodedVideo:
@@ -151,7 +154,7 @@ class Work:
                 )
             if not silent:
                 tell_notes(video, told)
-            self.damage = video.damage
+            self.notes, self.damage = video.notes, video.damage
         return done
 
     def to_size(self) -> EncodedVideo:

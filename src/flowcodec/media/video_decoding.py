@@ -68,6 +68,7 @@ class Decoding:
     ):
         self.container, self.stream, self.found, self.cut = container, stream, found, cut
         self.last: Fed | None = None  # that was decoded
+        self.complaint = ""  # the first of the decoder
         self._packets = Packets(container, stream, heard, bool(cut))
         self._fed = 0
         self._shown = 0  # frames that came out, and those that should have
@@ -165,6 +166,8 @@ class Decoding:
             pass
         except av.FFmpegError as error:
             heard.errors.append((self._context.name, str(error.strerror)))
+        if heard.errors:
+            self.complaint = self.complaint or heard.errors[0][1]
         if fed is not None and heard.errors:
             self._sound = False
             self._spoil(fed)

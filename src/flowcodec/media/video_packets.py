@@ -36,7 +36,9 @@ class Packets:
     ):
         self.container, self.stream, self.cut = container, stream, cut
         self.read = 0
+        # Of one without a time, nobody knows where it is: its own flag tells.
         self._heard = heard
+        heard.corrupt = [(number, time) for number, time in heard.corrupt if time is not None]
         for other in container.streams:
             if other.index != stream.index:
                 other.discard = Discard.all

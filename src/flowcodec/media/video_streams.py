@@ -92,8 +92,8 @@ def read_container(
     numbered = _decoded(decoding, name)
     first = next(numbered, None)
     if first is None:
-        what = f"no frame that is whole: {'; '.join(found.damage)}" if found.damage else "no frame"
-        raise MediaError(f"{name} holds {what}")
+        why = "; ".join(filter(None, (*found.damage, decoding.complaint)))
+        raise MediaError(f"{name} holds no frame{f' that is whole: {why}' if why else ''}")
     # Of the first frame alone: one that was asked for what lies beside it is never freed.
     turned = display_matrix(first[1])
     format = _format(stream, first[1], turned, crop, fps, name)
@@ -101,14 +101,15 @@ def read_container(
     frames = itertools.chain([first], numbered)
     ending = Ending(container, stream)
     longest = LONGEST_PAUSE / format.time_base if container.format.flags & WITH_SEAMS else None
-    guess = Guess(container.format.name in DECODED_ONLY)
+    guess = Guess()
     clock = Clock(format.ticks, longest)
 
     def clocked() -> Iterator[Numbered]:
         for place, frame in frames:
             ending.see(frame)
-            # Times of a raw stream are ffmpeg's own, and wrong where frames change places.
-            time = None if untimed else guess.time(frame.pts, frame.dts)
+            # What a file does not say ffmpeg makes up, and wrong where frames change places.
+            shown = None if container.format.name in DECODED_ONLY else frame.pts
+            time = None if untimed else guess.time(shown, frame.dts)
             yield place, clock.tick(time, frame.duration if fps is None else 0), frame
         last = ending.ticks(decoding.last, whole=not found.damage)
         if fps is None and last and abs(last - format.ticks) > 1:

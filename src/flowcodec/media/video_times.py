@@ -10,11 +10,11 @@ class Guess:
     """The time of a frame where its file has two, and one of them is wrong: as ffmpeg guesses.
 
     Times that do not rise are counted, and of the two kinds the one is taken that has fewer of
-    them. decoded_only: what the file says of showing is made up.
+    them.
     """
 
-    def __init__(self, decoded_only: bool = False) -> None:
-        self._wrong_shown, self._wrong_decoded = int(decoded_only), 0
+    def __init__(self) -> None:
+        self._wrong_shown = self._wrong_decoded = 0
         self._shown: int | None = None
         self._decoded: int | None = None
 
