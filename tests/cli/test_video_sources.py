@@ -114,6 +114,9 @@ def test_the_last_frame_of_a_gif_lasts_on_the_other_side(run, encode, decode, tm
         decode(tmp_path / "a.fcv", "-o", tmp_path / name)
         with av.open(str(tmp_path / name)) as container:
             assert container.duration == pytest.approx(2_160_000, abs=2000)
+    decode(tmp_path / "a.fcv", "-o", tmp_path / "part.mp4", "--frames", 3)
+    with av.open(str(tmp_path / "part.mp4")) as container:
+        assert container.duration == pytest.approx(120_000, abs=2000)
     done = decode(tmp_path / "a.fcv", "-o", tmp_path / "back.y4m")
     assert b"back.y4m: note: y4m cannot say how long its last frame is shown" in done.stderr
 

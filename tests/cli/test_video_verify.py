@@ -2,6 +2,7 @@
 
 import json
 from fractions import Fraction
+from io import TextIOWrapper
 
 import pytest
 
@@ -92,6 +93,30 @@ def test_after_damage_the_good_groups_verify_and_are_kept(verify, files, tmp_pat
     status, told, err, kept = verify(damaged(files, tmp_path, *bad), files / "clip.y4m")
     assert (status, kept, told["verified_groups"], told["groups"]) == (2, True, good, 3)
     assert "measured" not in err and "is damaged" in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("missing", "groups"), [("middle", 2), ("index", 3), ("end", 2)])
+def test_what_is_left_of_a_file_verifies(verify, files, tmp_path, missing, groups):
+    data = (files / "clip.fcv").read_bytes()
+    with (files / "clip.fcv").open("rb") as stream:
+        starts = [group.offset for group in read_groups(stream)[1]]
+    left = {
+        "middle": data[: starts[1]] + data[starts[2] :],
+        "index": data[:-10],
+        "end": data[: starts[2]],
+    }
+    part = tmp_path / "left.fcv.part"
+    part.write_bytes(left[missing])
+    status, told, err, kept = verify(part, files / "clip.y4m")
+    assert (status, kept, told["verified_groups"], told["groups"]) == (2, True, groups, groups)
+    assert "measured" not in err
+
+
+def test_a_file_from_a_pipe_verifies(verify, files, monkeypatch):
+    with (files / "clip.fcv").open("rb") as stream:
+        monkeypatch.setattr("sys.stdin", TextIOWrapper(stream))
+        status, told, err, _ = verify("-", files / "clip.y4m", "--start", "0.2")
+    assert (status, err, told["frames"], told["verified_groups"]) == (0, "", 5, 2)
 
 
 def test_it_is_told_where_nothing_could_be_verified(verify, files, tmp_path):

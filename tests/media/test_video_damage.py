@@ -2,6 +2,7 @@
 
 import os
 import re
+from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
 
 import numpy as np
@@ -248,3 +249,31 @@ def test_a_file_does_not_begin_anywhere(whole, tmp_path):
     assert damage == ["frames 0 to 11 are damaged and left out"]
     assert len(frames) == 18
     assert_whole(frames, original)
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.avi"])
+def test_a_cut_file_on_standard_input_is_noticed(whole, name):
+    data, (original, _) = whole(name)
+    cut = data[: int(0.6 * len(data))]
+    for pipe in (BytesIO(cut), BufferedReader(OneWay(cut))):
+        with open_video(pipe) as video:
+            frames = [(0, frame) for frame in video.frames]
+        assert video.damage
+        assert video.ending is None
+        assert 10 <= len(frames) < 30
+        assert_whole(frames, original)
+
+
+class OneWay(RawIOBase):
+    """A pipe."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        piece, self.data = self.data[: len(buffer)], self.data[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece)

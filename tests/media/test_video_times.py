@@ -10,7 +10,7 @@ import pytest
 
 from flowcodec.media.video import open_video
 from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_times import Clock
+from flowcodec.media.video_times import Clock, Guess
 from flowcodec.media.video_writing import create_video
 from tests.media.clips import COUNT, H264, clip
 from tests.media.test_video_formats import smooth
@@ -63,6 +63,22 @@ def test_steps_that_are_no_whole_ticks_do_not_drift():
     assert ticks([None] * 4, step=Fraction(1001, 30)) == [0, 33, 67, 100]
     known = [0, 33, None, 100, 133, None, 200]
     assert ticks(known, step=Fraction(1001, 30)) == [0, 33, 66, 100, 133, 166, 200]
+
+
+@pytest.mark.parametrize(
+    ("shown", "decoded", "expected"),
+    [
+        ([0, 40, 80], [0, 40, 80], [0, 40, 80]),
+        ([0, 40, 80], [40, 80, None], [0, 40, 80]),
+        ([None] * 3, [40, 80, 120], [40, 80, 120]),
+        ([None] * 3, [None] * 3, [None] * 3),
+        ([1, 3, 4, 2, 5, 7], [2, 3, 4, 5, 6, 7], [1, 3, 4, 5, 6, 7]),  # out of order: not believed
+        ([0, 40, 80, 120], [7, 7, 7, 7], [0, 40, 80, 120]),
+    ],
+)
+def test_of_two_times_the_one_that_rises_is_believed(shown, decoded, expected):
+    guess = Guess()
+    assert [guess.time(a, b) for a, b in zip(shown, decoded, strict=True)] == expected
 
 
 def test_a_frame_says_itself_how_long_it_is_shown():

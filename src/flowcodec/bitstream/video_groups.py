@@ -185,8 +185,8 @@ def pack_group(
         payloads.append((frame.type, pack_frame(frame, before, header)))
         before = frame.time
     if ending is not None:
-        if not 0 <= ending < 2**LONG_BITS:
-            raise UsageError(f"the last frame is shown for at least 0 ticks, not {ending}")
+        if not 0 <= ending <= TICKS[-1]:
+            raise UsageError(f"the last frame is shown for 0 to {TICKS[-1]} ticks, not {ending}")
         payloads.append((ENDING, pack_varint(ending)))
     fields = GroupHeader(
         number=number,
@@ -260,7 +260,8 @@ def read_frames(window: Window, head: Head, header: VideoHeader, report: Report)
                 colour = Colour(*unit.payload[: len(Colour._fields)])
             elif unit.type == ENDING:
                 with suppress(FormatError):
-                    ending = Reader(unit.payload, 0, unit.name).varint("its ticks", LONG_BITS)
+                    said = Reader(unit.payload, 0, unit.name).varint("its ticks", LONG_BITS)
+                    ending = said if said in TICKS else None
             crc, whole = unit.crc, reader.offset
         if cut:
             raise reader.error(f"the file is cut short: {group.size - len(data)} bytes are missing")

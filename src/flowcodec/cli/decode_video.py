@@ -104,8 +104,7 @@ def decode(source: str, output: str | None, options: Options) -> None:
             for place, (tick, frame) in enumerate(shown, 1):
                 late = part.first is None or tick >= part.first
                 if late and done.frames != options.frames:
-                    is_last = place == group.header.count
-                    writer.write(frame, tick, group.ending if is_last else None)
+                    writer.write(frame, tick, duration_in(group, place))
                     done.frames += 1
                     advance()
                 elif late and verification is None:
@@ -162,6 +161,14 @@ def part_of(stream: BinaryIO, start: float, damage: list[Damage]) -> Part:
     if start and not stream.seekable():
         groups = groups_after(groups, first)
     return Part(header, groups, first if start else None, begin.colour if begin else None)
+
+
+def duration_in(group: Group, place: int) -> int | None:
+    """For how many ticks the frame at a place, from 1, is shown; None where the group does not
+    say it."""
+    if place < len(group.frames):
+        return group.frames[place].time - group.frames[place - 1].time
+    return group.ending if group.whole else None
 
 
 def beside(source: str) -> str:

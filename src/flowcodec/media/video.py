@@ -93,9 +93,7 @@ def open_video(
             return
         # Named so, "take 1: sea.mp4" is a file and not a protocol.
         file = opened if size is None else f"file:{source}"
-        stated = None if size is None else stated_size(opened, size)
-        sizes = None if size is None or stated is None else (size, stated)
-        with _of_ffmpeg(file, name, stream, fps, sizes) as video:
+        with _of_ffmpeg(file, name, stream, fps, _sizes(opened)) as video:
             yield video
 
 
@@ -131,8 +129,18 @@ def _of_stream(opened: BinaryIO, number: int | None, fps: Fraction | None) -> It
         _refuse(PIPE_NAME, number, fps)
         yield read_y4m(stream, PIPE_NAME, None)
         return
-    with _of_ffmpeg(stream, PIPE_NAME, number, fps) as video:
+    with _of_ffmpeg(stream, PIPE_NAME, number, fps, _sizes(stream)) as video:
         yield video
+
+
+def _sizes(stream: BinaryIO) -> tuple[int, int] | None:
+    """Bytes of a file, and those that it says it has; the stream stays where it stands."""
+    if not stream.seekable() or stream.tell():
+        return None
+    size = stream.seek(0, os.SEEK_END)
+    stated = stated_size(stream, size)
+    stream.seek(0)
+    return None if stated is None else (size, stated)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from flowcodec.media.video_packets import Packets, Read
 from flowcodec.media.video_times import LONGEST_PAUSE
 
 WITH_SEAMS, WITHOUT_TIMES = 0x200, 0x80  # flags of containers: transport streams, raw streams
+DECODED_ONLY = ("avi", "asf")  # containers that know when frames are decoded, not when shown
 LASTING = "h264"  # a decoder that adds what is left of a broken block to a block of a later frame
 RAW_H264 = "h264"  # the one source that loses frames with nobody to miss them but the decoder
 MOST_DELAYED = 64  # packets after which the frame of one has come, or never comes
@@ -108,6 +109,8 @@ class Decoding:
         packet = read.packet
         if packet is None:
             return None
+        # Some containers do not know when a frame is shown, and ffmpeg makes it up.
+        time = None if self.container.format.name in DECODED_ONLY else packet.pts
         key = packet.is_keyframe or self.stream.codec_context.codec.intra_only
         if read.before:
             self._gaps.append((self._shown, read.before))
@@ -116,17 +119,12 @@ class Decoding:
         self._suspect = None
         opening = not self._begun and not key
         if key:
-            self._leading = packet.pts
+            self._leading = time
             self._after_damage, self._opens = self._tainted or bool(read.before), not self._begun
             self._tainted, self._begun = False, True
         elif read.before:
             self._tainted = True
-        leads = (
-            not key
-            and self._leading is not None
-            and packet.pts is not None
-            and packet.pts < self._leading
-        )
+        leads = not key and self._leading is not None and time is not None and time < self._leading
         whole = not (self._tainted or (leads and self._after_damage))
         if read.behind or self._packets.came_damaged(packet):
             self._tainted = True
@@ -134,7 +132,7 @@ class Decoding:
             # A seam between transport streams looks like a loss: their decoder knows better.
             whole = whole and bool(self.container.format.flags & WITH_SEAMS) and not read.behind
         opening = opening or (leads and self._opens)
-        fed = Fed(self._fed, packet.pts, packet.duration or 0, key, leads, opening, whole)
+        fed = Fed(self._fed, time, packet.duration or 0, key, leads, opening, whole)
         packet.opaque = fed
         self._fed += 1
         if not packet.is_discard:

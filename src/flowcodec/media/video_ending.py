@@ -31,7 +31,7 @@ class Ending:
 
     def ticks(self, last: Fed | None, whole: bool) -> int:
         """Ticks of the stream, 0 where nothing says it. `last`: the packet that was decoded last;
-        whole: the file has not been cut."""
+        whole: nothing of the video is missing."""
         if not self.times or last is None or last.time is None or not whole:
             return self.duration
         if self.container.format.name.startswith("matroska"):

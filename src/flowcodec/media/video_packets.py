@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from flowcodec.media.video_hearing import Complaints, hearing
 
+ENDS = "File ended prematurely"  # what ffmpeg says of Matroska
 TRIES = 16  # at reading on after an error
 
 
@@ -48,7 +49,8 @@ class Packets:
         while packet is not None:
             following, behind = self._next()
             # Where a file was cut, it is known how much is there of the last one.
-            yield Read(packet, before, "" if following is None and self.cut else behind)
+            ends = following is None and (self.cut or behind == ENDS)
+            yield Read(packet, before, "" if ends else behind)
             packet, before = following, behind
         yield Read(None, before, "")
 

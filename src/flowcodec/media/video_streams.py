@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 
 from flowcodec.errors import MediaError, UsageError
 from flowcodec.media.video_choice import chosen
-from flowcodec.media.video_decoding import WITH_SEAMS, WITHOUT_TIMES, Decoding
+from flowcodec.media.video_decoding import DECODED_ONLY, WITH_SEAMS, WITHOUT_TIMES, Decoding
 from flowcodec.media.video_ending import Ending
 from flowcodec.media.video_fields import Numbered, progressive
 from flowcodec.media.video_format import (
@@ -43,7 +43,7 @@ from flowcodec.media.video_side_data import (
     is_turned,
     upright,
 )
-from flowcodec.media.video_times import LONGEST_PAUSE, Clock
+from flowcodec.media.video_times import LONGEST_PAUSE, Clock, Guess
 
 FOREIGN_MATRICES = {
     8: "YCgCo",
@@ -101,15 +101,16 @@ def read_container(
     frames = itertools.chain([first], numbered)
     ending = Ending(container, stream)
     longest = LONGEST_PAUSE / format.time_base if container.format.flags & WITH_SEAMS else None
+    guess = Guess(container.format.name in DECODED_ONLY)
     clock = Clock(format.ticks, longest)
 
     def clocked() -> Iterator[Numbered]:
         for place, frame in frames:
             ending.see(frame)
             # Times of a raw stream are ffmpeg's own, and wrong where frames change places.
-            time = None if untimed else frame.pts
+            time = None if untimed else guess.time(frame.pts, frame.dts)
             yield place, clock.tick(time, frame.duration if fps is None else 0), frame
-        last = ending.ticks(decoding.last, whole=not cut)
+        last = ending.ticks(decoding.last, whole=not found.damage)
         if fps is None and last and abs(last - format.ticks) > 1:
             found.ending = last
 
@@ -198,9 +199,9 @@ def _shown(
     for number, tick, frame in frames:
         changes.see(number, frame)
         width, height = width or frame.width, height or frame.height
-        if (frame.width, frame.height) != (width, height):
-            frame = converter.reformat(frame, width=width, height=height, interpolation=PRECISE)
         with ffmpeg_as_media_error(f"cannot read frame {number} of {name}"):
+            if (frame.width, frame.height) != (width, height):
+                frame = converter.reformat(frame, width=width, height=height, interpolation=PRECISE)
             if TRANSPARENT not in found.notes and is_transparent(frame):
                 found.note(TRANSPARENT)
             pixels = to_rgb(frame, format.matrix, converter)

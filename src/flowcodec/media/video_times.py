@@ -6,6 +6,34 @@ LONGEST_PAUSE = 10  # seconds; a longer one in a transport stream is a seam, as 
 NEXT = Fraction(3, 2)  # frames after another one within which a time follows it
 
 
+class Guess:
+    """The time of a frame where its file has two, and one of them is wrong: as ffmpeg guesses.
+
+    Times that do not rise are counted, and of the two kinds the one is taken that has fewer of
+    them. decoded_only: what the file says of showing is made up.
+    """
+
+    def __init__(self, decoded_only: bool = False) -> None:
+        self._wrong_shown, self._wrong_decoded = int(decoded_only), 0
+        self._shown: int | None = None
+        self._decoded: int | None = None
+
+    def time(self, shown: int | None, decoded: int | None) -> int | None:
+        """Of the next frame: when it is to be shown, and when it was decoded, by its file."""
+        if decoded is not None:
+            self._wrong_decoded += self._decoded is not None and decoded <= self._decoded
+            self._decoded = decoded
+        elif shown is not None:
+            self._decoded = shown
+        if shown is not None:
+            self._wrong_shown += self._shown is not None and shown <= self._shown
+            self._shown = shown
+        elif decoded is not None:
+            self._shown = decoded
+        trusted = self._wrong_shown <= self._wrong_decoded or decoded is None
+        return shown if trusted and shown is not None else decoded
+
+
 class Clock:
     """Gives each frame its tick.
 

@@ -11,6 +11,7 @@ from av.video.reformatter import VideoReformatter
 from flowcodec.errors import UsageError
 from flowcodec.media.folders import picture_files, video_files
 from flowcodec.media.video import open_video
+from flowcodec.media.video_choice import chosen
 from flowcodec.media.video_format import Frame, VideoFormat, from_rgb
 
 
@@ -69,11 +70,13 @@ def read_sequence(path: Path, count: int, least: int | None = None) -> Sequence4
 
 
 def _own_planes(path: Path, count: int) -> list[VideoFrame] | None:
-    """The frames as they are stored, if that is 8-bit 4:2:0 and upright."""
+    """The frames as they are stored, if that is 8-bit 4:2:0, upright and not interlaced."""
     with av.open(f"file:{path}") as container:
+        decoded = container.decode(chosen(container, str(path), None))
         planes: Sequence[VideoFrame] = [
-            frame for frame, _ in zip(container.decode(video=0), range(count), strict=False)
+            frame for frame, _ in zip(decoded, range(count), strict=False)
         ]
     for frame in planes:
         frame.pict_type = PictureType.NONE  # else an encoder codes the kinds that the source had
-    return list(planes) if planes[0].format.name in ("yuv420p", "yuvj420p") else None
+    plain = planes[0].format.name in ("yuv420p", "yuvj420p")
+    return list(planes) if plain and not any(frame.interlaced_frame for frame in planes) else None
