@@ -199,6 +199,9 @@ def command(
     mirrored in OUT, or - for standard input. Outputs that exist are replaced. A target is met by
     coding the picture several times.
 
+    Of a folder every picture is coded that could be named, hidden ones aside; what is left out is
+    told in the end. Pictures of one name keep their suffix: a.png.fci, a.jpg.fci.
+
     A video is a file that ffmpeg knows, told by its first bytes, or, where OUT ends in .fcv, a
     folder of frames; one at a time. For a target a sample is coded first, and the whole again where
     it came out too large, or more than 5 % below.

@@ -46,7 +46,7 @@ def standard_input() -> BinaryIO:
 def standard_output() -> BinaryIO:
     """Standard output as bytes; UsageError where it is closed."""
     if isinstance(sys.stdout, Closed):
-        raise UsageError("standard output is closed; give -o FILE")
+        raise UsageError("standard output is closed, nothing can be written to it")
     return sys.stdout.buffer
 
 

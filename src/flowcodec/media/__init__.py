@@ -1,6 +1,7 @@
 """Pictures, videos and flow <-> arrays. No torch, no network; of ours, imports the errors alone.
 
-files     which files are pictures or videos, and writing that never leaves half a file
+files     writing that never leaves half a file
+folders   which files of a folder are pictures or videos, and what of it is left out
 formats   the file formats, by name and suffix, and how each is written
 opening   from a file's first bytes to the right reader, with a size limit
 samples   from any Pillow mode and depth to 8-bit RGB or gray, and alpha
