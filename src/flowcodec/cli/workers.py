@@ -51,11 +51,10 @@ class Workers(Generic[Job, Report]):
                     outcomes[done] = self._receive(connection, done)
                     if done == PREPARING:
                         outcomes.pop(done)()
-                    if waiting and connection not in self._running:
-                        busy[self._start()] = PREPARING
-                    elif waiting:
+                    if waiting and self._give(connection, jobs[waiting[0]]):
                         busy[connection] = waiting.popleft()
-                        connection.send(jobs[busy[connection]])
+                    elif waiting:
+                        busy[self._start()] = PREPARING
             yield outcomes.pop(number)
 
     def end(self) -> None:
@@ -77,6 +76,17 @@ class Workers(Generic[Job, Report]):
             self._running[ours] = process
         theirs.close()
         return ours
+
+    def _give(self, connection: Connection, job: Job) -> bool:
+        """Send a job to a worker; False where it is gone."""
+        if connection not in self._running:
+            return False
+        try:
+            connection.send(job)
+        except OSError:
+            self._running.pop(connection).join()
+            return False
+        return True
 
     def _receive(self, connection: Connection, job: int) -> Outcome[Report]:
         """What a worker says of what it was at."""
