@@ -52,7 +52,7 @@ def test_from_pictures_to_a_coded_file(recipe, pictures, tmp_path, capsys):
     captured = capsys.readouterr()
     weights = out / "weights.safetensors"
     assert f"flowcodec encode photo.png --weights {weights}" in captured.out
-    assert "step 2 of 2: q 1 " in captured.err
+    assert "step 2 of 2: q 2 " in captured.err
     assert json.loads((out / "log.jsonl").read_text().splitlines()[-1])["step"] == 2
 
     photo, coded = str(pictures / "00.png"), str(tmp_path / "x.fci")

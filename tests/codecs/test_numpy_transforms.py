@@ -40,6 +40,15 @@ def masked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.parametrize("trunk", ["dense", "gated"])
+def test_numpy_is_taken_where_it_knows_the_trunk(trunk: str, tmp_path: Path) -> None:
+    model = fine(small("patch", "none", 1, False, trunk=trunk))
+    export(model, "mse", tmp_path / "weights.safetensors")
+    weights = load_weights(tmp_path / "weights.safetensors")
+    taken = NumpyTransforms if trunk == "dense" else TorchTransforms
+    assert isinstance(open_transforms(weights, "cpu", 1), taken)
+
+
 @pytest.mark.parametrize("masking", [False, True])
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (48, 80), (96, 32)])
 @pytest.mark.parametrize("quality", [1000, 4300, 8000])

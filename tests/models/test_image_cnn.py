@@ -4,9 +4,11 @@ import itertools
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from flowcodec.models.image_cnn.transforms import PatchAnalysis, StridedSynthesis
 from flowcodec.nn.attention import ATTENTIONS, FixedAdjacentAttention, attention
+from flowcodec.nn.blocks import GatedBlock
 from flowcodec.nn.gdn import GDN
 from tests.models.networks import fine, shake, small
 
@@ -41,6 +43,39 @@ def test_every_combination_trains(
         if parameter.numel() and (parameter.grad is None or not parameter.grad.any())
     ]
     assert silent == []
+
+
+@torch.no_grad()
+def test_a_gated_block_is_what_its_formula_says() -> None:
+    torch.manual_seed(0)
+    block, x = GatedBlock(4), torch.randn(2, 4, 5, 6)
+    assert (block(x) - x).square().mean() < 0.02 * x.square().mean()  # near identity at first
+    shake(block)
+    tensors = block.state_dict()
+
+    def linear(name: str, x: torch.Tensor) -> torch.Tensor:
+        weight, bias = tensors[f"{name}.weight"][:, :, 0, 0], tensors[f"{name}.bias"]
+        return torch.einsum("oi,bihw->bohw", weight, x) + bias[:, None, None]
+
+    inner = F.pad(F.leaky_relu(linear("space.first", x), 0.1), (1, 1, 1, 1))
+    windows = inner.unfold(2, 3, 1).unfold(3, 3, 1)  # (B, C, h, w, 3, 3)
+    kernels, bias = tensors["space.across.weight"][:, 0], tensors["space.across.bias"]
+    across = torch.einsum("bchwyx,cyx->bchw", windows, kernels) + bias[:, None, None]
+    x1 = x + linear("space.second", across)
+    halves = linear("gate.halves", x1)
+    gated = F.leaky_relu(halves[:, :4], 0.1) * halves[:, 4:]
+    torch.testing.assert_close(block(x), x1 + linear("gate.second", gated))
+
+
+def test_a_gated_trunk_trains_and_is_refused_without_patches(x: torch.Tensor) -> None:
+    model = fine(small("patch", "none", 1, False, trunk="gated", blocks=(1, 2)))
+    shake(model)
+    out = model(x, QUALITY, noise=True)
+    (out.bits.sum() / 64**2 + (out.x_hat - x).square().sum()).backward()
+    assert [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
+    assert model.g_s.correction.out.weight.shape[2:] == (1, 1)
+    with pytest.raises(ValueError, match='trunk "gated" is for the patch transform'):
+        small("strided", "none", 1, False, trunk="gated")
 
 
 @torch.no_grad()

@@ -14,18 +14,25 @@ from tests.training.pictures import draw
 
 
 @pytest.mark.parametrize(
-    ("transform", "block", "components", "refinement"),
+    ("transform", "block", "components", "refinement", "fields"),
     [
-        ("strided", "aab", 3, True),  # the thesis: AAB, GMB, DIRB
-        ("strided", "cheng", 1, False),
-        ("patch", "nlam", 3, True),
-        ("patch", "none", 1, False),
+        ("strided", "aab", 3, True, {}),  # the thesis: AAB, GMB, DIRB
+        ("strided", "cheng", 1, False, {}),
+        ("patch", "nlam", 3, True, {}),
+        ("patch", "none", 1, False, {}),
+        ("patch", "none", 1, False, {"trunk": "gated", "blocks": (1, 2)}),
+        ("patch", "aab", 1, True, {"trunk": "gated", "masking": True}),
     ],
 )
 def test_a_picture_comes_back_as_its_encoder_saw_it(
-    tmp_path: Path, transform: str, block: str, components: int, refinement: bool
+    tmp_path: Path,
+    transform: str,
+    block: str,
+    components: int,
+    refinement: bool,
+    fields: dict[str, object],
 ) -> None:
-    model = fine(small(transform, block, components, refinement))
+    model = fine(small(transform, block, components, refinement, **fields))
     shake(model)
     file = tmp_path / "weights.safetensors"
     export(model, "mse", file)

@@ -119,11 +119,36 @@ def test_both_choose_the_same_integers_at_a_price():
     assert (ours.numpy() != other).mean() < 0.002
 
 
-def test_latents_that_become_what_is_expected_pass_no_gradient():
-    y = torch.tensor([0.2, 0.6, 1.1, -0.9]).reshape(1, 4, 1, 1).requires_grad_()
+@pytest.mark.parametrize("mean", [0.0, 1.3])
+@pytest.mark.parametrize("log_scale", [0.0, 2.0])
+def test_the_gradient_at_a_price_is_what_a_change_of_scale_does(mean, log_scale):
+    """Bits and squared error of many latents together, against their finite differences."""
+    generator = torch.Generator().manual_seed(1)
+    spread = 2.0**log_scale
+    values = mean + spread * torch.randn(1, 1, 500, 500, generator=generator)
+    place = torch.full((1, 1, 1, 1, 1), mean)
+    expected = Mixture((place, torch.full_like(place, log_scale), None), torch.zeros(1, 1, 1, 1))
+    price = torch.full((1, 1, 1), 0.12)
+
+    def costs(scale):
+        """Of latents that are scaled for rounding alone: bits, and errors in terms of bits."""
+        integers, bits = quantise(values * scale, expected, price)
+        return torch.stack([bits.mean(), (integers - values).square().mean() / 0.12])
+
+    with torch.no_grad():
+        differences = (costs(1.02) - costs(0.98)) / 0.04
+    scale = torch.ones((), requires_grad=True)
+    found = [torch.autograd.grad(cost, scale, retain_graph=True)[0] for cost in costs(scale)]
+    at_stake = differences.abs().max()
+    torch.testing.assert_close(torch.stack(found), differences, rtol=0.1, atol=0.1 * at_stake)
+
+
+def test_latents_far_from_a_threshold_pass_no_gradient():
+    y = torch.tensor([0.1, 0.55, 1.2, -1.0]).reshape(1, 4, 1, 1).requires_grad_()
     zeros = torch.zeros(1, 1, 4, 1, 1)
-    expected = Mixture((zeros, zeros - 2, None), torch.zeros(1, 4, 1, 1))
-    chosen = quantise(y, expected, torch.full((4, 1, 1), 0.12))
-    assert chosen.flatten().tolist() == [0, 0, 1, -1]
-    chosen.sum().backward()
-    assert y.grad.flatten().tolist() == [0, 0, 1, 1]
+    expected = Mixture((zeros, zeros, None), torch.zeros(1, 4, 1, 1))
+    integers, bits = quantise(y, expected, torch.full((4, 1, 1), 0.12))
+    assert integers.flatten().tolist() == [0, 1, 1, -1]
+    (integers.sum() + bits.sum()).backward()
+    passed = y.grad.flatten().abs()
+    assert passed[1] > 1 > 0.5 > max(passed[0], passed[2], passed[3])

@@ -30,13 +30,43 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 @torch.no_grad()
 def test_a_larger_network_computes_the_same(first: Path, fields: dict[str, object]) -> None:
-    model, larger = network(), network(**fields)
+    check(first, network(), network(**fields))
+
+
+def check(first: Path, model: ImageCnn, larger: ImageCnn) -> None:
     continue_from(model, str(first))
     continue_from(larger, str(first))
     x, quality = torch.rand(2, 3, 64, 64), torch.tensor([2.5, 7.0])
     before, after = model(x, quality), larger(x, quality)
     assert torch.allclose(before.x_hat, after.x_hat, atol=1e-5)
     assert torch.allclose(before.bits, after.bits, rtol=1e-4)
+
+
+@pytest.mark.parametrize("fields", [{"width": 7}, {"blocks": (2, 3)}])
+@torch.no_grad()
+def test_a_larger_gated_network_computes_the_same(
+    tmp_path: Path, fields: dict[str, object]
+) -> None:
+    model = network(trunk="gated")
+    shake(model)
+    first = tmp_path / "first.safetensors"
+    export(model, "mse", first)
+    check(first, network(trunk="gated"), network(trunk="gated", **fields))
+
+
+@torch.no_grad()
+def test_another_trunk_begins_silent(first: Path) -> None:
+    """What is not of the trunk comes from the weights; the corrections have yet to learn."""
+    model, gated = network(), network(trunk="gated", blocks=(1, 2))
+    continue_from(model, str(first))
+    continue_from(gated, str(first))
+    before = model.state_dict()
+    trunks = [n for n in gated.state_dict() if ".correction.blocks." in n or ".out." in n]
+    for name, value in gated.state_dict().items():
+        assert name in trunks or torch.equal(value, before[name]), name
+    x, quality = torch.rand(2, 3, 64, 64), torch.tensor([2.5, 7.0])
+    for correction in (gated.g_a.correction, gated.g_s.correction):
+        assert torch.equal(correction(x, quality)[0], x)
 
 
 @torch.no_grad()

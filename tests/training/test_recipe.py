@@ -46,6 +46,9 @@ def load(tmp_path: Path, text: str) -> ImageRecipe:
         ("steps = 10", 'steps = "ten"', "steps"),
         ("steps = 10", "step = 10", "step"),
         ("crop = 64", "crop = 100", "crop"),
+        ("crop = 64", "crop = 64\nreuse = 0", "reuse"),
+        ("crop = 64", "crop = 64\nreuse = 2", "reuse"),  # of part "all", which changes its latents
+        ("crop = 64", 'crop = 64\npart = "analysis"', "init"),
         ("batch = 2", "", "batch"),
         ("lr = 1e-3", "lr = 0", "lr"),
         ('preset = "tiny"', "", "preset"),
@@ -70,6 +73,11 @@ def test_a_wrong_key_is_named(tmp_path: Path, old: str, new: str, named: str) ->
         ('preset = "tiny"\nswitches.width = "wide"', r"switches.*width"),
         ('preset = "tiny"\nswitches.groups = [8, 8]', r"switches.*groups.*24 channels"),
         ('preset = "tiny"\nswitches.transform = "strided"', 'start = "klt".*strided'),
+        ('preset = "tiny"\nswitches.trunk = "wooden"', r"switches.*'wooden'.*trunk"),
+        (
+            'preset = "tiny"\nswitches.transform = "strided"\nswitches.trunk = "gated"',
+            r"switches.*trunk.*patch transform",
+        ),
     ],
 )
 def test_a_network_that_cannot_be_built_is_refused(

@@ -1,7 +1,7 @@
 """The patch transform in NumPy: the pixel path of a decoder that never imports torch.
 
-Twin of `flowcodec.models.image_cnn.transforms` for networks without attention and refinement,
-which `compact` is. Maps are (h, w, C) float32.
+Twin of `flowcodec.models.image_cnn.transforms` for networks of dense blocks without attention and
+refinement, which `compact` is. Maps are (h, w, C) float32.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RESIDUAL_SLOPE = HYPER_SLOPE = 0.1
 
 def fits(config: ImageCnnConfig) -> bool:
     """Whether networks of this kind run here."""
-    plain = config.attention == "none" and not config.refinement
+    plain = config.attention == "none" and not config.refinement and config.trunk == "dense"
     return config.transform == "patch" and plain
 
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowcodec.nn.attention import attention
-from flowcodec.nn.blocks import ResidualBlock, zero_start
+from flowcodec.nn.blocks import BLOCKS, Trunk, zero_start
 from flowcodec.nn.gains import Modulation, PerQuality
 from flowcodec.nn.patches import BLOCK, COEFFICIENTS, PATCH, WINDOWS, dct_basis
 from flowcodec.nn.precision import without_autocast
@@ -27,7 +27,14 @@ class Correction(nn.Module):
     basis: Tensor
     spread: Tensor
 
-    def __init__(self, width: int, blocks: int, attention_block: str = "none", beside: int = 0):
+    def __init__(
+        self,
+        width: int,
+        blocks: int,
+        attention_block: str = "none",
+        beside: int = 0,
+        trunk: Trunk = "dense",
+    ):
         """beside: channels of a map at 1/8 that the network sees as well."""
         super().__init__()
         n = width
@@ -37,9 +44,10 @@ class Correction(nn.Module):
         self.stem = nn.Conv2d((1 + len(WINDOWS)) * COEFFICIENTS + beside, n, 1)
         self.modulation = Modulation(n)
         self.blocks = nn.Sequential(
-            attention(attention_block, n), *[ResidualBlock(n) for _ in range(blocks)]
+            attention(attention_block, n), *[BLOCKS[trunk](n) for _ in range(blocks)]
         )
-        self.out = zero_start(nn.Conv2d(n, COEFFICIENTS, 3, padding=1))
+        side = 3 if trunk == "dense" else 1  # gated blocks learn more without it, per second
+        self.out = zero_start(nn.Conv2d(n, COEFFICIENTS, side, padding=side // 2))
 
     def forward(
         self,

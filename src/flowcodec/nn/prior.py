@@ -42,6 +42,7 @@ Order = Literal["checkerboard", "wavefront"]
 
 HYPER_COMPONENTS = 3
 GAIN_BITS = 8
+REACH = 0.1  # of a threshold of rounding, in steps of the quantiser
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class PriorConfig:
 class Coded:
     """What the prior made of a batch: integers with a gradient, and their cost."""
 
-    y: Tensor  # (B, M, h, w) integer-valued, straight-through
+    y: Tensor  # (B, M, h, w) integer-valued
     y_bits: Tensor  # (B,)
     z_bits: Tensor  # (B,)
 
@@ -128,27 +129,40 @@ class Mixture:
         return bits(mass[:, 0] if self.weight is None else (mass * self.weight).sum(1))
 
 
-def quantise(y: Tensor, expected: Mixture | None, price: Tensor | None) -> Tensor:
-    """The integers of gained latents, with a straight-through gradient.
+def quantise(y: Tensor, expected: Mixture, price: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The integers of gained latents and what each costs, with a gradient to the latents.
 
     Either the nearest one, or the next towards what is expected where the bits saved are worth it:
     `price` (C, 1, 1) is the squared error, in steps of the quantiser, that one bit is worth. The
-    exact coder's twin is `entropy.prior.cheaper`. Under mixtures, the nearest.
+    exact coder's twin is `entropy.prior.cheaper`. Without a price, and under mixtures, it is the
+    nearest with a straight-through gradient.
 
-    At a price, latents that become what is expected pass no gradient. Most become zero, and with
-    them the distortion would push latents outwards, as if that brought back what rounding took,
-    while the bits of zeros never object (docs/training.md has the figures).
+    At a price the gradient is that of the thresholds: an integer changes where its latent crosses
+    one, by a whole step, and its bits by what the two integers differ in. A latent hears of it
+    within about `REACH` of a threshold. Elsewhere moving it changes nothing, and so says the
+    gradient (docs/training.md has what other gradients say).
     """
-    if price is None or expected is None or expected.weight is not None:
-        return round_through(y)
+    if price is None or expected.weight is not None:
+        rounded = round_through(y)
+        return rounded, expected.bits(rounded)
     with torch.no_grad():
         one, likely = y.round(), expected.mean[:, 0].round()
         other = one + torch.sign(likely - one)
         costs = [price * expected.bits(k) + (k - y).square() for k in (one, other)]
         chosen = torch.where(costs[1] < costs[0], other, one)
-        heard = chosen != likely
-    passing = y * heard
-    return passing + (chosen - passing).detach()
+        below, here, above = (expected.bits(chosen + step) for step in (-1, 0, 1))
+        down, up = here - below, above - here
+        near_down = near(y - (chosen - 0.5 + price * down / 2))
+        near_up = near(y - (chosen + 0.5 + price * up / 2))
+    moved = y - y.detach()
+    integers = chosen + moved * (near_down + near_up)
+    return integers, expected.bits(chosen) + moved * (near_down * down + near_up * up)
+
+
+def near(distance: Tensor) -> Tensor:
+    """A logistic density of scale `REACH` around a threshold."""
+    side = torch.sigmoid(distance / REACH)
+    return side * (1 - side) / REACH
 
 
 class HyperSynthesis(nn.Module):
@@ -235,7 +249,7 @@ class Prior(nn.Module):
         """y (B, M, 4k, 4l) and z (B, N, k, l) real, quality (B,) in [1, 8]; beside, if the prior
         has such: what `context_input` makes of the other latents (B, 2 beside, 4k, 4l).
 
-        The rate is that of the rounded latents, with a straight-through gradient; with `noise`,
+        The rate is that of the rounded latents, with a gradient as `quantise` says; with `noise`,
         that of latents with uniform noise, the differentiable upper bound of the papers. The
         bound is loose where most latents round to zero: 0.63 against 0.39 bpp was seen at
         quality 1. y is rounded as `quantise` does at `price` (M, 1, 1), or to the nearest.
@@ -272,13 +286,14 @@ class Prior(nn.Module):
                 later = activation(features + context(known) + self.half_bias[index])
                 base = torch.where(anchors, features, later)
             expected = Mixture(head(base), gain, density)
-            rounded = quantise(real, expected, cost)
+            rounded, costs = quantise(real, expected, cost)
             quantised.append(rounded)
             if context is not None and index + 1 < len(self.heads):
                 known = torch.cat(context_input(rounded, gain), 1)
                 features = activation(features + context(known))
-            coded = add_noise(real) if noise else rounded
-            y_bits = y_bits + expected.bits(coded).sum((1, 2, 3))
+            if noise:
+                costs = expected.bits(add_noise(real))
+            y_bits = y_bits + costs.sum((1, 2, 3))
         return Coded(torch.cat(quantised, 1), y_bits, z_bits.sum((1, 2, 3)))
 
     def anchors(self, height: int, width: int, device: torch.device) -> Tensor:
@@ -298,10 +313,10 @@ class Prior(nn.Module):
         for the one before, which training cannot.
         """
         if cost is None:
-            return quantise(real, None, None)
+            return round_through(real)
         with torch.no_grad():
             expected = Mixture(head(features), gain, self.config.density)
-        return quantise(real, expected, cost)
+        return quantise(real, expected, cost)[0]
 
     def export(self) -> dict[str, np.ndarray]:
         """The integers of the exact prior, by name: what weight files carry and hashes cover.

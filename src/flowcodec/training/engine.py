@@ -95,10 +95,12 @@ class Training(ABC, Generic[R, S, Net, Source, HeldOut]):
     """State of a training in a folder: network, averaged network, optimisers, step.
 
     What is particular to a model, its subclass says in `build` to `export`, and `exploded`: how
-    many times the usual loss is no loss to learn from.
+    many times the usual loss is no loss to learn from; and `measures_start`: whether the network is
+    measured before the first step too.
     """
 
     exploded = 10.0
+    measures_start = False
 
     def __init__(self, recipe: R, folder: Path, device: str = "cpu"):
         self.recipe, self.folder, self.device = recipe, folder, torch.device(device)
@@ -304,9 +306,19 @@ def train(
     training.folder.mkdir(parents=True, exist_ok=True)
     note_recipe(recipe, training.folder / RECIPE)
     source, held_out = training.load(data, on_loading)
-    if not training.resume():
-        training.start(source)
+
+    def measure() -> None:
+        result = training.evaluate(held_out)
+        training.log(evaluation=result)
+        if on_evaluation:
+            on_evaluation(training, result)
+
+    resumed = training.resume()
     training.trim_log()
+    if not resumed:
+        training.start(source)
+        if training.measures_start and recipe.held_out > 0:
+            measure()
     started = saved = time.monotonic()
     before = training.seconds
     with flushed_denormals(), keeping_freed_memory():
@@ -328,10 +340,7 @@ def train(
                 training.save()  # before an evaluation, which takes its time
                 saved = now
             if evaluating:
-                result = training.evaluate(held_out)
-                training.log(evaluation=result)
-                if on_evaluation:
-                    on_evaluation(training, result)
+                measure()
     training.save()
 
 

@@ -11,7 +11,7 @@ import msgspec
 from flowcodec.errors import UsageError
 from flowcodec.models.image_cnn.config import lambdas_of
 
-Part = Literal["all", "prior", "synthesis", "decoder"]
+Part = Literal["all", "prior", "synthesis", "decoder", "analysis"]
 
 
 class Stage(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -35,10 +35,14 @@ class ImageStage(Stage, forbid_unknown_fields=True, frozen=True, kw_only=True):
     crop: int
     part: Part = "all"  # `ImageTraining.losses` tells what the others leave out
     calibrate: bool = False  # set the gains by a line search first, and keep them
+    reuse: int = 1  # times that frozen latents are trained on; "synthesis" alone
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.batch >= 1, "batch", self.batch, "at least 1")
+        require(self.reuse >= 1, "reuse", self.reuse, "at least 1")
+        frozen = self.part == "synthesis"
+        require(frozen or self.reuse == 1, "reuse", self.reuse, f'1 where part is "{self.part}"')
         require(self.crop >= 64 and self.crop % 64 == 0, "crop", self.crop, "a multiple of 64")
 
 
@@ -140,6 +144,8 @@ class ImageRecipe(Recipe, forbid_unknown_fields=True, frozen=True, kw_only=True,
         require(self.gains > 0, "gains", self.gains, "above 0")
         require(self.price >= 0, "price", self.price, "0 or above")
         require(0 <= self.halve <= 1, "halve", self.halve, "from 0 to 1")
+        taught = any(stage.part == "analysis" for stage in self.stages)
+        require(not taught or self.init is not None, "init", self.init, 'given for part "analysis"')
         if self.metric == "ms-ssim":
             crop = min(stage.crop for stage in self.stages)
             require(crop >= 192, "crop", crop, "at least 192 for MS-SSIM, which has five scales")

@@ -43,7 +43,12 @@ class ImageCnnConfig:
     components: int
     refinement: bool
     blocks: tuple[int, int] = (0, 0)  # patch transform only: residual blocks of g_a and g_s
+    trunk: Literal["dense", "gated"] = "dense"  # patch transform only: their kind (`nn.blocks`)
     masking: bool = False  # patch transform only: one channel more, the steps' octaves
+
+    def __post_init__(self) -> None:
+        if self.trunk != "dense" and self.transform != "patch":
+            raise ValueError(f'trunk "{self.trunk}" is for the patch transform only')
 
     @property
     def coded(self) -> int:

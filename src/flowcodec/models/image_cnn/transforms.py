@@ -75,7 +75,9 @@ class PatchAnalysis(nn.Module):
 
     def __init__(self, config: ImageCnnConfig):
         super().__init__()
-        self.correction = Correction(config.width, config.blocks[0], config.attention)
+        self.correction = Correction(
+            config.width, config.blocks[0], config.attention, trunk=config.trunk
+        )
         self.klt = nn.Conv2d(3, config.latent, PATCH, stride=PATCH)
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
         self.masking = Masking() if config.masking else None
@@ -112,7 +114,9 @@ class PatchSynthesis(nn.Module):
         self.klt.weight = analysis.klt.weight  # orthonormal at the start, tied ever after
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
         self.masking = config.masking
-        self.correction = Correction(config.width, config.blocks[1], config.attention)
+        self.correction = Correction(
+            config.width, config.blocks[1], config.attention, trunk=config.trunk
+        )
 
     def forward(self, y: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
         octaves = None

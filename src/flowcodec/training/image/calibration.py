@@ -1,8 +1,8 @@
-"""A line search for the gains, whose gradients are blind to what rounding does.
+"""A line search for the gains: moved by what the loss really is, in a minute.
 
-Rounding passes gradients as if it were not there. So the rate of a latent that rounds to zero
+A straight-through gradient is blind to what rounding does: the rate of a latent that rounds to zero
 does not seem to hang on its gain, though a higher gain would make some of these latents ones.
-Here gains are moved by what the loss really is.
+`nn.prior.quantise` has a gradient that sees it, in small steps.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Going on from weights, also from those of a smaller network, without losing what they do."""
+"""Going on from weights, also from those of a smaller network, or of one with another trunk."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from flowcodec.models.image_cnn.config import ImageCnnConfig
 from flowcodec.models.image_cnn.model import ImageCnn
 
 GROWING = ("width", "blocks", "masking")  # in which a network may surpass its first weights
+TRUNK = re.compile(r".*\.correction\.(?:blocks|out)\..*")
+HALVES = ".gate.halves."  # two outputs for each channel, those of one half before the other's
 OF_GROUPS = re.compile(r"(prior\.(?:heads|contexts)\.)(\d+)(.*)")
 BY_LATENT = {  # the dimension in which masking adds a channel, or a group, before the others
     "h_a.first.weight": 1,
@@ -29,13 +31,15 @@ def continue_from(network: ImageCnn, name: str) -> Weights[ImageCnnConfig]:
     """Take the weights of a file, or the bundled ones of that name ("image-cnn-mse").
 
     Where they are of a narrower or shallower network, or of one without masking, this one
-    computes the same at first. UsageError for weights of any other network.
+    computes the same at first. Where their trunk is another one, the trunks of this network begin
+    silent: it has no corrections yet. UsageError for weights of any other network.
     """
-    bundled = BUNDLED / f"{name}.safetensors"
-    weights = load_weights(bundled if bundled.exists() else Path(name)).of("image-cnn")
+    weights = find_start(name)
     if not grows(weights.config, network.config):
         raise UsageError(f"init = {name!r}: these weights are of another preset or switches")
     small = TorchTransforms(weights).model.state_dict()
+    if weights.config.trunk != network.config.trunk:
+        small = {key: value for key, value in small.items() if not TRUNK.fullmatch(key)}
     large = network.state_dict()
     if network.config.masking and not weights.config.masking:
         small = {with_group_before(key): value for key, value in small.items()}
@@ -48,11 +52,18 @@ def continue_from(network: ImageCnn, name: str) -> Weights[ImageCnnConfig]:
     return weights
 
 
+def find_start(name: str) -> Weights[ImageCnnConfig]:
+    """The weights of a file, or the bundled ones of that name."""
+    bundled = BUNDLED / f"{name}.safetensors"
+    return load_weights(bundled if bundled.exists() else Path(name)).of("image-cnn")
+
+
 def grows(small: ImageCnnConfig, large: ImageCnnConfig) -> bool:
-    """Whether the two differ at most in `GROWING`, and there not downwards."""
-    same = {field: getattr(small, field) for field in GROWING}
+    """Whether the two differ at most in `GROWING`, and there not downwards, or in their trunks."""
+    same = {field: getattr(small, field) for field in (*GROWING, "trunk")}
     up = small.width <= large.width and small.masking <= large.masking
     deeper = all(a <= b for a, b in zip(small.blocks, large.blocks, strict=True))
+    deeper |= small.trunk != large.trunk
     return up and deeper and dataclasses.replace(large, **same) == small
 
 
@@ -72,6 +83,9 @@ def grown(key: str, small: Tensor | None, large: Tensor) -> Tensor:
         return torch.zeros_like(large) if silent else large
     if small.shape == large.shape:
         return small
+    if HALVES in key:
+        pairs = zip(small.chunk(2), large.chunk(2), strict=True)
+        return torch.cat([grown("", *pair) for pair in pairs])
     result = large.clone()
     if small.ndim == 4:
         result[: small.shape[0], small.shape[1] :] = 0

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flowcodec.codecs.torch_transforms import TorchTransforms
 from flowcodec.codecs.weights import Weights, save_weights
 from flowcodec.errors import UsageError
 from flowcodec.models.image_cnn.config import MSE_LAMBDAS, PRESETS, ImageCnnConfig, lambdas_of
@@ -25,7 +26,8 @@ from flowcodec.training.engine import Group, Training, configured
 from flowcodec.training.image.aim import change_aim, start_masking
 from flowcodec.training.image.calibration import calibrate
 from flowcodec.training.image.crops import Crops, patches
-from flowcodec.training.image.growth import continue_from
+from flowcodec.training.image.frozen import Batch, FrozenLatents
+from flowcodec.training.image.growth import continue_from, find_start
 from flowcodec.training.pictures import hold_out, load_pictures
 from flowcodec.training.recipe import ImageRecipe, ImageStage, Part
 
@@ -39,7 +41,9 @@ FROZEN = {
     "prior": (GAIN,),  # a smaller gain is the cheapest rate, and the worst
     "synthesis": (KLT,),
     "decoder": (GAIN, KLT),
+    "analysis": (GAIN, KLT),
 }
+SHOWN = (2.0, 4.0, 6.0)  # qualities, of an evaluation
 GAINS = ("log_gain.table", "log_inverse_gain.table", "log_error.table")
 
 
@@ -65,6 +69,10 @@ def sample_quality(single: float | None, count: int, rng: np.random.Generator) -
 
 class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.ndarray]]):
     """Training of image-cnn."""
+
+    measures_start = True  # a loss with noise or gradients of its own may fall where this rises
+    teacher: ImageCnn | None = None  # of part "analysis"
+    frozen_latents: FrozenLatents | None = None  # of part "synthesis"
 
     def build(self) -> ImageCnn:
         """As the function `build`."""
@@ -116,6 +124,7 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
 
     def begin_stage(self, source: Crops, stage: ImageStage) -> None:
         """Move the gains to where the loss is least; `image.calibration` says why."""
+        self.frozen_latents = None
         if not stage.calibrate:
             return
         x = self.tensor(source.batch(self.step, CALIBRATION_CROPS, CALIBRATION_CROP))
@@ -137,13 +146,55 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
     def loss(self, source: Crops, stage: ImageStage) -> Tensor:
         """Rate and distortion of a batch, each crop at a quality of its own."""
         recipe = self.recipe
-        rng = np.random.default_rng([recipe.seed, self.step, 1])
-        quality = torch.from_numpy(sample_quality(recipe.quality, stage.batch, rng)).to(self.device)
-        x = self.tensor(source.batch(self.step, stage.batch, stage.crop))
+        if stage.part == "synthesis":
+            x, quality, y = self.latents_of(source, stage)
+            with self.autocast():
+                x_hat = self.model.synthesise(y, quality)
+            bpp, error = x.new_zeros(len(x)), distortion(recipe.metric, x, x_hat.float())
+        else:
+            x, quality = self.batch(source, self.step, stage)
+            if stage.part == "analysis":
+                return self.departure(x, quality).mean()
+            bpp, error = self.losses(x, quality, stage.part)
         weight = lambda_of(recipe.lambdas, quality)
-        bpp, error = self.losses(x, quality, stage.part)
         balance = (weight / recipe.lambdas[ANCHORS // 2]) ** -recipe.balance
         return (balance * (bpp + weight * error)).mean()
+
+    def batch(self, source: Crops, step: int, stage: ImageStage) -> tuple[Tensor, Tensor]:
+        """The crops of a step, and the quality of each."""
+        rng = np.random.default_rng([self.recipe.seed, step, 1])
+        quality = sample_quality(self.recipe.quality, stage.batch, rng)
+        x = self.tensor(source.batch(step, stage.batch, stage.crop))
+        return x, torch.from_numpy(quality).to(self.device)
+
+    def latents_of(self, source: Crops, stage: ImageStage) -> Batch:
+        """A batch with its latents, on which a stage of part "synthesis" learns."""
+        if stage.reuse == 1:
+            return self.coded(source, self.step, stage)
+        if self.frozen_latents is None:
+            self.frozen_latents = FrozenLatents(
+                lambda number: self.coded(source, number, stage), stage.reuse, self.recipe.seed
+            )
+        return self.frozen_latents.at(self.step)
+
+    @torch.no_grad()
+    def coded(self, source: Crops, step: int, stage: ImageStage) -> Batch:
+        """The crops of a step, their qualities, and their latents as a file would have them."""
+        x, quality = self.batch(source, step, stage)
+        y = self.model.g_a(x - 0.5, quality)
+        return x, quality, self.model.code(y, quality, price=self.recipe.price).y
+
+    def departure(self, x: Tensor, quality: Tensor) -> Tensor:
+        """Mean square, in steps of the quantiser, by which the latents differ from the teacher's:
+        the network of the weights that the recipe begins with."""
+        if self.teacher is None:
+            assert self.recipe.init is not None
+            self.teacher = TorchTransforms(find_start(self.recipe.init), str(self.device)).model
+        with torch.no_grad():
+            wanted, gain = self.teacher.analyse(x, quality)
+        with self.autocast():
+            y = self.model.g_a(x - 0.5, quality)
+        return ((y - wanted) * gain).square().mean((1, 2, 3))
 
     def losses(self, x: Tensor, quality: Tensor, part: Part) -> tuple[Tensor, Tensor]:
         """Bits per pixel and distortion of each crop; what `part` does not train counts zero."""
@@ -155,11 +206,6 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
             if part == "prior":
                 coded = model.code(y, quality, noise, price)
                 return (coded.y_bits + coded.z_bits) / x[0, 0].numel(), nothing
-            if part == "synthesis":
-                with torch.no_grad():
-                    y = model.code(y, quality, price=price).y
-                x_hat = model.synthesise(y, quality)
-                return nothing, distortion(self.recipe.metric, x, x_hat.float())
             out = model.decode(y, quality, noise, price)
         bpp = out.bits.sum(1) / x[0, 0].numel()
         return bpp, distortion(self.recipe.metric, x, out.x_hat.float())
@@ -168,14 +214,22 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
     def evaluate(self, held_out: list[np.ndarray]) -> dict[str, list[float]]:
         """Estimated bpp and PSNR of the averaged network on pictures (H, W, 3), by quality.
 
-        A training on MS-SSIM adds "ms-ssim-db". Pictures are cut to multiples of 64.
+        "objective" is bits per pixel and lambda times the distortion, of latents rounded as the
+        encoder does: what training is there to lower. A training on MS-SSIM adds "ms-ssim-db".
+        Pictures are cut to multiples of 64.
         """
         single = self.recipe.quality
         qualities = [single] if single is not None else [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
         similar = self.recipe.metric == "ms-ssim"
-        result: dict[str, list[float]] = {"quality": qualities, "bpp": [], "psnr": []}
+        weights = lambda_of(self.recipe.lambdas, torch.tensor(qualities)).tolist()
+        result: dict[str, list[float]] = {
+            "quality": qualities,
+            "bpp": [],
+            "psnr": [],
+            "objective": [],
+        }
         self.average.eval()
-        for value in qualities:
+        for value, weight in zip(qualities, weights, strict=True):
             rates, errors, distances = [], [], []
             for picture in held_out:
                 height, width = (side // 64 * 64 for side in picture.shape[:2])
@@ -186,22 +240,23 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
                 decoded = (out.x_hat.clamp(0, 1) * 255).round() / 255
                 rates.append(float(out.bits.sum()) / (height * width))
                 errors.append(-10 * math.log10(float((decoded - x).square().mean()) + 1e-10))
-                if similar:
-                    distances.append(float(distortion("ms-ssim", x, decoded)))
+                distances.append(float(distortion(self.recipe.metric, x, decoded)))
             result["bpp"].append(float(np.mean(rates)))
             result["psnr"].append(float(np.mean(errors)))
+            result["objective"].append(float(np.mean(rates) + weight * np.mean(distances)))
             if similar:
                 decibels = -10 * math.log10(float(np.mean(distances)) + 1e-10)
                 result.setdefault("ms-ssim-db", []).append(decibels)
         return result
 
     def describe(self, result: dict[str, list[float]]) -> str:
-        """Rate and PSNR at the lowest, a middle and the highest quality."""
-        points = list(zip(result["quality"], result["bpp"], result["psnr"], strict=True))
-        shown = sorted({0, len(points) // 2, len(points) - 1})
+        """Rate, PSNR and objective at three qualities, or at the only one."""
+        keys = ("quality", "bpp", "psnr", "objective")
+        points = list(zip(*(result[key] for key in keys), strict=True))
         return "; ".join(
-            f"q {quality:g} {bpp:.3f} bpp {psnr:.2f} dB"
-            for quality, bpp, psnr in (points[index] for index in shown)
+            f"q {quality:g} {bpp:.3f} bpp {psnr:.2f} dB, objective {objective:.4f}"
+            for quality, bpp, psnr, objective in points
+            if quality in SHOWN or len(points) == 1
         )
 
     def export(self, path: Path) -> bytes:

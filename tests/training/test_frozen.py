@@ -1,0 +1,132 @@
+"""A trunk of another kind learns from weights that are there: by imitation, on frozen latents."""
+
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from flowcodec.bitstream.picture_file import parse_picture
+from flowcodec.codecs.picture import PictureCodec
+from flowcodec.codecs.weights import load_weights
+from flowcodec.models.image_cnn.config import lambdas_of
+from flowcodec.training.engine import train
+from flowcodec.training.image.crops import Crops
+from flowcodec.training.image.frozen import ROUND, batch_number
+from flowcodec.training.image.training import ImageTraining, export
+from flowcodec.training.recipe import ImageRecipe, ImageStage
+from tests.models.networks import shake
+from tests.training.pictures import draw, draw_folder, tiny_recipe
+
+SCENES = [draw(seed) for seed in range(10)]
+IMITATION = ImageStage(steps=60, crop=64, batch=4, lr=2e-3, lr_end=1e-4, part="analysis")
+SYNTHESIS = ImageStage(steps=8, crop=64, batch=4, lr=2e-3, lr_end=2e-3, part="synthesis", reuse=4)
+GATED: dict[str, object] = {"switches": {"trunk": "gated", "attention": "none"}, "average": 0.9}
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a dense network whose analysis is no longer silent."""
+    folder = tmp_path_factory.mktemp("teacher")
+    recipe = tiny_recipe(1, switches={"attention": "none"})
+    training = ImageTraining(recipe, folder)
+    training.start(Crops(SCENES, 1, 0.0))
+    shake(training.model.g_a.correction)
+    export(training.model, "mse", folder / "weights.safetensors")
+    return folder / "weights.safetensors"
+
+
+def gated(stages: list[ImageStage], teacher: Path, **keys: object) -> ImageRecipe:
+    recipe = tiny_recipe(1, init=str(teacher), **GATED, **keys)
+    return msgspec.structs.replace(recipe, stages=stages)
+
+
+def test_an_analysis_learns_its_teachers_latents(teacher: Path, tmp_path: Path) -> None:
+    training = ImageTraining(gated([IMITATION], teacher), tmp_path)
+    crops = Crops(SCENES, 1, 0.0)
+    training.start(crops)
+    before = {name: value.clone() for name, value in training.model.state_dict().items()}
+    x = torch.from_numpy(crops.batch(999, 8, 64)).float() / 255
+    quality = torch.linspace(1, 8, 8)
+    with torch.no_grad():
+        untaught = training.departure(x, quality).mean()
+        for _ in range(IMITATION.steps):
+            with torch.enable_grad():
+                training.train_step(crops)
+        taught = training.departure(x, quality).mean()
+    assert taught < 0.7 * untaught
+    for name, value in training.model.named_parameters():
+        learns = name.startswith("g_a.") and name != "g_a.klt.weight"
+        assert learns or torch.equal(value, before[name]), name
+
+
+def test_batches_come_equally_often_within_a_round() -> None:
+    for round_ in (0, 1):
+        numbers = [batch_number(round_ * ROUND + at, 4, seed=1) for at in range(ROUND)]
+        assert set(Counter(numbers).values()) == {4}
+        assert round_ * ROUND <= min(numbers) and max(numbers) < (round_ + 1) * ROUND
+
+
+def test_frozen_latents_are_what_computing_them_again_gives(
+    teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step sees the same crops and latents whether it is the first of a run or not."""
+    training = ImageTraining(gated([SYNTHESIS], teacher, price=0.1), tmp_path)
+    crops = Crops(SCENES, 1, 0.0)
+    training.start(crops)
+    made = []
+    monkeypatch.setattr("flowcodec.training.image.frozen.ROUND", 8)
+    honest = ImageTraining.coded
+
+    def coded(self: ImageTraining, source: Crops, step: int, stage: ImageStage) -> object:
+        made.append(step)
+        return honest(self, source, step, stage)
+
+    monkeypatch.setattr(ImageTraining, "coded", coded)
+    training.begin_stage(crops, SYNTHESIS)
+    seen = []
+    for training.step in range(SYNTHESIS.steps):
+        seen.append(training.latents_of(crops, SYNTHESIS))
+    assert sorted(made) == [0, 1]
+    for step in range(SYNTHESIS.steps):
+        training.step, training.frozen_latents = step, None
+        for kept, again in zip(seen[step], training.latents_of(crops, SYNTHESIS), strict=True):
+            assert torch.equal(kept, again)
+
+
+def test_the_objective_is_that_of_files_and_training_lowers_it(tmp_path: Path) -> None:
+    """Told before the first step and at the end; bits and lambda times the error of real files."""
+    folder = tmp_path / "pictures"
+    draw_folder(folder)
+    prior = ImageStage(steps=150, crop=64, batch=4, lr=4e-3, lr_end=4e-4, part="prior")
+    recipe = msgspec.structs.replace(tiny_recipe(1, price=0.12, average=0.9), stages=[prior])
+    results: list[dict[str, list[float]]] = []
+    told: list[str] = []
+    training = ImageTraining(recipe, tmp_path / "run")
+
+    def on_evaluation(training: ImageTraining, result: dict[str, list[float]]) -> None:
+        results.append(result)
+        told.append(training.describe(result))
+
+    train(training, folder, on_evaluation=on_evaluation)
+    first, last = results
+    assert all(line.count("objective") == 3 for line in told)
+    for quality in (2, 4, 6):
+        at = first["quality"].index(quality)
+        assert last["objective"][at] < 0.99 * first["objective"][at]
+
+    export(training.average, "mse", tmp_path / "weights.safetensors")
+    codec = PictureCodec(load_weights(tmp_path / "weights.safetensors"), threads=1)
+    scenes = [draw(seed)[:128, :128] for seed in (0, 5)]  # held out, cut to multiples of 64
+    for quality in (2, 4, 6):
+        costs = []
+        for scene in scenes:
+            coded = codec.encode(scene, quality, kinds=["learned"])
+            error = np.square((coded.reconstruction.astype(float) - scene) / 255).mean()
+            code = sum(len(tile.data) for tile in parse_picture(coded.data).tiles)
+            bpp = 8 * code / scene[:, :, 0].size
+            costs.append(bpp + lambdas_of("mse")[quality - 1] * error)
+        at = last["quality"].index(quality)
+        assert last["objective"][at] == pytest.approx(np.mean(costs), rel=0.03)
