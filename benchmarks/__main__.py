@@ -102,7 +102,7 @@ def picture(data: Path | None) -> tuple[str, Pixels]:
     """The picture to code, uint8 (H, W, 3): a photograph scaled to 768x512 where none is given."""
     from flowcodec.evaluation.demo import find_photographs
     from flowcodec.evaluation.run import rgb_pixels
-    from flowcodec.media.files import picture_files
+    from flowcodec.media.folders import picture_files
     from flowcodec.media.picture import read_picture
 
     if data is None:
