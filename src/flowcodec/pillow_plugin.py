@@ -31,7 +31,7 @@ from flowcodec.bitstream.header import DEFAULT_TILE, MAGIC, TILE_STEP
 from flowcodec.bitstream.picture_file import PictureFile, parse_picture
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.exif import PREFIX, read_exif, turned
-from flowcodec.media.icc import fault_of
+from flowcodec.media.icc import read_icc
 from flowcodec.media.picture import Picture
 from flowcodec.media.quiet import quiet
 from flowcodec.media.xmp import read_xmp
@@ -131,21 +131,18 @@ def _picture(image: Image.Image, options: dict[str, Any]) -> Picture:
     """Pixels upright, as files hold them, whatever orientation the EXIF to be saved tells."""
     exif = read_exif(_exif_bytes(options.get("exif")))
     xmp = read_xmp(_as_bytes("xmp", options.get("xmp", image.info.get("xmp"))))
-    icc = _as_bytes("icc_profile", options.get("icc_profile", image.info.get("icc_profile")))
     # XMP that came with the picture tells of a file and not of pixels that may have been turned.
     told = xmp.orientation if "xmp" in options else None
     planes = turned(np.atleast_3d(np.asarray(image)), exif.orientation or told or 1)
     colours = 3 if planes.shape[2] >= 3 else 1
-    fault = fault_of(icc, colours == 1) if icc else None
-    notes = [*exif.notes, *xmp.notes]
-    if fault is not None:
-        notes.append(f"its ICC profile {fault}: it was dropped")
-    for note in notes:
+    profile = _as_bytes("icc_profile", options.get("icc_profile", image.info.get("icc_profile")))
+    icc = read_icc(profile, colours == 1)
+    for note in (*exif.notes, *xmp.notes, *icc.notes):
         _log.warning(note)
     return Picture(
         pixels=np.ascontiguousarray(planes[..., :colours]),
         alpha=np.ascontiguousarray(planes[..., colours]) if planes.shape[2] > colours else None,
-        icc=None if fault else icc or None,
+        icc=icc.kept,
         exif=exif.kept,
         xmp=xmp.kept,
     )

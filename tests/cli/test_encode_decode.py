@@ -12,6 +12,7 @@ from PIL import Image
 from flowcodec.bitstream.picture_file import parse_picture
 from flowcodec.cli import info
 from flowcodec.cli.main import main
+from flowcodec.codecs.picture import PictureCodec
 from flowcodec.media.colour import SRGB_CURVE
 from flowcodec.media.icc import make_profile
 from flowcodec.media.picture import Picture, read_picture, write_picture
@@ -264,6 +265,21 @@ def test_what_a_format_does_not_hold_is_told(run, profiled, tmp_path):
     told = f"{tmp_path / 'photo.fci'}: note: PPM holds no ICC profile: it was left out\n"
     assert (status, err) == (0, told)
     assert run(*words, "--quiet") == (0, "", "")
+
+
+def test_what_a_format_cannot_hold_is_told_before_decoding(run, tmp_path, monkeypatch):
+    pixels = draw(11, 70, 90)
+    for name, alpha in (("clear", 200), ("opaque", 255)):
+        plane = np.full(pixels.shape[:2], alpha, np.uint8)
+        write_picture(Picture(pixels, plane), tmp_path / f"{name}.png")
+        run("encode", tmp_path / f"{name}.png")
+    assert run("decode", tmp_path / "opaque.fci", "-o", tmp_path / "opaque.jpg")[0] == 0
+    monkeypatch.setattr(PictureCodec, "decode_parsed", lambda *_: pytest.fail("was decoded"))
+    for output, text in (("out.jpg", "JPEG holds no alpha"), ("out.pgm", "PGM holds no alpha")):
+        status, _, err = run("decode", tmp_path / "clear.fci", "-o", tmp_path / output)
+        assert (status, text in err, err.count("\n")) == (2, True, 1)
+    status, _, err = run("decode", tmp_path / "opaque.fci", "-o", tmp_path / "out.pgm")
+    assert (status, "PGM holds gray only" in err) == (2, True)
 
 
 def test_a_file_with_every_side_data_decodes_to_every_format(run, tmp_path):

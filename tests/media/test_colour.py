@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 from PIL.ExifTags import IFD, Base
 
 from flowcodec.media.colour import SRGB_CURVE
-from flowcodec.media.icc import fault_of, make_profile, to_srgb
+from flowcodec.media.icc import make_profile, read_icc, to_srgb
 from flowcodec.media.picture import Picture, read_picture, write_picture
 from flowcodec.media.primaries import BT709, BY_CODE
 from flowcodec.media.stripping import stripped
@@ -128,7 +128,7 @@ def test_a_gamma_of_gray_becomes_a_gray_profile():
     picture = read(png(52, 1, 8, GRAY, row.tobytes(), [gamma(55556)]))
     assert picture.icc[16:20] == b"GRAY"
     assert np.array_equal(picture.pixels[0, :, 0], row)
-    assert fault_of(picture.icc, gray=True) is None
+    assert read_icc(picture.icc, gray=True).kept == picture.icc
     bare = stripped(picture)
     assert bare.icc is None
     assert np.abs(light(bare.pixels[0, :, 0], SRGB_CURVE) - (row / 255) ** 1.8).max() < 0.006
@@ -225,7 +225,7 @@ def test_primaries_of_a_tiff_are_understood():
     Image.fromarray(RAMP).save(file, "TIFF", tiffinfo=tags)
     picture = read(file.getvalue())
     assert np.array_equal(picture.pixels, RAMP)
-    assert fault_of(picture.icc, gray=False) is None
+    assert read_icc(picture.icc, gray=False).kept == picture.icc
     assert "ICC profile" in picture.notes[0]
 
 
@@ -251,6 +251,16 @@ def test_a_profile_that_does_not_fit_is_dropped_and_told(format, profile, words)
     assert words in notes[0]
 
 
+@pytest.mark.parametrize(("after", "told"), [(0, False), (3, False), (4, True), (5_000_000, True)])
+def test_what_follows_a_profile_is_dropped_and_told(after, told):
+    file = io.BytesIO()
+    Image.fromarray(RAMP).save(file, "PNG", icc_profile=DISPLAY_P3 + bytes(after))
+    picture = read(file.getvalue())
+    assert picture.icc == DISPLAY_P3
+    note = f"what follows the end of its ICC profile was dropped ({after:,} bytes)"
+    assert picture.notes == ((note,) if told else ())
+
+
 def test_stripping_converts_what_is_not_srgb():
     red = np.full((2, 3, 3), (200, 50, 50), np.uint8)
     wide = stripped(Picture(red, icc=DISPLAY_P3, exif=b"II*\0", xmp=b"<x/>"))
@@ -265,7 +275,7 @@ def test_stripping_converts_what_is_not_srgb():
     assert to_srgb(RAMP, make_profile("sRGB", SRGB_CURVE, BT709)) is RAMP
     unusable = stripped(Picture(RAMP, icc=b"no profile"))
     assert np.array_equal(unusable.pixels, RAMP)
-    assert "nothing was converted" in unusable.notes[0]
+    assert unusable.notes == ("its ICC profile is cut short: it was dropped",)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 from PIL.ExifTags import IFD, Base
-from PIL.PngImagePlugin import PngInfo
+from PIL.PngImagePlugin import MAX_TEXT_CHUNK, PngInfo
 
 from flowcodec.media import exif as exif_module
 from flowcodec.media.icc import make_profile
@@ -324,6 +324,14 @@ def test_what_a_format_does_not_hold_is_told():
         "JPEG holds no EXIF over 65527 bytes: it was left out",
         "JPEG holds no XMP over 65504 bytes: it was left out",
     ]
+    large = SRGB + bytes(MAX_TEXT_CHUNK)
+    large = len(large).to_bytes(4, "big") + large[4:]
+    file = io.BytesIO()
+    assert write_picture(Picture(PIXELS, icc=large), file, "png") == (
+        "PNG holds no ICC profile over 1048576 bytes: it was left out",
+    )
+    assert np.array_equal(np.asarray(Image.open(file)), PIXELS)
+    assert told(Picture(PIXELS, icc=large), "tiff") == []
     gray = Picture(PIXELS[..., :1], icc=make_profile("gray", (2.2,), None))
     assert told(gray, "webp") == [
         "WebP holds no gray, and so no ICC profile of gray: it was left out"

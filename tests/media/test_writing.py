@@ -144,6 +144,14 @@ def test_alpha_is_refused_where_it_would_be_lost(tmp_path: Path, format: str):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("format", ["jpeg", "ppm"])
+def test_alpha_that_is_opaque_everywhere_stops_no_format(format: str):
+    file = BytesIO()
+    opaque = Picture(ramp(4, 4, 3), np.full((4, 4), 255, np.uint8))
+    assert write_picture(opaque, file, format) == ()
+    assert Image.open(file).mode == "RGB"
+
+
 def test_colour_is_refused_by_pgm(tmp_path: Path):
     with pytest.raises(MediaError, match="gray only; use PPM"):
         write_picture(Picture(ramp(4, 4, 3)), tmp_path / "picture.pgm")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from flowcodec.bitstream.picture_file import PictureFile
     from flowcodec.codecs.picture import PictureCodec
     from flowcodec.media.folders import Contents
+    from flowcodec.media.formats import PictureFormat
     from flowcodec.media.picture import Picture
 
 EXAMPLES = """\b
@@ -231,16 +232,18 @@ def _decode(options: Options, job: Job) -> Report:
     from flowcodec.media.picture import write_picture
     from flowcodec.media.stripping import stripped
 
+    kind = format_named(options.format) if options.format else format_of(Path(job.target))
+
     started = time.perf_counter()
     with naming(job.source):
         with open_source(job.source) as stream:
             data = stream.read()
         file = parse_picture(data)
+        _check_fits(kind, job.target, file)
         picture = _codecs(options).codec_for(file).decode_parsed(file)
         verified = _verified(options.verify, file, picture) if options.verify else None
     if options.strip:
         picture = stripped(picture)
-    kind = format_named(options.format) if options.format else format_of(Path(job.target))
     encoded = BytesIO()
     with naming(job.target):
         notes = write_picture(picture, encoded, kind.name)
@@ -257,6 +260,17 @@ def _decode(options: Options, job: Job) -> Report:
         verified=verified,
         notes=(*picture.notes, *notes),
     )
+
+
+def _check_fits(kind: PictureFormat, target: str, file: PictureFile) -> None:
+    """Refuse before the pixels are decoded what the format of the output cannot hold."""
+    from flowcodec.codecs.picture import read_alpha
+    from flowcodec.media.picture import check_fits, is_transparent
+
+    header = file.header
+    name = "the picture" if target == PIPE else target
+    alpha = not kind.alpha and is_transparent(read_alpha(file))
+    check_fits(kind, name, header.height, header.width, gray=header.gray, alpha=alpha)
 
 
 def _verified(original: Path, file: PictureFile, picture: Picture) -> float:

@@ -201,7 +201,7 @@ class PictureCodec:
                     place(latents, box, self.read_latents(tile, box, header.quality)[1])
                 else:
                     part(pixels, box)[:] = open_tile(tile, box, header.quality, pixels.shape[2])
-        alpha = _alpha(file)
+        alpha = read_alpha(file)
         self._complete(latents, header, file.tiles, pixels)
         return Picture(pixels, alpha, file.icc, file.exif, file.notes, file.xmp)
 
@@ -369,7 +369,8 @@ def _smaller_unit(samples: bytes, shape: tuple[int, int]) -> tuple[str, bytes]:
     return ("matte", matte) if len(matte) < len(alpha) else ("alpha", alpha)
 
 
-def _alpha(file: PictureFile) -> NDArray[np.uint8] | None:
+def read_alpha(file: PictureFile) -> NDArray[np.uint8] | None:
+    """The alpha plane of a file alone, uint8 (H, W), or None; FormatError where it is damaged."""
     size = file.header.height, file.header.width
     if file.matte is not None:
         return unpack_matte(file.matte, *size)

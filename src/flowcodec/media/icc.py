@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
@@ -18,6 +19,7 @@ Curve = tuple[float, ...]
 
 _CURVE_TYPES = {1: 0, 5: 3}
 _HEADER_BYTES = 128
+_PADDING = 3  # bytes up to a multiple of four, of which nobody needs to hear
 _DEVICES = (b"scnr", b"mntr", b"prtr", b"spac")
 _GRAY_SPACE, _RGB_SPACE = b"GRAY", b"RGB "
 _ROWS_AT_ONCE = 256
@@ -55,23 +57,45 @@ def make_profile(name: str, curve: Curve, chromaticities: Chromaticities | None)
     return header + struct.pack(">I", len(tags)) + table + body
 
 
-def fault_of(profile: bytes, gray: bool) -> str | None:
+@dataclass(frozen=True)
+class ReadIcc:
+    """An ICC profile as it is kept; None where it cannot be used."""
+
+    kept: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_icc(raw: bytes | None, gray: bool) -> ReadIcc:
+    """A profile as it was found, for samples of gray or RGB, cut to the size that it states."""
+    if not raw:
+        return ReadIcc()
+    fault = _fault_of(raw, gray)
+    if fault is not None:
+        return ReadIcc(None, (f"its ICC profile {fault}: it was dropped",))
+    size = int.from_bytes(raw[:4], "big")
+    after = len(raw) - size
+    notes = (f"what follows the end of its ICC profile was dropped ({after:,} bytes)",)
+    return ReadIcc(raw[:size], notes if after > _PADDING else ())
+
+
+def _fault_of(profile: bytes, gray: bool) -> str | None:
     """Why a profile cannot be that of a picture; None where it can."""
-    if len(profile) < _HEADER_BYTES or int.from_bytes(profile[:4], "big") > len(profile):
+    size = int.from_bytes(profile[:4], "big")
+    if len(profile) < max(size, _HEADER_BYTES):
         return "is cut short"
     space = profile[16:20]
-    if profile[36:40] != b"acsp" or profile[12:16] not in _DEVICES:
+    if size < _HEADER_BYTES or profile[36:40] != b"acsp" or profile[12:16] not in _DEVICES:
         return "is none of a picture"
     if space != (_GRAY_SPACE if gray else _RGB_SPACE):
         name = space.decode("ascii", "replace").strip()
         return f"is for {name if name.isalnum() else 'another kind of'} samples, not for these"
-    return None if _transform(profile, gray) else "is damaged"
+    return None if _transform(profile[:size], gray) else "is damaged"
 
 
 def to_srgb(pixels: NDArray[np.uint8], profile: bytes) -> NDArray[np.uint8]:
     """`pixels` (H, W, 3 or 1), meant in `profile`, in sRGB; themselves where that is sRGB's own.
 
-    The profile must be one in which `fault_of` finds nothing.
+    The profile must be one that `read_icc` has kept.
     """
     gray = pixels.shape[2] == 1
     transform = _transform(profile, gray)

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, replace
 
+from PIL import PngImagePlugin
+
 from flowcodec.media.exif import PREFIX, read_exif, tiff_tags
 from flowcodec.media.formats import PictureFormat
-from flowcodec.media.icc import fault_of
+from flowcodec.media.icc import read_icc
 
 _SEGMENT_BYTES = 65533  # what a segment of JPEG holds
 _JPEG_EXIF_BYTES = _SEGMENT_BYTES - len(PREFIX)
@@ -25,15 +27,9 @@ def fitting(
     metadata: Metadata, chosen: PictureFormat, gray: bool
 ) -> tuple[Metadata, tuple[str, ...]]:
     """What of the metadata of a picture, gray or RGB, a format holds, and notes on the rest."""
-    notes: list[str] = []
-    if metadata.exif:
-        exif = read_exif(metadata.exif)
-        metadata = replace(metadata, exif=exif.kept)
-        notes += exif.notes
-    fault = fault_of(metadata.icc, gray) if metadata.icc else None
-    if fault is not None:
-        notes.append(f"its ICC profile {fault}: it was left out")
-        metadata = replace(metadata, icc=None)
+    exif, icc = read_exif(metadata.exif or b""), read_icc(metadata.icc, gray)
+    metadata = replace(metadata, exif=exif.kept, icc=icc.kept)
+    notes = [*exif.notes, *icc.notes]
     named = {"icc": "ICC profile", "exif": "EXIF", "xmp": "XMP"}
     held = {name: _room(name, chosen) for name in named}
     for name, what in named.items():
@@ -56,4 +52,6 @@ def _room(name: str, chosen: PictureFormat) -> int:
         return 0
     if chosen.name == "JPEG":
         return {"icc": _JPEG_ICC_BYTES, "exif": _JPEG_EXIF_BYTES, "xmp": _JPEG_XMP_BYTES}[name]
+    if chosen.name == "PNG" and name == "icc":
+        return PngImagePlugin.MAX_TEXT_CHUNK  # Pillow refuses a picture with more
     return 2**31

@@ -26,7 +26,7 @@ from flowcodec.media.exif import (
 )
 from flowcodec.media.files import as_media_error, atomic_write
 from flowcodec.media.formats import PictureFormat, format_named, format_of
-from flowcodec.media.icc import fault_of
+from flowcodec.media.icc import read_icc
 from flowcodec.media.metadata import Metadata, fitting
 from flowcodec.media.opening import open_image
 from flowcodec.media.quiet import quiet
@@ -119,8 +119,8 @@ def write_picture(
     cost. Under .ppm and .pnm gray is written as "P5", as PGM.
 
     Raises MediaError where the format is unknown or cannot hold the picture (alpha in JPEG, PPM,
-    PGM; colour in PGM; too many pixels a side) and where the file cannot be written. A path then
-    is as it was before: nothing is ever left half-written.
+    PGM, unless it is opaque everywhere; colour in PGM; too many pixels a side) and where the file
+    cannot be written. A path then is as it was before: nothing is ever left half-written.
     """
     target = Path(target) if isinstance(target, str) else target
     name = _name(target)
@@ -130,7 +130,8 @@ def write_picture(
         chosen = format_of(target)
     else:
         raise MediaError(f"cannot tell the picture format for {name}; name one, such as 'png'")
-    _check_fits(picture, chosen, name)
+    height, width = picture.pixels.shape[:2]
+    check_fits(chosen, name, height, width, gray=picture.gray, alpha=is_transparent(picture.alpha))
     metadata, notes = fitting(
         Metadata(picture.icc, picture.exif, picture.xmp), chosen, picture.gray
     )
@@ -184,37 +185,40 @@ def _coloured(
 ) -> tuple[NDArray[np.uint8], bytes | None, tuple[str, ...]]:
     """Pixels and the profile that they are meant in, by all that a file says of its colours."""
     gray = pixels.shape[2] == 1
-    notes: tuple[str, ...] = ()
-    if side.icc:
-        fault = fault_of(side.icc, gray)
-        if fault is None:
-            return pixels, side.icc, notes
-        notes = (f"its ICC profile {fault}: it was dropped",)
-    if side.colour is None:
-        return pixels, None, notes
+    icc = read_icc(side.icc, gray)
+    if icc.kept or side.colour is None:
+        return pixels, icc.kept, icc.notes
     meaning = meaning_of(side.colour, gray)
     if meaning.conversion:
         pixels = meaning.conversion(pixels)
-    return pixels, meaning.icc, (*notes, *meaning.notes)
+    return pixels, meaning.icc, (*icc.notes, *meaning.notes)
 
 
-def _check_fits(picture: Picture, chosen: PictureFormat, name: str) -> None:
-    if picture.alpha is not None and not chosen.alpha:
+def check_fits(
+    chosen: PictureFormat, name: str, height: int, width: int, *, gray: bool, alpha: bool
+) -> None:
+    """Raise MediaError where a format cannot hold a picture that is such; `name` is the file's."""
+    if alpha and not chosen.alpha:
         raise MediaError(
             f"cannot write {name}: {chosen.name} holds no alpha; use PNG, WebP, TIFF or AVIF"
         )
-    if not picture.gray and not chosen.colour:
+    if not gray and not chosen.colour:
         raise MediaError(f"cannot write {name}: {chosen.name} holds gray only; use PPM")
-    if max(picture.height, picture.width) > chosen.side:
+    if max(height, width) > chosen.side:
         raise MediaError(
-            f"cannot write {name}: {picture.width} x {picture.height} pixels are too many for "
+            f"cannot write {name}: {width} x {height} pixels are too many for "
             f"{chosen.name}, which ends at {chosen.side} a side; use PNG"
         )
 
 
+def is_transparent(alpha: NDArray[np.uint8] | None) -> bool:
+    """Whether anything shows through."""
+    return alpha is not None and bool(alpha.min() < 255)
+
+
 def _encode(picture: Picture, metadata: Metadata, chosen: PictureFormat, target: BinaryIO) -> None:
     planes = picture.pixels
-    if picture.alpha is not None:
+    if picture.alpha is not None and chosen.alpha:
         planes = np.dstack((planes, picture.alpha))
     if chosen.name == "TIFF":
         write_tiff(planes, target, tiff_tags(metadata.exif), metadata.icc, metadata.xmp)
