@@ -166,6 +166,18 @@ def test_texts_and_comments_are_told():
     assert read(data).notes == ("left out: IPTC data, a comment",)
     assert read(b"P6 # drawn\n1 1 255\nabc").notes == ("left out: a comment",)
     assert read(b"P6 1 1 255\n#a\n").notes == ()
+    assert read(png_with((b"tEXt", b"Software\0x"), (b"tEXt", b"date:create\0x"))).notes == ()
+
+
+@pytest.mark.parametrize(
+    "picture", [b"P6 2 1 255\nabcdef", b"P5\n1\n# P6\n1 300\nab", b"P4 9 2\n1234"]
+)
+def test_further_pictures_in_a_ppm_are_told(picture):
+    told = "only the first picture in the file was read"
+    assert told not in read(picture).notes
+    assert told not in read(picture + b"\njunk").notes
+    assert told in read(picture + picture).notes
+    assert told in read(picture + b"\n" + picture).notes
 
 
 def test_names_in_notes_are_few_and_plain():

@@ -16,6 +16,8 @@ MAX_INFLATED = 1 << 24
 
 _XMP = b"XML:com.adobe.xmp"
 _RAW_PROFILE = re.compile(rb"Raw profile type (exif|APP1|xmp|iptc|8bim|icc|icm)", re.IGNORECASE)
+_UNASKED = (b"Software", b"date:create", b"date:modify", b"date:timestamp")
+"""Texts that programs write into every file; nobody misses them."""
 _END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
 _END_OF_FILE = b"    "  # instead of a type
 _BLOCK = 1 << 20
@@ -275,7 +277,8 @@ def _named(found: _Found, key: bytes, text: bytes, deflated: bool = False) -> bo
         return data is not None and _kept(found.side, raw[1].lower() if raw else b"xmp", data)
     if not 1 <= len(key) <= 79:
         return False
-    found.texts[key.decode("latin-1")] = None
+    if key not in _UNASKED:
+        found.texts[key.decode("latin-1")] = None
     return True
 
 
