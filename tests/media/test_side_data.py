@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from PIL.ExifTags import Base
 
 from flowcodec.errors import MediaError
 from flowcodec.media.exif import turned
@@ -428,3 +429,42 @@ def test_boxes_that_claim_anything_cost_no_time():
     for data in (brand + claims, brand + nested, brand + b"\0\0\0\1moov\0"):
         with pytest.raises(MediaError, match="damaged"):
             read(data)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "right", "down", "rows", "columns"),
+    [
+        (12, 8, 0, 0, slice(8, 16), slice(10, 22)),
+        (10, 24, -11, 0, slice(0, 24), slice(0, 10)),
+        (31, 8, 1, 4, None, None),
+        (33, 8, 0, 0, None, None),
+    ],
+)
+@pytest.mark.parametrize("turns", [0, 1])
+def test_the_crop_of_an_avif_is_applied(width, height, right, down, rows, columns, turns):
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+    profile = bytes(range(100, 128))
+    exif = Image.Exif()
+    exif[Base.Orientation] = 6 if turns else 1
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "AVIF", icc_profile=profile, exif=exif)
+    clap = b"clap" + struct.pack(">IIIIiIiI", width, 1, height, 1, right, 1, down, 1)
+    whole = read(file.getvalue()).pixels
+    data = bytearray(file.getvalue().replace(b"colrprof" + profile, clap))
+    owned = data.index(b"ipma") + 15  # version, how many items, number of the first, how many
+    for at in range(owned, owned + data[owned - 1]):
+        data[at] |= 0x80  # essential, as a crop has to be
+    cropped = read(bytes(data))
+    if rows is None:
+        assert np.array_equal(cropped.pixels, whole)
+        assert "its crop (clean aperture) makes no sense and was left out" in cropped.notes
+    else:
+        seen = np.rot90(whole, turns)[rows, columns]
+        assert np.array_equal(cropped.pixels, np.rot90(seen, -turns))
+        assert cropped.notes == ()
+
+
+def test_the_shape_of_the_pixels_of_an_avif_is_told():
+    data = saved("AVIF", icc_profile=b"fill")
+    data = data.replace(b"colrproffill", b"pasp" + struct.pack(">II", 4, 3))
+    assert read(data).notes == ("its pixels are not square (4:3), which was left out",)

@@ -160,6 +160,12 @@ def _decode(stream: BinaryIO, name: str) -> Picture:
                 side.orientation = image.getexif().get(Base.Orientation, 1)
     del image  # its pixels are not needed any more while ours are turned
     pixels, alpha, notes = samples.pixels, samples.alpha, samples.notes
+    if side.crop:
+        seen = side.crop.place(*pixels.shape[:2])
+        if seen is None:
+            notes += ("its crop (clean aperture) makes no sense and was left out",)
+        else:
+            pixels, alpha = pixels[seen], None if alpha is None else alpha[seen]
     if frames > 1:
         notes += (f"the file holds {frames} pictures, only the first was read",)
     exif, xmp = read_exif(side.exif or b""), read_xmp(side.xmp or b"")

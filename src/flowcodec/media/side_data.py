@@ -7,6 +7,7 @@ import io
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import accumulate
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -25,12 +26,34 @@ IPTC_MARK = b"8BIM\x04\x04"
 """What goes before IPTC data in what Photoshop writes."""
 
 
+@dataclass(frozen=True)
+class Crop:
+    """The part of a picture that is meant to be seen, before it is turned: its size, and how far
+    its middle lies to the right of and below the picture's, in pixels."""
+
+    width: Fraction
+    height: Fraction
+    right: Fraction
+    down: Fraction
+
+    def place(self, rows: int, columns: int) -> tuple[slice, slice] | None:
+        """Where that is among so many rows and columns; None where it is not a part of them."""
+        top = self.down + (rows - self.height) / 2
+        left = self.right + (columns - self.width) / 2
+        edges = top, top + self.height, left, left + self.width
+        inside = 0 <= top < edges[1] <= rows and 0 <= left < edges[3] <= columns
+        if not inside or any(edge.denominator != 1 for edge in edges):
+            return None
+        return slice(int(top), int(edges[1])), slice(int(left), int(edges[3]))
+
+
 @dataclass
 class SideData:
     """What was found, as it was found; None where there was nothing.
 
     icc, exif, xmp: not yet judged. colour: what the container itself says of the colours.
     orientation: what the container itself says, as EXIF counts.
+    crop: what is to be seen, if that is not all and the reader of its pixels will not see to it.
     frames: how many pictures the file holds, if the reader of its pixels will not see it.
     notes: what was left out, in plain words.
     """
@@ -40,6 +63,7 @@ class SideData:
     xmp: bytes | None = None
     colour: "Description | None" = None
     orientation: int | None = None
+    crop: Crop | None = None
     frames: int | None = None
     notes: list[str] = field(default_factory=list)
 

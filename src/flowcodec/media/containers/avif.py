@@ -1,4 +1,5 @@
-"""AVIF boxes: EXIF and XMP are read here and hidden from the decoder, colours are read too.
+"""AVIF boxes: EXIF and XMP are read here and hidden from the decoder; colours, crop and shape of
+the pixels are read too.
 
 Nothing is moved: the items get a type that no reader knows.
 """
@@ -7,10 +8,11 @@ import contextlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import BinaryIO
 
 from flowcodec.media.colour import Cicp
-from flowcodec.media.side_data import FileBytes, Piece, SideData, spliced
+from flowcodec.media.side_data import Crop, FileBytes, Piece, SideData, shape_note, spliced
 
 _HIDDEN = b"skip"
 _XMP_TYPE = b"application/rdf+xml"
@@ -180,3 +182,16 @@ def _take(side: SideData, meta: _Meta, data: FileBytes) -> None:
             side.icc = box[8:]
         elif box.startswith(b"colrnclx") and len(box) >= 15 and side.colour is None:
             side.colour = Cicp(*struct.unpack(">HH", box[8:12]))  # the rest is the decoder's
+        elif box.startswith(b"pasp") and len(box) == 12:
+            side.notes += shape_note(*reversed(struct.unpack(">II", box[4:])))
+        elif box.startswith(b"clap") and len(box) == 36:
+            side.crop = _crop(box[4:])
+
+
+def _crop(body: bytes) -> Crop | None:
+    """The clean aperture, which the decoder does not apply; None for one that makes no sense."""
+    numbers = struct.unpack(">IIIIiIiI", body)
+    if not all(numbers[1::2]):
+        return None
+    width, height, right, down = map(Fraction, numbers[::2], numbers[1::2])
+    return Crop(width, height, right, down)
