@@ -147,6 +147,7 @@ def test_pictures_under_names_of_videos_and_the_reverse(run, files, tmp_path):
         (["encode", "clip.mp4", "-o", "{0}/holiday.mp4"], "would hold a .fcv file"),
         (["encode", "clip.mp4", "-o", "{0}/holiday.fci"], "would hold a .fcv file"),
         (["encode", "clip.fcv"], "clip.fcv is a coded video already"),
+        (["encode", "photo.fci"], "photo.fci is a coded picture already"),
         (["encode", "photo.fci", "-o", "{0}/b.fci"], "photo.fci is a coded picture already"),
         (["encode", "photo.fci", "-o", "{0}/b.fcv"], "photo.fci is a coded picture already"),
         (["decode", "photo.fci", "-o", "{0}/c.fci"], "cannot tell a picture format"),

@@ -95,6 +95,8 @@ def test_targets_out_of_reach_say_what_is():
     smallest = len(curve()(1).data)
     with pytest.raises(UsageError, match=rf"100 bytes: sizes begin with {smallest:,} bytes"):
         reach_size(curve(), 100)
+    with pytest.raises(UsageError, match=r"sizes begin with 118 bytes at quality 4"):
+        reach_size(lambda quality: Coding(bytes(136 if quality < 4 else 118), math.inf), 100)
     with pytest.raises(UsageError, match=r"60 dB: PSNR ends with 39\.90 dB at quality 8"):
         reach_psnr(curve(), 60)
 

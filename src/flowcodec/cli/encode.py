@@ -243,6 +243,8 @@ def command(
         encode_video.encode(inputs[0], output, wanted)
         return
     refuse_given("is for videos, not for pictures", "gop", "fps", "stream")
+    if len(inputs) == 1:
+        refuse_coded(inputs[0])  # before it is refused as an input that would be overwritten
     todo = plan(inputs, output, FCI, _contents)
     todo.check_outputs()
     if output is not None and output != PIPE and len(todo.jobs) == 1:

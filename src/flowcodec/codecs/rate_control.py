@@ -68,9 +68,10 @@ def reach_size(
     search = Search(encode, miss, on_trial, SIZE_SLOPE, -SIZE_TOLERANCE, 0.0)
     found = search.run()
     if found is None:
-        smallest = search.trials[-1].size
+        least = min(search.trials, key=lambda trial: trial.size)
         raise UsageError(
-            f"cannot be coded in {limit:,} bytes: sizes begin with {smallest:,} bytes at quality 1"
+            f"cannot be coded in {limit:,} bytes: sizes begin with {least.size:,} bytes at quality"
+            f" {least.quality:g}"
         )
     return found
 
