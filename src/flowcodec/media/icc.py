@@ -114,16 +114,22 @@ def to_srgb(pixels: NDArray[np.uint8], profile: bytes) -> NDArray[np.uint8]:
 @lru_cache(maxsize=2)
 def _transform(profile: bytes, gray: bool) -> ImageCms.ImageCmsTransform | None:
     try:
-        return ImageCms.buildTransform(
-            ImageCms.ImageCmsProfile(BytesIO(profile)),
-            ImageCms.createProfile("sRGB"),
-            "L" if gray else "RGB",
-            "RGB",
-            ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        return srgb_transform(source, "L" if gray else "RGB")
     except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
         return None
+
+
+def srgb_transform(source: Any, mode: str) -> ImageCms.ImageCmsTransform:
+    """From pictures of a Pillow mode, meant in a profile, to sRGB. Raises what ImageCms raises."""
+    return ImageCms.buildTransform(
+        source,
+        ImageCms.createProfile("sRGB"),
+        mode,
+        "RGB",
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
 
 
 def _applied(transform: Any, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

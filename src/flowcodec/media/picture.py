@@ -114,8 +114,9 @@ def write_picture(
     written at quality 95 without chroma subsampling. Alpha is kept exactly.
 
     ICC profile, EXIF and XMP are written where the format holds them: not in PPM and PGM, no EXIF
-    and no XMP over 64 KiB in JPEG, of EXIF in TIFF only what describes the photograph, no gray
-    profile in WebP, which turns gray into RGB. The notes that are returned tell what this has
+    and no XMP over 64 KiB in JPEG, no profile over 1 MiB in PNG, which Pillow would not open, of
+    EXIF in TIFF only what describes the photograph, no gray profile in WebP, which turns gray into
+    RGB. The notes that are returned tell what this has
     cost. Under .ppm and .pnm gray is written as "P5", as PGM.
 
     Raises MediaError where the format is unknown or cannot hold the picture (alpha in JPEG, PPM,

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile
 
+from flowcodec.media.icc import srgb_transform
+
 Reduce = Callable[[Image.Image], NDArray[np.uint8]]
 """From a strip of a picture to its samples, uint8 (rows, width, channels), alpha last."""
 
@@ -98,7 +100,7 @@ def to_samples(image: ImageFile.ImageFile, kind: SampleType, icc: bytes | None) 
     if mode in ("F", "I") or mode.startswith("I;16"):
         reduce = _scaling(kind)
     elif mode == "CMYK":
-        transform, how = to_srgb(mode, icc)
+        transform, how = transform_for(mode, icc)
         reduce, profiled = managed(transform), False
         notes.append(how)
     elif kind.gray and mode == "RGBA":
@@ -211,33 +213,22 @@ def managed(transform: ImageCms.ImageCmsTransform | None) -> Reduce:
     return reduce
 
 
-def to_srgb(mode: str, embedded: bytes | None) -> tuple[ImageCms.ImageCmsTransform | None, str]:
+def transform_for(
+    mode: str, embedded: bytes | None
+) -> tuple[ImageCms.ImageCmsTransform | None, str]:
     """A transform from CMYK or LAB to sRGB, by the ICC profile `embedded` where it is of use.
 
     None stands for Pillow's formula. The text is a note that says what was done.
     """
-    srgb = ImageCms.createProfile("sRGB")
     wanted = {"CMYK": "CMYK", "LAB": "Lab "}[mode]
     done = f"{mode} was converted to sRGB"
     if embedded:
         try:
             profile = ImageCms.ImageCmsProfile(BytesIO(embedded))
             if profile.profile.xcolor_space == wanted:
-                transform = _transform(profile, srgb, mode)
-                return transform, f"{done} by its ICC profile, now dropped"
+                return srgb_transform(profile, mode), f"{done} by its ICC profile, now dropped"
         except (OSError, ImageCms.PyCMSError):
             pass  # a damaged profile is as good as none
     if mode == "LAB":
-        return _transform(ImageCms.createProfile("LAB"), srgb, "LAB"), f"{done} (D50)"
+        return srgb_transform(ImageCms.createProfile("LAB"), mode), f"{done} (D50)"
     return None, f"{done} by a plain formula, for want of a usable ICC profile"
-
-
-def _transform(source: Any, target: Any, mode: str) -> ImageCms.ImageCmsTransform:
-    return ImageCms.buildTransform(
-        source,
-        target,
-        mode,
-        "RGB",
-        ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        ImageCms.Flags.BLACKPOINTCOMPENSATION,
-    )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from flowcodec.errors import MediaError
-from flowcodec.media.samples import Samples, depth_notes, managed, scaled, to_srgb
+from flowcodec.media.samples import Samples, depth_notes, managed, scaled, transform_for
 from flowcodec.media.tiff.layout import (
     ASSOCIATED,
     CHANNELS,
@@ -143,7 +143,7 @@ def _colours(
             return _from_ycbcr(tags), ("YCbCr was converted to RGB",), True
         case Photometric.CMYK | Photometric.CIELAB | Photometric.ICCLAB:
             mode = "CMYK" if meaning is Photometric.CMYK else "LAB"
-            transform, how = to_srgb(mode, icc)
+            transform, how = transform_for(mode, icc)
             prepared = to_eight if mode == "CMYK" else _lab_to_eight(meaning, layout)
             convert = managed(transform)
 
