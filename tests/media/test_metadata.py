@@ -16,6 +16,8 @@ from tests.media import handmade
 from tests.media.handmade import cmyk_profile, tiff
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+# Here cyan alone is L* 60, a* -20, b* 40: a green that no plain formula gives.
+CMYK_PROFILE = cmyk_profile({(1, 0, 0, 0): (60, -20, 40)}, others=(90, 0, 0))
 PIXELS = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3) * 3
 CARRIERS = ["png", "jpeg", "webp", "tiff", "avif"]
 NO_ALPHA = ("jpeg", True)
@@ -208,18 +210,24 @@ def test_orientation_may_come_as_text_in_png():
 
 @pytest.mark.parametrize("format", ["TIFF", "JPEG"])
 def test_cmyk_goes_through_its_profile_which_is_dropped(format):
-    # In this profile cyan alone is L* 60, a* -20, b* 40: a green that no plain formula gives.
-    profile = cmyk_profile({(1, 0, 0, 0): (60, -20, 40)}, others=(90, 0, 0))
-    file = saved(Image.new("CMYK", (8, 8), (255, 0, 0, 0)), format, icc_profile=profile)
+    file = saved(Image.new("CMYK", (8, 8), (255, 0, 0, 0)), format, icc_profile=CMYK_PROFILE)
     picture = read_picture(file)
     assert np.abs(picture.pixels.astype(int) - (131, 153, 71)).max() <= 6
     assert picture.icc is None
     assert picture.notes == ("CMYK was converted to sRGB by its ICC profile, now dropped",)
 
 
-def test_a_profile_for_something_else_than_cmyk_is_not_used():
-    file = saved(Image.new("CMYK", (4, 4)), "TIFF", icc_profile=SRGB)
-    picture = read_picture(file)
+@pytest.mark.parametrize(
+    "profile",
+    [
+        SRGB,
+        CMYK_PROFILE[:16] + b"\xffMYK" + CMYK_PROFILE[20:],
+        CMYK_PROFILE[:100],
+        CMYK_PROFILE[:140] + bytes(len(CMYK_PROFILE) - 140),
+    ],
+)
+def test_a_profile_that_is_none_of_cmyk_is_not_used(profile):
+    picture = read_picture(saved(Image.new("CMYK", (4, 4)), "TIFF", icc_profile=profile))
     assert picture.icc is None
     assert "plain formula" in picture.notes[0]
 

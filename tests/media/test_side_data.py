@@ -165,6 +165,7 @@ def test_texts_and_comments_are_told():
     iptc = b"Photoshop 3.0\0" + b"8BIM\4\4\0\0\0\0\0\2ab"
     data = data[:2] + jpeg_segment(0xED, iptc) + data[2:]
     assert read(data).notes == ("left out: IPTC data, a comment",)
+    assert read(saved("JPEG", comment=b"Lavc59.37.100")).notes == ()
     assert read(b"P6 # drawn\n1 1 255\nabc").notes == ("left out: a comment",)
     assert read(b"P6 1 1 255\n#a\n").notes == ()
     assert read(png_with((b"tEXt", b"Software\0x"), (b"tEXt", b"date:create\0x"))).notes == ()

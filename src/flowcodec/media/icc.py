@@ -22,6 +22,7 @@ _HEADER_BYTES = 128
 _PADDING = 3  # bytes up to a multiple of four, of which nobody needs to hear
 _DEVICES = (b"scnr", b"mntr", b"prtr", b"spac")
 _GRAY_SPACE, _RGB_SPACE = b"GRAY", b"RGB "
+_MODES = {True: "L", False: "RGB"}  # of gray and of colour
 _ROWS_AT_ONCE = 256
 _SAME = 1  # levels of 255 by which colours may differ and still count as sRGB's
 
@@ -89,7 +90,7 @@ def _fault_of(profile: bytes, gray: bool) -> str | None:
     if space != (_GRAY_SPACE if gray else _RGB_SPACE):
         name = space.decode("ascii", "replace").strip()
         return f"is for {name if name.isalnum() else 'another kind of'} samples, not for these"
-    return None if _transform(profile[:size], gray) else "is damaged"
+    return None if embedded_transform(profile[:size], _MODES[gray]) else "is damaged"
 
 
 def to_srgb(pixels: NDArray[np.uint8], profile: bytes) -> NDArray[np.uint8]:
@@ -98,7 +99,7 @@ def to_srgb(pixels: NDArray[np.uint8], profile: bytes) -> NDArray[np.uint8]:
     The profile must be one that `read_icc` has kept.
     """
     gray = pixels.shape[2] == 1
-    transform = _transform(profile, gray)
+    transform = embedded_transform(profile, _MODES[gray])
     assert transform is not None
     samples = _samples(gray)
     if np.abs(_applied(transform, samples).astype(int) - samples).max() <= _SAME:
@@ -112,16 +113,16 @@ def to_srgb(pixels: NDArray[np.uint8], profile: bytes) -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=2)
-def _transform(profile: bytes, gray: bool) -> ImageCms.ImageCmsTransform | None:
+def embedded_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """From pictures of a Pillow mode, meant in a profile, to sRGB; None where it is damaged."""
     try:
-        source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        return srgb_transform(source, "L" if gray else "RGB")
+        return srgb_transform(ImageCms.ImageCmsProfile(BytesIO(profile)), mode)
     except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
         return None
 
 
 def srgb_transform(source: Any, mode: str) -> ImageCms.ImageCmsTransform:
-    """From pictures of a Pillow mode, meant in a profile, to sRGB. Raises what ImageCms raises."""
+    """The same for one of Pillow's profiles. Raises what Pillow raises."""
     return ImageCms.buildTransform(
         source,
         ImageCms.createProfile("sRGB"),

@@ -5,14 +5,13 @@ A picture is converted in strips, so that beside Pillow's copy and ours there is
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile
 
-from flowcodec.media.icc import srgb_transform
+from flowcodec.media.icc import embedded_transform, srgb_transform
 
 Reduce = Callable[[Image.Image], NDArray[np.uint8]]
 """From a strip of a picture to its samples, uint8 (rows, width, channels), alpha last."""
@@ -220,15 +219,12 @@ def transform_for(
 
     None stands for Pillow's formula. The text is a note that says what was done.
     """
-    wanted = {"CMYK": "CMYK", "LAB": "Lab "}[mode]
+    wanted = {"CMYK": b"CMYK", "LAB": b"Lab "}[mode]
     done = f"{mode} was converted to sRGB"
-    if embedded:
-        try:
-            profile = ImageCms.ImageCmsProfile(BytesIO(embedded))
-            if profile.profile.xcolor_space == wanted:
-                return srgb_transform(profile, mode), f"{done} by its ICC profile, now dropped"
-        except (OSError, ImageCms.PyCMSError):
-            pass  # a damaged profile is as good as none
+    if embedded and embedded[16:20] == wanted:
+        transform = embedded_transform(embedded, mode)
+        if transform:
+            return transform, f"{done} by its ICC profile, now dropped"
     if mode == "LAB":
         return srgb_transform(ImageCms.createProfile("LAB"), mode), f"{done} (D50)"
     return None, f"{done} by a plain formula, for want of a usable ICC profile"

@@ -24,6 +24,8 @@ _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _MORE_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _ICC = b"ICC_PROFILE\0"
 _GAIN_MAP = b"hdrgm:Version"  # one of the pictures brightens the first
+_UNASKED = (b"Lavc", b"CREATOR: gd-jpeg", b"Created with GIMP")
+"""How comments begin that programs write into every file; nobody misses them."""
 _PICTURES = 0xB001  # how many a multi-picture file has
 
 
@@ -91,7 +93,8 @@ def _of_pixels(marker: int, body: bytes) -> bool:
 
 def _take(found: _Found, marker: int, body: bytes) -> None:
     if marker == _COMMENT:
-        found.left_out.append("a comment")
+        if not body.startswith(_UNASKED):
+            found.left_out.append("a comment")
     elif marker == _APP1 and body[:4].lower() == b"exif":
         _take_exif(found, body)
     elif marker == _APP1 and body.startswith(_XMP):
