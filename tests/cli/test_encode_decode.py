@@ -230,6 +230,15 @@ def test_weights_are_found_in_a_folder(run, photo, tmp_path, tiny_weights, capsy
     assert (tmp_path / "x.png").exists()
 
 
+def test_a_lack_of_memory_is_one_line(run, photo, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(PictureCodec, "encode", fail)
+    status, _, err = run("encode", photo, "-o", tmp_path / "out.fci")
+    assert (status, err) == (2, "flowcodec: error: not enough memory\n")
+
+
 def test_a_terminal_gets_no_picture(run, photo, monkeypatch):
     monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(photo.read_bytes())))
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)

@@ -108,6 +108,32 @@ def test_coded_files_from_pipes(run, files, tmp_path):
         assert run("decode", fifo, "-o", tmp_path / "out.mkv")[0] == 0
 
 
+class Endless(io.RawIOBase):
+    """A stream of zeros that must not be read far."""
+
+    given = 0
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        self.given += len(buffer)
+        assert self.given < 1 << 20
+        buffer[:] = bytes(len(buffer))
+        return len(buffer)
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [("encode", "is not a picture of a known kind"), ("decode", "this is not a flowcodec file")],
+)
+def test_what_is_of_no_kind_is_not_read_to_its_end(run, tmp_path, command, why):
+    output = tmp_path / {"encode": "a.fci", "decode": "a.png"}[command]
+    stdin = io.BufferedReader(Endless())
+    status, _, err = run(command, "-", "-o", output, stdin=stdin)
+    assert (status, why in err, err.count("\n")) == (2, True, 1)
+
+
 @pytest.mark.parametrize("name", ["clip.y4m", "clip.mkv", "clip.mp4"])
 @pytest.mark.parametrize("way", ["pipe", "file", "name"])
 def test_a_video_is_coded_without_a_suffix(run, files, tmp_path, name, way):

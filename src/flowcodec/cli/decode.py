@@ -19,7 +19,14 @@ from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
 from flowcodec.cli.measuring import Number, device_options, refuse_given
 from flowcodec.cli.part_file import PART
 from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
-from flowcodec.cli.sources import check_name, check_not_input, looked_into, open_source, standard
+from flowcodec.cli.sources import (
+    check_name,
+    check_not_input,
+    head_of,
+    looked_into,
+    open_source,
+    standard,
+)
 from flowcodec.cli.streams import PIPE, check_standard_output
 from flowcodec.errors import FlowcodecError, FormatError, UsageError
 from flowcodec.media.formats import SUFFIXES, VIDEO_SUFFIXES, format_named, format_of
@@ -236,6 +243,7 @@ def _decode(options: Options, job: Job) -> Report:
 
     started = time.perf_counter()
     with naming(job.source):
+        file_kind(head_of(job.source))  # what is none of ours may go on for ever
         with open_source(job.source) as stream:
             data = stream.read()
         file = parse_picture(data)

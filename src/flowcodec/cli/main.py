@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except (FlowcodecError, OSError, click.ClickException) as error:
+    except (FlowcodecError, OSError, MemoryError, click.ClickException) as error:
         if settings.debug:
             traceback.print_exc()
         complain(error)
@@ -139,6 +139,8 @@ def one_line(error: Exception) -> str:
         text = error.format_message()
     elif isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    elif isinstance(error, MemoryError):
+        text = "not enough memory"
     else:
         text = str(error)
     return printable(re.sub(r"\s*\n\s+", " ", text.strip()))

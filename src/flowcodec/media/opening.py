@@ -42,10 +42,7 @@ def open_image(stream: BinaryIO, name: str) -> tuple[ImageFile.ImageFile | TiffP
     ValueError or whatever Pillow raises on a damaged header.
     """
     head = stream.read(HEAD_BYTES)
-    container = container_of(head)
-    if container is None:
-        what = "is not a picture of a known kind" if head else "is empty"
-        raise MediaError(f"{name} {what}; readable are {NAMES}")
+    container = known_container(head, name)
     stream.seek(0)
     # Pillow gets no name: it would take uncompressed pixels from the file that has that name by
     # now, and count from the beginning of that file.
@@ -57,6 +54,15 @@ def open_image(stream: BinaryIO, name: str) -> tuple[ImageFile.ImageFile | TiffP
             f"{name} has {width} x {height} pixels; more than {MAX_PIXELS} are not read"
         )
     return image, head
+
+
+def known_container(head: bytes, name: str) -> str:
+    """Which of `formats.FORMATS` a file is that begins so; MediaError where it is none."""
+    container = container_of(head)
+    if container is None:
+        what = "is not a picture of a known kind" if head else "is empty"
+        raise MediaError(f"{name} {what}; readable are {NAMES}")
+    return container
 
 
 def is_picture(head: bytes) -> bool:

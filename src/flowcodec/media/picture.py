@@ -28,7 +28,8 @@ from flowcodec.media.files import as_media_error, atomic_write
 from flowcodec.media.formats import PictureFormat, format_named, format_of
 from flowcodec.media.icc import read_icc
 from flowcodec.media.metadata import Metadata, fitting
-from flowcodec.media.opening import open_image
+from flowcodec.media.opening import HEAD_BYTES, known_container, open_image
+from flowcodec.media.peeking import peeked
 from flowcodec.media.quiet import quiet
 from flowcodec.media.samples import sample_type, to_samples
 from flowcodec.media.side_data import SideData
@@ -100,7 +101,7 @@ def read_picture(source: Path | str | BinaryIO) -> Picture:
     source = Path(source) if isinstance(source, str) else source
     name = _name(source)
     suspicion = "it is damaged or of an unsupported kind"
-    with as_media_error(f"cannot read {name}", suspicion), _opened(source) as stream, quiet():
+    with as_media_error(f"cannot read {name}", suspicion), _opened(source, name) as stream, quiet():
         return _decode(stream, name)
 
 
@@ -258,13 +259,21 @@ def _options(metadata: Metadata, chosen: PictureFormat) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _opened(source: Path | BinaryIO) -> Iterator[BinaryIO]:
+def _opened(source: Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
     """`source` as a binary file that can seek, from where it stands now."""
     if isinstance(source, Path):
         with source.open("rb") as stream:
-            yield stream if stream.seekable() else BytesIO(stream.read())
+            yield stream if stream.seekable() else _held(stream, name)
     else:
-        yield BytesIO(source.read())
+        yield _held(source, name)
+
+
+def _held(stream: BinaryIO, name: str) -> BinaryIO:
+    """All that `stream` gives, unless its first bytes show that it is no picture: what goes on for
+    ever is not read in vain."""
+    head, stream = peeked(stream, HEAD_BYTES)
+    known_container(head, name)
+    return BytesIO(stream.read())
 
 
 def _name(file: Path | BinaryIO) -> str:
