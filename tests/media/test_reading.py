@@ -310,5 +310,6 @@ def test_a_pipe_is_read_to_its_end():
             return self.rest.readinto(memoryview(buffer)[:100])
 
     samples = noise(30, 20, 3)
-    picture = read_picture(io.BufferedReader(Pipe(saved(Image.fromarray(samples), "PNG"))))
-    assert np.array_equal(picture.pixels, samples)
+    data = saved(Image.fromarray(samples), "PNG")
+    for pipe in (io.BufferedReader(Pipe(data)), Pipe(data)):
+        assert np.array_equal(read_picture(pipe).pixels, samples)

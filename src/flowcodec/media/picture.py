@@ -29,7 +29,6 @@ from flowcodec.media.formats import PictureFormat, format_named, format_of
 from flowcodec.media.icc import read_icc
 from flowcodec.media.metadata import Metadata, fitting
 from flowcodec.media.opening import HEAD_BYTES, known_container, open_image
-from flowcodec.media.peeking import peeked
 from flowcodec.media.quiet import quiet
 from flowcodec.media.samples import sample_type, to_samples
 from flowcodec.media.side_data import SideData
@@ -117,8 +116,8 @@ def write_picture(
     ICC profile, EXIF and XMP are written where the format holds them: not in PPM and PGM, no EXIF
     and no XMP over 64 KiB in JPEG, no profile over 1 MiB in PNG, which Pillow would not open, of
     EXIF in TIFF only what describes the photograph, no gray profile in WebP, which turns gray into
-    RGB. The notes that are returned tell what this has
-    cost. Under .ppm and .pnm gray is written as "P5", as PGM.
+    RGB. The notes that are returned tell what this has cost. Under .ppm and .pnm gray is written
+    as "P5", as PGM.
 
     Raises MediaError where the format is unknown or cannot hold the picture (alpha in JPEG, PPM,
     PGM, unless it is opaque everywhere; colour in PGM; too many pixels a side) and where the file
@@ -271,9 +270,13 @@ def _opened(source: Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
 def _held(stream: BinaryIO, name: str) -> BinaryIO:
     """All that `stream` gives, unless its first bytes show that it is no picture: what goes on for
     ever is not read in vain."""
-    head, stream = peeked(stream, HEAD_BYTES)
-    known_container(head, name)
-    return BytesIO(stream.read())
+    held = BytesIO()
+    while held.tell() < HEAD_BYTES and (piece := stream.read(HEAD_BYTES)):
+        held.write(piece)
+    known_container(held.getvalue(), name)
+    held.write(stream.read())
+    held.seek(0)
+    return held
 
 
 def _name(file: Path | BinaryIO) -> str:
