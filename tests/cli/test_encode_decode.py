@@ -3,6 +3,7 @@
 import json
 import subprocess
 from io import BytesIO, TextIOWrapper
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -143,6 +144,14 @@ def test_workers_make_the_same_files(run, tmp_path):
     for seed in range(3):
         name = f"{seed}.fci"
         assert (tmp_path / "alone" / name).read_bytes() == (tmp_path / "many" / name).read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="the system does not name open files")
+def test_what_a_shell_passes_as_open_files_is_coded_whatever_the_workers(run, photo, tmp_path):
+    with photo.open("rb") as first, photo.open("rb") as second:
+        names = [f"/dev/fd/{file.fileno()}" for file in (first, second)]
+        status, out, err = run("encode", *names, "-o", f"{tmp_path}/out/", "-j", "2")
+    assert (status, len(out.splitlines()), err) == (0, 2, "")
 
 
 def test_pipes_through_the_installed_command(flowcodec_command, tiny_weights, photo, tmp_path):

@@ -123,6 +123,8 @@ def run_jobs(
     if len(jobs) == 1 and not planned.folders:
         teller.report(task.work(task.options, jobs[0]))
         return
+    if any(job.source.startswith("/dev/fd/") for job in jobs):
+        workers = 1  # another process has other files open under these names
     for path, why in planned.left_out:
         teller.other(str(path), left_out=why)
     for error in planned.unread:
