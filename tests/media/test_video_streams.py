@@ -153,6 +153,19 @@ def test_what_changes_in_the_midst_is_noted(tmp_path):
     ]
 
 
+def test_a_change_of_the_shape_of_pixels_is_noted(tmp_path):
+    parts = [
+        clip(tmp_path / f"{n}.ts", *H264, "-vf", f"setsar={shape}")
+        for n, shape in enumerate(("4/3", "4/3", "16/15"))
+    ]
+    path = tmp_path / "joined.ts"
+    for count, notes in (2, []), (3, ["the shape of its pixels changes to 16/15: the first is kept"]):
+        path.write_bytes(b"".join(part.read_bytes() for part in parts[:count]))
+        with open_video(path) as video:
+            assert len(list(video.frames)) == count * COUNT
+            assert video.notes == notes
+
+
 @pytest.mark.parametrize(
     ("name", "codec", "siting"),
     [

@@ -100,6 +100,7 @@ def read_container(
     found.notes += lost(first[1], stream, turned)
     frames = itertools.chain([first], numbered)
     ending = Ending(container, stream)
+    aspect = decoding.aspect
     longest = LONGEST_PAUSE / format.time_base if container.format.flags & WITH_SEAMS else None
     guess = Guess()
     clock = Clock(format.ticks, longest)
@@ -107,6 +108,8 @@ def read_container(
     def clocked() -> Iterator[Numbered]:
         for place, frame in frames:
             ending.see(frame)
+            if decoding.aspect != aspect:
+                found.note(f"the shape of its pixels changes to {decoding.aspect}: the first is kept")
             # What a file does not say ffmpeg makes up, and wrong where frames change places.
             shown = None if container.format.name in DECODED_ONLY else frame.pts
             time = None if untimed else guess.time(shown, frame.dts)
