@@ -53,8 +53,11 @@ def read(stream: BinaryIO) -> Contents:
         listed.append(_group(group))
     while counted.read(CHUNK):
         pass
-    # The last group of a file that was cut is shorter than it says.
-    length = sum(min(group["bytes"], counted.total - group["offset"]) for group in listed)
+    # Where bytes were lost, a group is shorter than it says.
+    ends = [group["offset"] for group in listed[1:]] + [counted.total]
+    length = sum(
+        min(group["bytes"], end - group["offset"]) for group, end in zip(listed, ends, strict=False)
+    )
     after = sum(counted.total - wrong.offset for wrong in damage if wrong.harmless)
     parts = {
         "intra frames": code["intra"],
