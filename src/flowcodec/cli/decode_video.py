@@ -92,8 +92,8 @@ def decode(source: str, output: str | None, options: Options) -> None:
         writer = stack.enter_context(create_video(opened, look, lossless=options.lossless))
         verification = None
         if options.verify is not None:
-            beside_it = verification_by(options.verify, look, options.stream)
-            verification = stack.enter_context(beside_it)
+            comparing = verification_by(options.verify, look, options.stream)
+            verification = stack.enter_context(comparing)
         codec = load_for_video(
             header, weights=options.weights, device=options.device, threads=options.threads
         )
