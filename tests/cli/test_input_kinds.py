@@ -106,6 +106,9 @@ def test_coded_files_from_pipes(run, files, tmp_path):
         os.mkfifo(fifo)
         threading.Thread(target=fifo.write_bytes, args=(video.read_bytes(),), daemon=True).start()
         assert run("decode", fifo, "-o", tmp_path / "out.mkv")[0] == 0
+        threading.Thread(target=fifo.write_bytes, args=(b"GIF89a nothing",), daemon=True).start()
+        status, _, err = run("encode", fifo, "-o", tmp_path / "out.fcv")
+        assert (status, str(fifo) in err) == (2, True), err
 
 
 class Endless(io.RawIOBase):

@@ -4,7 +4,10 @@ import json
 from fractions import Fraction
 from io import TextIOWrapper
 
+import av
+import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from flowcodec.bitstream.video_file import read_groups
 from flowcodec.cli.main import main
@@ -125,6 +128,24 @@ def test_it_is_told_where_nothing_could_be_verified(verify, files, tmp_path):
     assert "nothing could be verified" in err.splitlines()[-1]
 
 
+def test_info_tells_of_groups_that_lost_all_frames(files, tmp_path, capsys):
+    data = bytearray((files / "clip.fcv").read_bytes())
+    with (files / "clip.fcv").open("rb") as stream:
+        groups = list(read_groups(stream)[1])
+    for group in groups[::2]:
+        data[group.offset + group.frames[0].code_bytes // 2] ^= 1
+    path = tmp_path / "bad.fcv"
+    for size, lost in (len(data), [True, False, True]), (groups[0].length // 2, [True]):
+        path.write_bytes(data[:size])
+        assert main(["info", str(path), "--json"]) == 2
+        (told,) = json.loads(capsys.readouterr().out)
+        assert [group["quality"] is None for group in told["groups"]] == lost
+        assert sum(told["parts"].values()) == told["bytes"] == size
+        assert all(count >= 0 for count in told["parts"].values())
+        assert main(["info", str(path)]) == 2
+        assert capsys.readouterr().out.count(" lost ") == sum(lost)
+
+
 def test_what_fails_is_not_kept(verify, files, tmp_path):
     frames = clip(10)
     for name, other, why in (
@@ -153,3 +174,26 @@ def test_the_original_is_not_overwritten(files, folder, capsys):  # noqa: F811
     assert main([*map(str, words), "--weights", str(folder)]) == 2
     assert "would be overwritten" in capsys.readouterr().err
     assert (files / "clip.y4m").read_bytes() == before
+
+
+def test_the_stream_that_was_coded_is_the_one_to_verify_by(folder, verify, tmp_path, capsys):  # noqa: F811
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("ffv1", rate=25) for _ in range(2)]
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 32, 24, "bgr0"
+        for number in range(3):
+            for shade, stream in zip((90, 200), streams, strict=True):
+                frame = VideoFrame.from_ndarray(np.full((24, 32, 3), shade, np.uint8), "rgb24")
+                frame.pts = number
+                container.mux(stream.encode(frame.reformat(format="bgr0")))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    coded = tmp_path / "two.fcv"
+    words = ["encode", path, "-o", coded, "--stream", 1, "--quiet"]
+    assert main([*map(str, words), "--weights", str(folder / "patch.safetensors")]) == 0
+    assert verify(coded, path, "--stream", "1")[0] == 0
+    assert verify(coded, path)[0] == 2
+    capsys.readouterr()
+    assert main(["decode", str(coded), "-o", str(tmp_path / "a.y4m"), "--stream", "1"]) == 2
+    assert "--stream is of the original that --verify names" in capsys.readouterr().err

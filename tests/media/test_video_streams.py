@@ -153,6 +153,29 @@ def test_what_changes_in_the_midst_is_noted(tmp_path):
     ]
 
 
+def test_webp_that_moves_is_not_called_damaged(tmp_path):
+    path = tmp_path / "moves.webp"
+    pictures = [Image.new("RGB", (40, 30), (shade, 90, 60)) for shade in (10, 250)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:])
+    with pytest.raises(MediaError, match="no WebP that moves") as caught, open_video(path):
+        pass
+    assert "damaged" not in str(caught.value)
+
+
+def test_a_change_of_the_shape_of_pixels_is_noted(tmp_path):
+    parts = [
+        clip(tmp_path / f"{n}.ts", *H264, "-vf", f"setsar={shape}")
+        for n, shape in enumerate(("4/3", "4/3", "16/15"))
+    ]
+    path = tmp_path / "joined.ts"
+    told = "the shape of its pixels changes to 16/15: the first is kept"
+    for count, notes in (2, []), (3, [told]):
+        path.write_bytes(b"".join(part.read_bytes() for part in parts[:count]))
+        with open_video(path) as video:
+            assert len(list(video.frames)) == count * COUNT
+            assert video.notes == notes
+
+
 @pytest.mark.parametrize(
     ("name", "codec", "siting"),
     [

@@ -102,6 +102,12 @@ class Report:
     " whole, is as near to ORIGINAL as its encoder measured.",
 )
 @click.option(
+    "--stream",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Videos: which stream of ORIGINAL, where `encode` was told one.",
+)
+@click.option(
     "--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP; other colours become sRGB."
 )
 @click.option("--start", type=Number(0), help="Videos: begin at this time, in seconds.")
@@ -121,6 +127,7 @@ def command(
     format_: str | None,
     weights: Path | None,
     verify: Path | None,
+    stream: int | None,
     strip: bool,
     start: float | None,
     frames: int | None,
@@ -146,6 +153,8 @@ def command(
         if len(inputs) > 1:
             raise UsageError("a video is decoded alone; give one input")
         refuse_given("is for pictures, not for videos", "format_", "strip", "jobs")
+        if verify is None:
+            refuse_given("is of the original that --verify names", "stream")
         wanted = decode_video.Options(
             weights=weights,
             device=device,
@@ -154,12 +163,13 @@ def command(
             frames=frames,
             lossless=lossless,
             verify=verify,
+            stream=stream,
             as_json=as_json,
             quiet=quiet,
         )
         decode_video.decode(inputs[0], output, wanted)
         return
-    refuse_given("is for videos, not for pictures", "start", "frames", "lossless")
+    refuse_given("is for videos, not for pictures", "start", "frames", "lossless", "stream")
     suffix = format_named(format_).suffixes[0] if format_ else ".png"
     todo = plan(inputs, output, suffix, _contents)
     todo.check_outputs()

@@ -42,6 +42,7 @@ class Options:
     frames: int | None
     lossless: bool
     verify: Path | None
+    stream: int | None  # of the original
     as_json: bool
     quiet: bool
 
@@ -91,7 +92,8 @@ def decode(source: str, output: str | None, options: Options) -> None:
         writer = stack.enter_context(create_video(opened, look, lossless=options.lossless))
         verification = None
         if options.verify is not None:
-            verification = stack.enter_context(verification_by(options.verify, look))
+            comparing = verification_by(options.verify, look, options.stream)
+            verification = stack.enter_context(comparing)
         codec = load_for_video(
             header, weights=options.weights, device=options.device, threads=options.threads
         )

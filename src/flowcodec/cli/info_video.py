@@ -44,17 +44,20 @@ def read(stream: BinaryIO) -> Contents:
     damage: list[Damage] = []
     header, groups = read_groups(counted, damage.append)  # type: ignore[arg-type]
     listed, kinds, code = [], Counter[str](), Counter[str]()
-    length = 0
     colour = ending = None
     for group in groups:
         colour, ending = group.colour or colour, group.ending
         for frame in group.frames:
             kinds[FRAME_KINDS[frame.type]] += 1
             code[FRAME_KINDS[frame.type]] += frame.code_bytes
-        length += group.length
         listed.append(_group(group))
     while counted.read(CHUNK):
         pass
+    # Where bytes were lost, a group is shorter than it says.
+    ends = [group["offset"] for group in listed[1:]] + [counted.total]
+    length = sum(
+        min(group["bytes"], end - group["offset"]) for group, end in zip(listed, ends, strict=False)
+    )
     after = sum(counted.total - wrong.offset for wrong in damage if wrong.harmless)
     parts = {
         "intra frames": code["intra"],
@@ -78,7 +81,7 @@ def _group(group: Group) -> dict[str, Any]:
         "first": found.first,
         "frames": found.count,
         "start": found.start,
-        "quality": qualities[0] / 1000,
+        "quality": qualities[0] / 1000 if qualities else None,  # its frames are all lost
         "psnr": None if found.psnr == LOSSLESS_PSNR else found.psnr / 100,
     }
 
@@ -145,9 +148,10 @@ def as_text(file: str, found: Contents) -> str:
     lines.append("  group   from frame   frames      bytes   quality       psnr")
     for group in found.groups[:SHOWN]:
         psnr = "exact" if group["psnr"] is None else f"{group['psnr']:.2f} dB"
+        quality = "lost" if group["quality"] is None else f"{group['quality']:g}"
         lines.append(
             f"  {group['number']:>5}{group['first']:>13}{group['frames']:>9}{group['bytes']:>11}"
-            f"{group['quality']:>10g}{psnr:>11}"
+            f"{quality:>10}{psnr:>11}"
         )
     if len(found.groups) > SHOWN:
         lines.append(f"  ... and {len(found.groups) - SHOWN} more: --json lists all")

@@ -19,12 +19,15 @@ RAW = ".yuv"
 
 
 @contextmanager
-def verification_by(original: Path, format: VideoFormat) -> Iterator[Verification]:
-    """By a video file, a folder of frames, or raw planes of the format that the coded file has."""
+def verification_by(
+    original: Path, format: VideoFormat, stream: int | None
+) -> Iterator[Verification]:
+    """By a video file (`stream`: which one of it), a folder of frames, or raw planes of the format
+    that the coded file has."""
     from flowcodec.media.video import open_raw, open_video
 
     raw = original.suffix.lower() == RAW
-    with open_raw(original, format) if raw else open_video(original) as video:
+    with open_raw(original, format) if raw else open_video(original, stream=stream) as video:
         yield Verification(video)
 
 

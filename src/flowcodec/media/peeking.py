@@ -24,6 +24,7 @@ class _Replayed(RawIOBase):
 
     def __init__(self, head: bytes, stream: BinaryIO):
         self.head, self.stream = head, stream
+        self.name = getattr(stream, "name", None)
 
     def readable(self) -> bool:
         return True

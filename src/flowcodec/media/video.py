@@ -117,20 +117,27 @@ def _of_ffmpeg(
 @contextmanager
 def _of_stream(opened: BinaryIO, number: int | None, fps: Fraction | None) -> Iterator[Video]:
     head, stream = peeked(opened, HEAD_BYTES)
+    name = _name_of(opened)
     if stream.seekable() is False and head[4:8] == b"ftyp":
         # What says where the frames of an MP4 file are may stand at its end.
         with tempfile.TemporaryFile() as held:
             shutil.copyfileobj(stream, held)
             held.seek(0)
-            with _of_stream(held, number, fps) as video:
+            with _of_ffmpeg(held, name, number, fps, _sizes(held)) as video:
                 yield video
         return
     if head.startswith(Y4M) or not head:
-        _refuse(PIPE_NAME, number, fps)
-        yield read_y4m(stream, PIPE_NAME, None)
+        _refuse(name, number, fps)
+        yield read_y4m(stream, name, None)
         return
-    with _of_ffmpeg(stream, PIPE_NAME, number, fps, _sizes(stream)) as video:
+    with _of_ffmpeg(stream, name, number, fps, _sizes(stream)) as video:
         yield video
+
+
+def _name_of(stream: BinaryIO) -> str:
+    """The path that an open file or pipe was opened by."""
+    name = getattr(stream, "name", None)
+    return name if isinstance(name, str) and name != "<stdin>" else PIPE_NAME
 
 
 def _sizes(stream: BinaryIO) -> tuple[int, int] | None:
@@ -150,7 +157,7 @@ def open_raw(source: Path | str | BinaryIO, format: VideoFormat) -> Iterator[Vid
     A tick is a frame. Raises MediaError where there is no such file, or no whole frame.
     """
     if not isinstance(source, str | Path):
-        yield read_raw(source, PIPE_NAME, format, None)
+        yield read_raw(source, _name_of(source), format, None)
         return
     with _opened(Path(source)) as (stream, size):
         yield read_raw(stream, str(source), format, size)

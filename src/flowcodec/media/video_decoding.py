@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import groupby
 from typing import cast
 
@@ -85,6 +86,11 @@ class Decoding:
         self._context = _alone(stream.codec_context)
         self._options = dict(self._context.options)
         self._sound = True  # no error has left traces in the decoder
+
+    @property
+    def aspect(self) -> Fraction:
+        """Width of a pixel by its height, as the decoder last had it."""
+        return self._context.sample_aspect_ratio or Fraction(1)
 
     def frames(self) -> Iterator[tuple[int, VideoFrame]]:
         """Whole frames in the order in which they are shown, each with its number."""

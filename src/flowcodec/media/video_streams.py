@@ -91,6 +91,11 @@ def read_container(
     decoding = Decoding(container, stream, heard, found, cut)
     numbered = _decoded(decoding, name)
     first = next(numbered, None)
+    if first is None and container.format.name == "webp_pipe":
+        raise MediaError(
+            f"cannot read {name}: ffmpeg knows no WebP that moves; save its frames as PNG files"
+            " and give their folder"
+        )
     if first is None:
         why = "; ".join(filter(None, (*found.damage, decoding.complaint)))
         raise MediaError(f"{name} holds no frame{f' that is whole: {why}' if why else ''}")
@@ -100,6 +105,7 @@ def read_container(
     found.notes += lost(first[1], stream, turned)
     frames = itertools.chain([first], numbered)
     ending = Ending(container, stream)
+    aspect = decoding.aspect
     longest = LONGEST_PAUSE / format.time_base if container.format.flags & WITH_SEAMS else None
     guess = Guess()
     clock = Clock(format.ticks, longest)
@@ -107,6 +113,8 @@ def read_container(
     def clocked() -> Iterator[Numbered]:
         for place, frame in frames:
             ending.see(frame)
+            if (now := decoding.aspect) != aspect:
+                found.note(f"the shape of its pixels changes to {now}: the first is kept")
             # What a file does not say ffmpeg makes up, and wrong where frames change places.
             shown = None if container.format.name in DECODED_ONLY else frame.pts
             time = None if untimed else guess.time(shown, frame.dts)
