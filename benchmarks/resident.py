@@ -20,7 +20,7 @@ import flowcodec
 from flowcodec.bitstream.video_file import read_groups
 from flowcodec.codecs.video import VideoCodec, source_of
 from flowcodec.media.video import open_video
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.writing import create_video
 
 
 @click.command()

@@ -28,8 +28,8 @@ from flowcodec.bitstream.video_file import read_groups
 from flowcodec.codecs.settings import thousandths
 from flowcodec.codecs.video import VideoCodec
 from flowcodec.evaluation.metrics import Pixels
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.writing import create_video
 
 SMALL, LARGE = (240, 416), (720, 1280)
 STEP = 3  # pixels a frame, in both directions

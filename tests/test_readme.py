@@ -13,8 +13,8 @@ import pytest
 from flowcodec.cli.main import main
 from flowcodec.codecs.weights import BUNDLED
 from flowcodec.media.picture import Picture, write_picture
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.writing import create_video
 from tests.evaluation.moving import save_pair
 
 ROOT = Path(__file__).parent.parent

@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import pytest
 
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.writing import create_video
 from tests.evaluation.moving import moving_texture
 
 

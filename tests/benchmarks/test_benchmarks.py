@@ -15,8 +15,8 @@ from benchmarks.klt_start import compare
 from benchmarks.processes import mosaic
 from benchmarks.stopwatch import Stopwatch
 from flowcodec.media.video import open_video
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.writing import create_video
 from flowcodec.training.image import training
 from tests.training.pictures import draw, draw_folder, tiny_recipe
 

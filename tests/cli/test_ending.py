@@ -18,7 +18,7 @@ from PIL import Image
 import flowcodec
 from flowcodec.bitstream.picture_file import parse_picture
 from flowcodec.media.picture import Picture, write_picture
-from flowcodec.media.video_format import usual_format
+from flowcodec.media.video.format import usual_format
 from tests.training.pictures import draw
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix signals")

@@ -20,8 +20,8 @@ from flowcodec.media.flow import read_flow
 from flowcodec.media.flow_view import colors, with_key
 from flowcodec.media.picture import Picture, read_picture, write_picture
 from flowcodec.media.video import open_video
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.writing import create_video
 from flowcodec.models.flow_deeppynet.config import PRESETS
 from flowcodec.models.flow_deeppynet.model import DeepPyNet
 

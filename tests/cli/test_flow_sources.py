@@ -6,7 +6,7 @@ import av
 import pytest
 
 from tests.cli.test_flow_command import estimator, run  # noqa: F401
-from tests.media.clips import H264, clip
+from tests.media.video.clips import H264, clip
 
 LATE = "setpts='if(lt(N,2),N,N+20)/25/TB'"  # a pause of 0.8 s before frame 2
 SHORT = "testsrc2=s=48x32:r=25:d=0.2"  # 5 frames

@@ -17,8 +17,8 @@ from flowcodec.media.kinds import HEAD_BYTES, kind_of
 from flowcodec.media.peeking import peeked
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.media.video import open_video
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.writing import create_video
 from tests.codecs.test_video import clip, folder  # noqa: F401
 from tests.training.pictures import draw
 

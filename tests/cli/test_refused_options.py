@@ -4,8 +4,8 @@ import pytest
 
 from flowcodec.cli.main import main
 from flowcodec.media.picture import Picture, write_picture
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.writing import create_video
 from tests.codecs.test_video import clip
 from tests.training.pictures import draw
 

@@ -15,8 +15,8 @@ import pytest
 from flowcodec.cli.main import main
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.media.video import open_video
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.writing import create_video
 from tests.codecs.test_video import clip, folder  # noqa: F401
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix files")

@@ -13,7 +13,7 @@ from flowcodec.media.video import open_video
 from tests.cli.test_video_command import run as real  # noqa: F401
 from tests.codecs.test_video import clip as drifting
 from tests.codecs.test_video import codec, folder, written  # noqa: F401
-from tests.media.clips import H264, clip, ffmpeg
+from tests.media.video.clips import H264, clip, ffmpeg
 
 SHORT = "testsrc2=s=48x32:r=25:d=0.2"  # 5 frames
 

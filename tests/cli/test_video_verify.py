@@ -11,8 +11,8 @@ from av.video.frame import VideoFrame
 
 from flowcodec.bitstream.video_file import read_groups
 from flowcodec.cli.main import main
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.writing import create_video
 from tests.codecs.test_video import clip, folder  # noqa: F401
 
 FORMAT = usual_format(53, 37, Fraction(25))

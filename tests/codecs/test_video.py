@@ -18,7 +18,7 @@ from flowcodec.codecs.loading import load
 from flowcodec.codecs.running import give_back
 from flowcodec.codecs.video import VideoCodec, load_for_video, psnr_of, squared_error
 from flowcodec.errors import FormatError, UsageError, WeightsError
-from flowcodec.media.video_format import usual_format
+from flowcodec.media.video.format import usual_format
 from tests.codecs.inter_samples import Still, untrained
 
 FORMAT = usual_format(53, 37, Fraction(25))

@@ -16,8 +16,8 @@ from flowcodec.evaluation.video.comparison import VideoComparison, frontier
 from flowcodec.evaluation.video.plot import plot_curves
 from flowcodec.evaluation.video.run import evaluate, evaluate_anchor, measure
 from flowcodec.evaluation.video.sequences import find_sequences, read_sequence
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.writing import create_video
 from tests.codecs.test_video import clip
 
 FRAMES = 10

@@ -8,8 +8,8 @@ from PIL import Image
 
 from flowcodec.cli.main import main
 from flowcodec.evaluation.video import clic20
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.writing import create_video
 from tests.codecs.inter_samples import untrained
 from tests.evaluation.moving import moving_texture
 

@@ -28,7 +28,7 @@ from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.video import VideoCodec, load_for_video
 from flowcodec.codecs.weights import load_weights
 from flowcodec.media.picture import Picture, write_picture
-from flowcodec.media.video_format import usual_format
+from flowcodec.media.video.format import usual_format
 from flowcodec.models.video_mofnet.config import PRESETS, MofNetConfig
 from tests.codecs.inter_samples import Forced, Panning, save_untrained
 from tests.golden.make import FOLDER, draw

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.writing import create_video
 from flowcodec.training.flow.clips import Clips, load_clips, photometric_loss
 from tests.evaluation.moving import moving_texture
 

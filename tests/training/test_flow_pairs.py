@@ -11,8 +11,8 @@ from PIL import Image
 from flowcodec.errors import MediaError, UsageError
 from flowcodec.media.flow import write_flow
 from flowcodec.media.flow_sets import LoadedPair, Pair, find_pairs
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.writing import create_video
 from flowcodec.nn.warp import warp
 from flowcodec.training.engine import stage_at, train
 from flowcodec.training.flow import pairs as pairs_module

@@ -10,8 +10,8 @@ import torch
 from flowcodec.codecs.inter import InterCodec
 from flowcodec.codecs.weights import load_weights
 from flowcodec.errors import UsageError
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.writing import create_video
 from flowcodec.training.bundle import pack_bundle
 from flowcodec.training.engine import train
 from flowcodec.training.recipe import VideoRecipe, VideoStage, find_recipe

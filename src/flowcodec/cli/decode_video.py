@@ -71,7 +71,7 @@ def is_video(source: str) -> bool:
 def decode(source: str, output: str | None, options: Options) -> None:
     """Decode one file; what is damaged is told, and the rest decodes."""
     from flowcodec.codecs.video import load_for_video, source_of
-    from flowcodec.media.video_writing import create_video
+    from flowcodec.media.video.writing import create_video
 
     target = output or (PIPE if source == PIPE else beside(source))
     if output is None and target != PIPE and Path(target).exists():

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from flowcodec.codecs.rate_control import Found, Trial
     from flowcodec.media.folders import Contents
     from flowcodec.media.picture import Picture
-    from flowcodec.media.video_format import VideoFormat
+    from flowcodec.media.video.format import VideoFormat
 
 EXAMPLES = """\b
 Examples:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from flowcodec.codecs.pace import Aim, Pace
     from flowcodec.codecs.video import EncodedVideo, VideoCodec
-    from flowcodec.media.video_format import Frame, Video, VideoFormat
+    from flowcodec.media.video.format import Frame, Video, VideoFormat
 
 RAW = ".yuv"
 DEFAULT_GOP = 32  # frames

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from flowcodec.media.video_format import Found, VideoFormat
-    from flowcodec.media.video_writing import VideoWriter
+    from flowcodec.media.video.format import Found, VideoFormat
+    from flowcodec.media.video.writing import VideoWriter
 
     Pixels = NDArray[np.uint8]  # (H, W, 3) RGB, or (H, W, 1) for masks
     Vectors = NDArray[np.float32]  # (H, W, 2)
@@ -72,7 +72,7 @@ def two_pictures(first: str, second: str) -> Source:
     import numpy as np
 
     from flowcodec.media.picture import read_picture
-    from flowcodec.media.video_format import Found, usual_format
+    from flowcodec.media.video.format import Found, usual_format
 
     with readable(first) as opened, readable(second) as opened_too:
         a, b = read_picture(opened), read_picture(opened_too)
@@ -95,7 +95,7 @@ def frames_of_video(
     from dataclasses import replace
 
     from flowcodec.media.video import open_video
-    from flowcodec.media.video_format import usual_format
+    from flowcodec.media.video.format import usual_format
 
     def pairs(timed: Iterator[tuple[int, Pixels]]) -> Iterator[Pair]:
         tick, first = next(timed)
@@ -178,7 +178,7 @@ class Target:
 
         import numpy as np
 
-        from flowcodec.media.video_writing import create_video
+        from flowcodec.media.video.writing import create_video
 
         writers: dict[str, VideoWriter] = {}
         with ExitStack() as stack:

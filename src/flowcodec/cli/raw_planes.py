@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 if TYPE_CHECKING:
-    from flowcodec.media.video_format import Matrix, Sampling, VideoFormat
+    from flowcodec.media.video.format import Matrix, Sampling, VideoFormat
 
 SHAPE = re.compile(r"(\d{1,7})x(\d{1,7}):(420|422|444|gray|rgb):(\d+(?:\.\d+|/\d+)?)((?::\w+)*)")
 RATE = re.compile(r"\d{1,6}(?:\.\d{1,6}|/0*[1-9]\d{0,5})?")
@@ -28,7 +28,7 @@ class RawFormat(click.ParamType["VideoFormat"]):
         """The format; matrix and range as players take them where they are not named."""
         from dataclasses import replace
 
-        from flowcodec.media.video_format import usual_format
+        from flowcodec.media.video.format import usual_format
 
         found = SHAPE.fullmatch(str(value))
         if found is None:

@@ -13,7 +13,7 @@ from flowcodec.errors import FlowcodecError, FormatError
 
 if TYPE_CHECKING:
     from flowcodec.bitstream.video_file import Group
-    from flowcodec.media.video_format import Frame, Timed, Video, VideoFormat
+    from flowcodec.media.video.format import Frame, Timed, Video, VideoFormat
 
 RAW = ".yuv"
 

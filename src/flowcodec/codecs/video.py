@@ -43,11 +43,11 @@ from flowcodec.codecs.settings import at_least_one, thousandths
 from flowcodec.codecs.tiles import error_weight
 from flowcodec.codecs.weights import Weights, bundled_weights, find_weights
 from flowcodec.errors import FormatError, UsageError, WeightsError
-from flowcodec.media.video_format import VideoFormat
+from flowcodec.media.video.format import VideoFormat
 from flowcodec.models.video_mofnet.config import MofNetConfig
 
 if TYPE_CHECKING:
-    from flowcodec.media.video_format import Matrix, Sampling
+    from flowcodec.media.video.format import Matrix, Sampling
 
 DEFAULT_GOP = 32
 THUMBNAIL = 16  # pixels a side that are averaged before two frames are compared

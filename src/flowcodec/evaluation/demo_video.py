@@ -19,8 +19,8 @@ from flowcodec.evaluation.video.run import Codec
 from flowcodec.evaluation.video.sequences import Sequence420
 from flowcodec.media.files import atomic_write
 from flowcodec.media.picture import read_picture
-from flowcodec.media.video_format import Frame, from_rgb, usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import Frame, from_rgb, usual_format
+from flowcodec.media.video.writing import create_video
 
 FRAMES, HEIGHT, WIDTH, RATE = 24, 240, 320, Fraction(24)
 QUALITY = 3.0

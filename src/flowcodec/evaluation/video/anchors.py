@@ -24,7 +24,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.video.sequences import Sequence420
-from flowcodec.media.video_format import (
+from flowcodec.media.video.format import (
     LEFT,
     MATRIX_TAGS,
     Frame,

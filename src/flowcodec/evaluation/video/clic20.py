@@ -29,7 +29,7 @@ from flowcodec.evaluation.video.anchors import VideoAnchor
 from flowcodec.evaluation.video.comparison import each_rate, mean
 from flowcodec.evaluation.video.run import Curves, Point, Progress, each_point
 from flowcodec.evaluation.video.sequences import Sequence420, find_sequences, read_sequence
-from flowcodec.media.video_format import Frame, arrays_of, from_rgb, planes_of
+from flowcodec.media.video.format import Frame, arrays_of, from_rgb, planes_of
 
 PROTOCOL = "clic20-pframe"
 SWEEP = (18, 22, 26, 30, 34, 38, 42, 46, 51)  # QP of the P-frame; by the ratio, the first has 0

@@ -17,7 +17,7 @@ from flowcodec.evaluation.results import finite
 from flowcodec.evaluation.video import anchors
 from flowcodec.evaluation.video.anchors import VideoAnchor
 from flowcodec.evaluation.video.sequences import Sequence420
-from flowcodec.media.video_format import Frame, VideoFormat, arrays_of, from_rgb
+from flowcodec.media.video.format import Frame, VideoFormat, arrays_of, from_rgb
 
 Progress = Callable[[], None]
 WEIGHTS = (6, 1, 1)  # of Y, Cb and Cr in the PSNR of planes

@@ -11,8 +11,8 @@ from av.video.reformatter import VideoReformatter
 from flowcodec.errors import UsageError
 from flowcodec.media.folders import picture_files, video_files
 from flowcodec.media.video import open_video
-from flowcodec.media.video_choice import chosen
-from flowcodec.media.video_format import Frame, VideoFormat, from_rgb
+from flowcodec.media.video.choice import chosen
+from flowcodec.media.video.format import Frame, VideoFormat, from_rgb
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flowcodec.media.video import open_video
-from tests.media.clips import COUNT, H264, PICTURE, SOUND, clip, ffmpeg
+from tests.media.video.clips import COUNT, H264, PICTURE, SOUND, clip, ffmpeg
 
 STEADY = tuple(Fraction(number, 25) for number in range(COUNT))
 LATE = "setpts='if(lt(N,5),N,N+20)/25/TB'"  # a pause of 0.8 s before frame 5

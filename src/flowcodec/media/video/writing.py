@@ -20,14 +20,11 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
 from flowcodec.errors import MediaError
-from flowcodec.media import matroska
 from flowcodec.media.files import atomic_write
-from flowcodec.media.guarding import removed_if_killed
-from flowcodec.media.matroska import ShapedFile
 from flowcodec.media.outputs import check_folder, hidden_name, plain_file
 from flowcodec.media.picture import Picture, write_picture
-from flowcodec.media.sink import Sink
-from flowcodec.media.video_format import (
+from flowcodec.media.video import matroska
+from flowcodec.media.video.format import (
     LEFT,
     MATRIX_TAGS,
     PIXELS,
@@ -40,8 +37,11 @@ from flowcodec.media.video_format import (
     planes_of,
     usual_matrix,
 )
-from flowcodec.media.video_planes import USUAL_FPS
-from flowcodec.media.video_streams import ffmpeg_as_media_error
+from flowcodec.media.video.guarding import removed_if_killed
+from flowcodec.media.video.matroska import ShapedFile
+from flowcodec.media.video.planes import USUAL_FPS
+from flowcodec.media.video.sink import Sink
+from flowcodec.media.video.streams import ffmpeg_as_media_error
 
 CONTAINERS = {".mp4": "mp4", ".mkv": "matroska"}
 """Suffixes of the video files that are written, and what ffmpeg calls them."""

@@ -12,11 +12,11 @@ import pytest
 from flowcodec.errors import MediaError
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.media.video import open_video
-from flowcodec.media.video_decoding import Decoding
-from flowcodec.media.video_format import Found
-from flowcodec.media.video_hearing import Complaints
-from flowcodec.media.video_size import stated_size
-from tests.media.clips import H264, SOUND, clip
+from flowcodec.media.video.decoding import Decoding
+from flowcodec.media.video.format import Found
+from flowcodec.media.video.hearing import Complaints
+from flowcodec.media.video.size import stated_size
+from tests.media.video.clips import H264, SOUND, clip
 
 LONG = "testsrc2=s=96x64:r=25:d=1.2"  # 30 frames
 GROUPS = ("-g", 12)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from flowcodec.media.video import open_video
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_times import Clock, Guess
-from flowcodec.media.video_writing import create_video
-from tests.media.clips import COUNT, H264, clip
-from tests.media.test_video_formats import smooth
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.times import Clock, Guess
+from flowcodec.media.video.writing import create_video
+from tests.media.video.clips import COUNT, H264, clip
+from tests.media.video.test_formats import smooth
 
 MILLISECONDS = replace(usual_format(50, 38, Fraction(25)), time_base=Fraction(1, 1000))
 

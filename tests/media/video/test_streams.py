@@ -10,12 +10,11 @@ import pytest
 from PIL import Image
 
 from flowcodec.errors import MediaError, UsageError
-from flowcodec.media import matroska
 from flowcodec.media.picture import Picture, write_picture
-from flowcodec.media.video import open_raw, open_video
-from flowcodec.media.video_format import usual_format
-from tests.media.clips import COUNT, H264, PICTURE, SOUND, clip, ffmpeg
-from tests.media.test_video_formats import slope
+from flowcodec.media.video import matroska, open_raw, open_video
+from flowcodec.media.video.format import usual_format
+from tests.media.video.clips import COUNT, H264, PICTURE, SOUND, clip, ffmpeg
+from tests.media.video.test_formats import slope
 
 GRAY = "color=c=gray:s={0}:r=25:d=0.4"
 

@@ -8,7 +8,7 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 
-from flowcodec.media.video_format import Frame
+from flowcodec.media.video.format import Frame
 
 DisplayMatrix = tuple[int, int, int, int]  # a, b, c, d: x is shown at a x + c y, y at b x + d y
 CROPPING = re.compile(r"Frame Cropping: (\d+)/(\d+)/(\d+)/(\d+)")

@@ -13,11 +13,11 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
 from flowcodec.errors import MediaError, UsageError
-from flowcodec.media.video_choice import chosen
-from flowcodec.media.video_decoding import DECODED_ONLY, WITH_SEAMS, WITHOUT_TIMES, Decoding
-from flowcodec.media.video_ending import Ending
-from flowcodec.media.video_fields import Numbered, progressive
-from flowcodec.media.video_format import (
+from flowcodec.media.video.choice import chosen
+from flowcodec.media.video.decoding import DECODED_ONLY, WITH_SEAMS, WITHOUT_TIMES, Decoding
+from flowcodec.media.video.ending import Ending
+from flowcodec.media.video.fields import Numbered, progressive
+from flowcodec.media.video.format import (
     MATRICES,
     PRECISE,
     PRIMARIES,
@@ -32,10 +32,10 @@ from flowcodec.media.video_format import (
     to_rgb,
     usual_matrix,
 )
-from flowcodec.media.video_hearing import Complaints, described
-from flowcodec.media.video_notes import Changes, left_out, lost
-from flowcodec.media.video_planes import USUAL_FPS
-from flowcodec.media.video_side_data import (
+from flowcodec.media.video.hearing import Complaints, described
+from flowcodec.media.video.notes import Changes, left_out, lost
+from flowcodec.media.video.planes import USUAL_FPS
+from flowcodec.media.video.side_data import (
     Crop,
     DisplayMatrix,
     crop_of,
@@ -43,7 +43,7 @@ from flowcodec.media.video_side_data import (
     is_turned,
     upright,
 )
-from flowcodec.media.video_times import LONGEST_PAUSE, Clock, Guess
+from flowcodec.media.video.times import LONGEST_PAUSE, Clock, Guess
 
 FOREIGN_MATRICES = {
     8: "YCgCo",

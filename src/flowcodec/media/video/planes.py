@@ -15,8 +15,8 @@ from av.video.reformatter import ColorRange, VideoReformatter
 
 from flowcodec.errors import MediaError
 from flowcodec.media.opening import MAX_PIXELS
-from flowcodec.media.video_fields import Numbered, progressive
-from flowcodec.media.video_format import (
+from flowcodec.media.video.fields import Numbered, progressive
+from flowcodec.media.video.format import (
     Fields,
     Found,
     Siting,

@@ -11,8 +11,8 @@ import pytest
 
 from flowcodec.errors import MediaError
 from flowcodec.media.video import open_raw, open_video
-from flowcodec.media.video_format import VideoFormat, sampling_of, usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import VideoFormat, sampling_of, usual_format
+from flowcodec.media.video.writing import create_video
 
 FPS = Fraction(30000, 1001)
 WIDTH, HEIGHT = 50, 38

@@ -12,9 +12,9 @@ import pytest
 
 from flowcodec.errors import MediaError
 from flowcodec.media.video import open_raw, open_video
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
-from tests.media.test_video_formats import FPS, HEIGHT, WIDTH, smooth, written
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.writing import create_video
+from tests.media.video.test_formats import FPS, HEIGHT, WIDTH, smooth, written
 
 LUMA, SHARED = WIDTH * HEIGHT, WIDTH * HEIGHT // 4
 LEVELS = 126, 90, 170  # Y, Cb, Cr of one colour, 8 bits

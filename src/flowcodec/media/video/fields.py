@@ -9,7 +9,7 @@ import av
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
-from flowcodec.media.video_format import Found
+from flowcodec.media.video.format import Found
 
 LEAST = (3, 4)  # columns and lines that the filter needs
 NOTE = "it is interlaced: its frames are deinterlaced"

@@ -9,7 +9,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from flowcodec.media.video_decoding import Fed
+from flowcodec.media.video.decoding import Fed
 
 CLOCK_TIME = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 REMEMBERED = 32  # frames

@@ -1,4 +1,4 @@
-"""Videos as frames: `open_video` and `open_raw` read them. What writes them is `video_writing`.
+"""Videos as frames: `open_video` and `open_raw` read them. What writes them is `writing`.
 
 A few frames at a time are held, however long the video is. Frames are uint8 arrays (H, W, 3),
 RGB, upright.
@@ -25,21 +25,18 @@ from flowcodec.media.folders import picture_files
 from flowcodec.media.formats import SUFFIXES
 from flowcodec.media.peeking import peeked
 from flowcodec.media.picture import read_picture
-from flowcodec.media.video_format import (
+from flowcodec.media.video.format import (
     TRANSPARENT,
     Found,
-    Frame,
     Timed,
     Video,
     VideoFormat,
     usual_format,
 )
-from flowcodec.media.video_hearing import Complaints, hearing
-from flowcodec.media.video_planes import USUAL_FPS, Y4M, read_raw, read_y4m
-from flowcodec.media.video_size import stated_size
-from flowcodec.media.video_streams import ffmpeg_as_media_error, read_container
-
-__all__ = ["Frame", "Video", "VideoFormat", "open_raw", "open_video"]
+from flowcodec.media.video.hearing import Complaints, hearing
+from flowcodec.media.video.planes import USUAL_FPS, Y4M, read_raw, read_y4m
+from flowcodec.media.video.size import stated_size
+from flowcodec.media.video.streams import ffmpeg_as_media_error, read_container
 
 PIPE_NAME = "standard input"
 RAW_SUFFIX = ".yuv"

@@ -21,10 +21,10 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from flowcodec.media.video_format import Found
-from flowcodec.media.video_hearing import Complaints, hearing
-from flowcodec.media.video_packets import Packets, Read
-from flowcodec.media.video_times import LONGEST_PAUSE
+from flowcodec.media.video.format import Found
+from flowcodec.media.video.hearing import Complaints, hearing
+from flowcodec.media.video.packets import Packets, Read
+from flowcodec.media.video.times import LONGEST_PAUSE
 
 WITH_SEAMS, WITHOUT_TIMES = 0x200, 0x80  # flags of containers: transport streams, raw streams
 DECODED_ONLY = ("avi", "asf")  # containers that know when frames are decoded, not when shown

@@ -12,7 +12,7 @@ from av.packet import Packet
 from av.stream import Discard
 from av.video.stream import VideoStream
 
-from flowcodec.media.video_hearing import Complaints, hearing
+from flowcodec.media.video.hearing import Complaints, hearing
 
 ENDS = "File ended prematurely"  # what ffmpeg says of Matroska
 TRIES = 16  # at reading on after an error

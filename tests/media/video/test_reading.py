@@ -14,8 +14,8 @@ from av.video.frame import VideoFrame
 from flowcodec.errors import MediaError
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.media.video import open_raw, open_video
-from flowcodec.media.video_format import usual_format
-from flowcodec.media.video_writing import create_video
+from flowcodec.media.video.format import usual_format
+from flowcodec.media.video.writing import create_video
 
 FPS = Fraction(30000, 1001)
 ONE = 1 << 16  # in a display matrix

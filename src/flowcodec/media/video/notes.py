@@ -5,9 +5,9 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorTrc
 from av.video.stream import VideoStream
 
-from flowcodec.media.video_choice import is_cover
-from flowcodec.media.video_format import TRANSPARENT, Found, losses, sampling_of
-from flowcodec.media.video_side_data import DisplayMatrix
+from flowcodec.media.video.choice import is_cover
+from flowcodec.media.video.format import TRANSPARENT, Found, losses, sampling_of
+from flowcodec.media.video.side_data import DisplayMatrix
 
 HIGH_RANGES: dict[int, str] = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
 CONSTANT_LUMINANCE = 10  # BT.2020

@@ -7,7 +7,7 @@ name is written, they take its place, one level further down.
 from collections.abc import Iterator
 from fractions import Fraction
 
-from flowcodec.media.sink import Sink
+from flowcodec.media.video.sink import Sink
 
 PLACEHOLDER = "name to go."  # with its frame as long as the elements below
 OPTIONS = {"write_crc32": "0"}  # checksums would be those of what was to be written
