@@ -29,6 +29,7 @@ START_BYTES = len(MAGIC) + 2
 
 HASH_BYTES = 4
 LOSSLESS_PSNR = 65535
+MAX_GROUP_FRAMES = 2**16
 
 
 def _no_trouble(value: Any) -> str | None:

@@ -14,7 +14,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from flowcodec.bitstream.fields import PSNR, SIGNED, VARINT, Field, pack_fields, read_fields
+from flowcodec.bitstream.fields import (
+    MAX_GROUP_FRAMES,
+    PSNR,
+    SIGNED,
+    VARINT,
+    Field,
+    pack_fields,
+    read_fields,
+)
 from flowcodec.bitstream.numbers import (
     CRC_BYTES,
     LONG_BITS,
@@ -42,7 +50,6 @@ INDEX = b"\xfcIDX"
 MARKER_BYTES = 4
 
 MAX_GROUPS = 2**22
-MAX_GROUP_FRAMES = 2**16
 MAX_GROUP_BYTES = 2**30
 MIN_REPEAT_BYTES = MIN_FRAME_BYTES + 1
 MIN_GROUP_BYTES = 30  # header, and one intra frame of an empty tile

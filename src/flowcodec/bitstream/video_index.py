@@ -7,7 +7,7 @@ from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, fields
 
-from flowcodec.bitstream.fields import pack_fields
+from flowcodec.bitstream.fields import MAX_GROUP_FRAMES, pack_fields
 from flowcodec.bitstream.numbers import (
     CRC_BYTES,
     LONG_BITS,
@@ -22,7 +22,6 @@ from flowcodec.bitstream.numbers import (
 from flowcodec.bitstream.video_groups import (
     INDEX,
     INDEX_FIELDS,
-    MAX_GROUP_FRAMES,
     MIN_GROUP_BYTES,
     GroupHeader,
     Head,

@@ -17,8 +17,7 @@ from flowcodec.bitstream.fields import MAGIC, file_kind
 from flowcodec.cli import decode_video
 from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
 from flowcodec.cli.measuring import Number, device_options, refuse_given
-from flowcodec.cli.part_file import PART
-from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
+from flowcodec.cli.planning import FCI, FCV, PART, Job, plan, refuse_outputs
 from flowcodec.cli.sources import (
     check_name,
     check_not_input,

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from flowcodec.cli.jobs import naming
 from flowcodec.cli.measuring import progress_bar
-from flowcodec.cli.part_file import PART
-from flowcodec.cli.planning import FCV
+from flowcodec.cli.planning import FCV, PART
 from flowcodec.cli.sources import check_not_input, coded_kind, open_source
 from flowcodec.cli.streams import PIPE, check_standard_output, standard_output, tell
 from flowcodec.cli.verify_video import verification_by

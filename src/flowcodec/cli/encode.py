@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flowcodec.bitstream.fields import MAX_GROUP_FRAMES
 from flowcodec.bitstream.header import MAGIC
-from flowcodec.bitstream.video_groups import MAX_GROUP_FRAMES
 from flowcodec.cli import encode_video
 from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
 from flowcodec.cli.measuring import Number, device_options, refuse_given, weights_options

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from flowcodec.cli.jobs import naming
 from flowcodec.cli.measuring import progress_bar, refuse_given
-from flowcodec.cli.part_file import Output, video_output
 from flowcodec.cli.planning import FCV
 from flowcodec.cli.sources import (
     check_name,
@@ -33,6 +32,7 @@ from flowcodec.media.names import printable
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from flowcodec.cli.part_file import Output
     from flowcodec.codecs.pace import Aim, Pace
     from flowcodec.codecs.video import EncodedVideo, VideoCodec
     from flowcodec.media.video.format import Frame, Video, VideoFormat
@@ -82,6 +82,7 @@ def is_video(source: str, output: str | None) -> bool:
 def encode(source: str, output: str | None, options: Options) -> None:
     """Encode one video, file, folder of frames or y4m pipe, and say what became of it."""
     import flowcodec
+    from flowcodec.cli.part_file import video_output
 
     target = output or (PIPE if source == PIPE else str(Path(source).with_suffix(FCV)))
     if target == PIPE:

@@ -16,13 +16,13 @@ from typing import BinaryIO
 
 from flowcodec.bitstream.fields import START_BYTES, file_kind
 from flowcodec.bitstream.video_file import read_groups
+from flowcodec.cli.planning import PART
 from flowcodec.cli.streams import PIPE, standard_output
 from flowcodec.errors import FormatError, MediaError
 from flowcodec.media.files import atomic_write
 from flowcodec.media.names import printable
 from flowcodec.media.outputs import check_output, pass_on, plain_file
 
-PART = ".part"
 OPENED = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 

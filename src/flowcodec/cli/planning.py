@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowcodec.media.folders import Contents, LeftOut
 
 FCI, FCV = ".fci", ".fcv"
+PART = ".part"  # behind the name of a video that is not yet whole
 
 
 @dataclass(frozen=True)
