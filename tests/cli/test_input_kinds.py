@@ -216,7 +216,7 @@ def test_a_gif_is_a_video_where_it_moves(run, tmp_path):
     assert run("encode", moving)[0] == 0
     assert (tmp_path / "moving.fcv").exists()
     status, _, err = run("encode", still)
-    assert status == 2 and "still.gif is not a picture of a known kind" in err
+    assert status == 2 and "still.gif is GIF, which is not read" in err
 
 
 @pytest.mark.parametrize("format", ["mpegts", "mpeg", "avi", "flv", "ogg", "h264", "hevc", "ivf"])

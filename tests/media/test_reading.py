@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from flowcodec.errors import MediaError
 from flowcodec.media.picture import Picture, read_picture, write_picture
 from tests.media.handmade import GRAY, GRAY_ALPHA, PALETTE, RGB, png, tiff
 
@@ -313,3 +314,18 @@ def test_a_pipe_is_read_to_its_end():
     data = saved(Image.fromarray(samples), "PNG")
     for pipe in (io.BufferedReader(Pipe(data)), Pipe(data)):
         assert np.array_equal(read_picture(pipe).pixels, samples)
+
+
+@pytest.mark.parametrize(
+    ("head", "named"),
+    [
+        (b"GIF89a", "is GIF, which is not read"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "is HEIC, which is not read"),
+        (b"\xff\x0a\0\0", "is JPEG XL, which is not read"),
+        (b"no picture", "is not a picture of a known kind"),
+        (b"", "is empty"),
+    ],
+)
+def test_what_is_not_read_is_named(head, named):
+    with pytest.raises(MediaError, match=named):
+        read_picture(io.BytesIO(head))

@@ -16,7 +16,7 @@ import click
 from flowcodec.bitstream.fields import MAGIC, file_kind
 from flowcodec.cli import decode_video
 from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
-from flowcodec.cli.measuring import Number, device_options, refuse_given
+from flowcodec.cli.measuring import Number, decibels, device_options, refuse_given
 from flowcodec.cli.planning import FCI, FCV, PART, Job, plan, refuse_outputs
 from flowcodec.cli.sources import (
     check_name,
@@ -327,7 +327,7 @@ def _as_object(report: Report) -> dict[str, Any]:
 
 
 def _as_line(report: Report) -> str:
-    verified = "" if report.verified is None else f"  verified: {report.verified:.2f} dB"
+    verified = "" if report.verified is None else f"  verified: {decibels(report.verified)}"
     return (
         f"{printable(report.input)} -> {printable(report.output)}  {report.width}x{report.height}"
         f"  {report.bytes:,} bytes  q {report.quality:g}{verified}"

@@ -18,7 +18,7 @@ from flowcodec.bitstream.fields import MAX_GROUP_FRAMES
 from flowcodec.bitstream.header import MAGIC
 from flowcodec.cli import encode_video
 from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
-from flowcodec.cli.measuring import Number, device_options, refuse_given, weights_options
+from flowcodec.cli.measuring import Number, decibels, device_options, refuse_given, weights_options
 from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
 from flowcodec.cli.raw_planes import FrameRate, RawFormat
 from flowcodec.cli.sources import check_name, looked_into, readable, refuse_coded, standard
@@ -335,7 +335,7 @@ def _reach(options: Options, picture: Picture, name: str) -> Found[EncodedPictur
         if not options.quiet:
             tell(
                 f"{printable(name)}: tried q {trial.quality:g}: {trial.size:,} bytes,"
-                f" {trial.psnr:.2f} dB"
+                f" {decibels(trial.psnr)}"
             )
 
     pixels = picture.width * picture.height
@@ -374,6 +374,6 @@ def _as_object(report: Report) -> dict[str, Any]:
 def _as_line(report: Report) -> str:
     return (
         f"{printable(report.input)} -> {printable(report.output)}  {report.width}x{report.height}"
-        f"  {report.bytes:,} bytes  {report.bpp:.3f} bpp  {report.psnr:.2f} dB"
+        f"  {report.bytes:,} bytes  {report.bpp:.3f} bpp  {decibels(report.psnr)}"
         f"  q {report.quality:g}"
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flowcodec.errors import MediaError
-from flowcodec.media.formats import READ_SUFFIXES, VIDEO_SUFFIXES
+from flowcodec.media.formats import READ_SUFFIXES, VIDEO_SUFFIXES, other_format
 from flowcodec.media.kinds import HEAD_BYTES, kind_of
 from flowcodec.media.opening import is_picture
 
@@ -34,22 +34,6 @@ _OTHER_PICTURES = frozenset(
     + (".pict", ".ps", ".psb", ".psd", ".qoi", ".ras", ".sgi", ".svg", ".tga", ".wmf", ".xbm")
     + (".xcf", ".xpm")
 )
-_MARKS = {
-    b"GIF8": "GIF",
-    b"BM....\0\0\0\0": "BMP",
-    b"\xff\x0a": "JPEG XL",
-    b"\0\0\0\x0cJXL ": "JPEG XL",
-    b"\0\0\0\x0cjP  ": "JPEG 2000",
-    b"\xff\x4f\xff\x51": "JPEG 2000",
-    b"8BPS": "PSD",
-    b"\x76\x2f\x31\x01": "EXR",
-    rb"#\?RADIANCE": "HDR",
-    b"qoif": "QOI",
-    b"DDS ": "DDS",
-    b"%PDF": "PDF",
-    b"....ftyp(?:hei|hev|mif1|msf1)": "HEIC",
-}
-_OTHERS = [(re.compile(mark, re.DOTALL), name) for mark, name in _MARKS.items()]
 _PNM_HEADER = re.compile(rb"P[1-6f]\s+(?:#[^\n]*\n\s*)*\d+\s+\d+\s")
 
 
@@ -188,9 +172,7 @@ def judge_picture(path: Path, head: bytes) -> str | None:
     suffix = path.suffix.lower()
     if suffix in _CAMERA_RAW:
         return "camera raw is not read"
-    other = next((name for mark, name in _OTHERS if mark.match(head)), None)
-    if other == "HEIC" and b"avif" in head[8:64]:
-        other = None
+    other = other_format(head)
     if other is None and is_picture(head) and (head[:1] != b"P" or _PNM_HEADER.match(head)):
         return WANTED
     if other is None and suffix in _OTHER_PICTURES:

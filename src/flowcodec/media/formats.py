@@ -1,5 +1,6 @@
 """The picture file formats: names, suffixes, what each can hold and how it is written."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,17 +72,47 @@ _MARKS = (
     ("JPEG", 0, (b"\xff\xd8\xff",)),
     ("WebP", 8, (b"WEBP",)),
     ("TIFF", 0, (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
-    ("AVIF", 4, (b"ftypavif", b"ftypavis", b"ftypmif1", b"ftypmsf1")),
+    ("AVIF", 4, (b"ftyp",)),
     ("PPM", 0, (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"Pf")),
 )
+
+_NOT_READ = [
+    (re.compile(mark, re.DOTALL), name)
+    for mark, name in (
+        (b"GIF8", "GIF"),
+        (b"BM....\0\0\0\0", "BMP"),
+        (b"\xff\x0a", "JPEG XL"),
+        (b"\0\0\0\x0cJXL ", "JPEG XL"),
+        (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+        (b"\xff\x4f\xff\x51", "JPEG 2000"),
+        (b"8BPS", "PSD"),
+        (b"\x76\x2f\x31\x01", "EXR"),
+        (rb"#\?RADIANCE", "HDR"),
+        (b"qoif", "QOI"),
+        (b"DDS ", "DDS"),
+        (b"%PDF", "PDF"),
+        (b"....ftyp(?:hei|hev|mif1|msf1)", "HEIC"),
+    )
+]
 
 
 def container_of(head: bytes) -> str | None:
     """Which of FORMATS a file is that begins with `head`; None for others."""
     for name, place, marks in _MARKS:
-        if head.startswith(marks, place) and (name != "WebP" or head.startswith(b"RIFF")):
+        if head.startswith(marks, place):
+            if name == "WebP" and not head.startswith(b"RIFF"):
+                continue
+            if name == "AVIF" and not any(brand in head[8:64] for brand in (b"avif", b"avis")):
+                continue
             return name
     return None
+
+
+def other_format(head: bytes) -> str | None:
+    """The name of a picture format that we do not read, of a file that begins with `head`."""
+    if container_of(head) is not None:
+        return None
+    return next((name for mark, name in _NOT_READ if mark.match(head)), None)
 
 
 def format_named(name: str) -> PictureFormat:

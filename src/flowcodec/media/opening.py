@@ -17,7 +17,7 @@ from PIL import (
 )
 
 from flowcodec.errors import MediaError
-from flowcodec.media.formats import NAMES, container_of
+from flowcodec.media.formats import NAMES, container_of, other_format
 from flowcodec.media.tiff.picture import TiffPicture, open_tiff
 
 MAX_PIXELS = 1 << 30
@@ -60,8 +60,9 @@ def known_container(head: bytes, name: str) -> str:
     """Which of `formats.FORMATS` a file is that begins so; MediaError where it is none."""
     container = container_of(head)
     if container is None:
-        what = "is not a picture of a known kind" if head else "is empty"
-        raise MediaError(f"{name} {what}; readable are {NAMES}")
+        other = other_format(head)
+        what = f"is {other}, which is not read" if other else "is not a picture of a known kind"
+        raise MediaError(f"{name} {what if head else 'is empty'}; readable are {NAMES}")
     return container
 
 
