@@ -141,7 +141,8 @@ def test_a_replaced_stretch_costs_the_groups_it_meets(start, end, stretch):
         groups, damage = read(damaged)
         assert set(lost(groups)) <= set(met)
         assert damage
-    assert_strict_refuses(damaged)
+    if not damaged.startswith(SAMPLE):  # what follows a whole file is only told
+        assert_strict_refuses(damaged)
 
 
 @pytest.mark.parametrize("offset", [0, 4, WIDTH_OFFSET, len(HEADER) - 1])
