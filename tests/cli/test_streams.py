@@ -82,6 +82,17 @@ def test_work_is_done_with_nobody_to_tell(shell, tmp_path, closed):
     parse_picture((tmp_path / "out.fci").read_bytes())
 
 
+def test_notes_of_videos_with_nobody_to_tell(shell, tmp_path):
+    """That 10 bits are rounded is a note, and that a folder of pictures cannot say its rate."""
+    header, samples = b"YUV4MPEG2 W16 H16 F25:1 C420p10\nFRAME\n", b"\0\1" * 384
+    (tmp_path / "deep.y4m").write_bytes(header + samples)
+    result = shell("flowcodec encode deep.y4m -o deep.fcv 2>/dev/full")
+    assert result.returncode == 0
+    result = shell("flowcodec decode deep.fcv -o out 2>/dev/full")  # a folder cannot say its rate
+    assert result.returncode == 0
+    assert (tmp_path / "out" / "000000.png").exists()
+
+
 def test_a_file_may_be_called_like_standard_input(shell, tmp_path):
     shell("cp photo.png ./-; mkdir in; cp photo.png in/-")
     assert shell("flowcodec encode ./- -o ./a.fci $W").returncode == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
@@ -18,7 +17,7 @@ from flowcodec.cli.jobs import naming
 from flowcodec.cli.measuring import progress_bar
 from flowcodec.cli.planning import FCV, PART
 from flowcodec.cli.sources import check_not_input, coded_kind, open_source
-from flowcodec.cli.streams import PIPE, check_standard_output, standard_output, tell
+from flowcodec.cli.streams import PIPE, check_standard_output, note, report, standard_output, warn
 from flowcodec.cli.verify_video import verification_by
 from flowcodec.errors import FlowcodecError, FormatError, UsageError
 from flowcodec.media.names import printable
@@ -120,9 +119,9 @@ def decode(source: str, output: str | None, options: Options) -> None:
             what = "; ".join(map(str, done.damage)) or "there are no frames in that range"
             raise FormatError(f"{source}: nothing could be decoded: {what}")
     for damage in done.damage:
-        tell(f"flowcodec: warning: {printable(source)}: {damage}")
-    for note in () if options.quiet else writer.notes:
-        print(f"{printable(target)}: note: {note}", file=sys.stderr)
+        warn(source, damage)
+    for text in () if options.quiet else writer.notes:
+        note(target, text)
     if verification is not None:
         done.verified = verification.groups
     if not options.quiet:
@@ -205,7 +204,6 @@ def groups_after(groups: Iterator[Group], tick: int) -> Iterator[Group]:
 def _tell(
     source: str, target: str, done: Done, header: VideoHeader, seconds: float, as_json: bool
 ) -> None:
-    out = sys.stderr if target == PIPE else sys.stdout
     if as_json:
         found = {
             "input": source,
@@ -218,14 +216,13 @@ def _tell(
             "groups": done.groups,
             "verified_groups": done.verified,
         }
-        print(json.dumps(found), file=out, flush=True)
+        report(json.dumps(found), to_stderr=target == PIPE)
         return
     verified = ""
     if done.verified is not None:
         verified = f"  {done.verified} of {done.groups} groups verified"
-    print(
+    report(
         f"{printable(source)} -> {printable(target)}  {header.width}x{header.height}"
         f"  {done.frames} frames  {done.frames / seconds:.1f} frames/s{verified}",
-        file=out,
-        flush=True,
+        to_stderr=target == PIPE,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -24,7 +23,7 @@ from flowcodec.cli.sources import (
     readable,
     refuse_coded,
 )
-from flowcodec.cli.streams import PIPE, check_standard_output
+from flowcodec.cli.streams import PIPE, check_standard_output, note, report, warn
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.formats import VIDEO_SUFFIXES
 from flowcodec.media.names import printable
@@ -108,13 +107,13 @@ def encode(source: str, output: str | None, options: Options) -> None:
         work = Work(codec, source, opened, options)
         done = work.to_size() if options.aims else work.once(options.quality)
     for wrong in work.damage:
-        print(f"flowcodec: warning: {printable(source)}: {wrong}", file=sys.stderr)
+        warn(source, wrong)
     if not options.quiet:
         found = _as_object(source, target, done, work.pixels)
         found |= {"notes": work.notes, "damage": work.damage}
         found["seconds"] = round(time.perf_counter() - started, 3)
         text = json.dumps(found) if options.as_json else _as_line(found)
-        print(text, file=sys.stderr if target == PIPE else sys.stdout, flush=True)
+        report(text, to_stderr=target == PIPE)
     if work.damage:
         raise FlowcodecError(f"{source} is damaged; {done.frames} frames were encoded")
 
@@ -176,7 +175,7 @@ class Work:
         short = pace.always(HIGHEST) and done.bytes < NEAR * aim.limit
         if short and not self.options.quiet:
             told = f"quality 8, the highest, takes {done.bytes:,} of the {aim.limit:,} bytes"
-            print(f"{printable(self.source)}: note: {told}", file=sys.stderr)
+            note(self.source, told)
         return done
 
     def aim(self) -> Aim:
@@ -200,8 +199,8 @@ class Work:
 
 def tell_notes(video: Video, told: int = 0) -> int:
     """Print what of a video does not come along, but for what was told; how many that is now."""
-    for note in video.notes[told:]:
-        print(f"{printable(video.name)}: note: {note}", file=sys.stderr)
+    for text in video.notes[told:]:
+        note(video.name, text)
     return len(video.notes)
 
 

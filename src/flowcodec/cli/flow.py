@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
@@ -30,7 +29,7 @@ from flowcodec.cli.flow_files import (
 from flowcodec.cli.measuring import Number, device_options, progress_bar, refuse_given
 from flowcodec.cli.raw_planes import FrameRate
 from flowcodec.cli.sources import refuse_coded, standard
-from flowcodec.cli.streams import PIPE
+from flowcodec.cli.streams import PIPE, note, report, warn
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.names import printable
 from flowcodec.models.flow_deeppynet.config import SMALLEST
@@ -226,12 +225,12 @@ def command(
         if not total.pairs:
             apart = f" {stride} apart" if stride else ""
             raise UsageError(f"{source.name} has no two frames{apart}: there is no motion to see")
-    for note in source.found.notes:
-        print(f"{printable(source.name)}: note: {note}", file=sys.stderr)
+    for text in source.found.notes:
+        note(source.name, text)
     for wrong in source.found.damage:
-        print(f"flowcodec: warning: {printable(source.name)}: {wrong}", file=sys.stderr)
+        warn(source.name, wrong)
     if not as_json:
-        print(_summary(total, target, layers), file=sys.stderr if output == PIPE else sys.stdout)
+        report(_summary(total, target, layers), to_stderr=output == PIPE)
     if source.found.damage:
         raise FlowcodecError(f"{source.name} is damaged; flow of {total.pairs} pairs was estimated")
 

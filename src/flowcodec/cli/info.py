@@ -18,7 +18,7 @@ from flowcodec.bitstream.picture_file import PictureFile, parse_picture
 from flowcodec.cli import info_video
 from flowcodec.cli.main import USER_ERROR, complain, one_line
 from flowcodec.cli.sources import head_of, open_source
-from flowcodec.cli.streams import standard_output, tell
+from flowcodec.cli.streams import standard_output, warn
 from flowcodec.errors import FlowcodecError, FormatError
 from flowcodec.media.names import printable
 
@@ -43,7 +43,7 @@ def command(files: tuple[str, ...], as_json: bool) -> None:
         else:
             failed = failed or bool(damage)
             for wrong in damage:
-                tell(f"flowcodec: warning: {printable(file)}: {wrong}")
+                warn(file, wrong)
     if as_json:
         click.echo(json.dumps(described, indent=2))
     elif described:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
 import click
 
+from flowcodec.cli import streams
 from flowcodec.cli.main import USER_ERROR, complain, one_line
 from flowcodec.cli.measuring import progress_bar
 from flowcodec.cli.planning import Job, Plan
@@ -90,13 +91,10 @@ class Teller(Generic[Report]):
         """A job is done."""
         if self.quiet:
             return
-        for note in report.notes:
-            tell(f"{printable(report.input)}: note: {note}")
-        text = json.dumps(self.as_object(report)) if self.as_json else self.as_line(report)
-        if self.to_stderr:
-            tell(text)
-        else:
-            print(text, flush=True)
+        for text in report.notes:
+            streams.note(report.input, text)
+        line = json.dumps(self.as_object(report)) if self.as_json else self.as_line(report)
+        streams.report(line, to_stderr=self.to_stderr)
 
     def other(self, name: str, **facts: str) -> None:
         """A file has failed or was left out; for machines only."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from flowcodec.cli.streams import tell
+from flowcodec.cli.streams import note
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.names import printable
 
@@ -171,7 +171,7 @@ def pictures_in(folder: Path) -> list[Path]:
     if not paths:
         raise UsageError(f"no pictures in {folder}: give a folder of PNG, JPEG, WebP, ... files")
     if contents.left_out:
-        tell(f"{printable(folder)}: note: left out: {printable(contents.summary)}")
+        note(folder, f"left out: {printable(contents.summary)}")
     return paths
 
 
@@ -240,8 +240,8 @@ def print_table(console: "Console", title: str, table: "Table") -> None:
     for row in table.rows:
         printed.add_row(*(Text(printable(cell)) for cell in row))
     console.print(printed)
-    for note in table.notes:
-        say(console, note)
+    for text in table.notes:
+        say(console, text)
 
 
 def say(console: "Console", text: str) -> None:

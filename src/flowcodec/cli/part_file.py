@@ -17,7 +17,7 @@ from typing import BinaryIO
 from flowcodec.bitstream.fields import START_BYTES, file_kind
 from flowcodec.bitstream.video_file import read_groups
 from flowcodec.cli.planning import PART
-from flowcodec.cli.streams import PIPE, standard_output
+from flowcodec.cli.streams import PIPE, standard_output, tell
 from flowcodec.errors import FormatError, MediaError
 from flowcodec.media.files import atomic_write
 from flowcodec.media.names import printable
@@ -103,7 +103,7 @@ def _part_file(target: Path) -> Iterator[BufferedRandom]:
         except BaseException as error:
             written = stream.tell() > 0
             if written and _holds_group(stream):
-                print(f"What was coded so far is in {printable(part)}.", file=sys.stderr)
+                tell(f"What was coded so far is in {printable(part)}.")
             elif written or not os.fstat(stream.fileno()).st_size:
                 part.unlink(missing_ok=True)
             if isinstance(error, OSError) and error.errno and error.filename is None:

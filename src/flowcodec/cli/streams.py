@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from flowcodec.errors import UsageError
+from flowcodec.media.names import printable
 
 PIPE = "-"  # as a name: standard input or output
 
@@ -61,6 +62,24 @@ def tell(line: str) -> None:
     """A line on standard error, if it takes any."""
     with suppress(OSError):
         print(line, file=sys.stderr, flush=True)
+
+
+def note(name: object, text: str) -> None:
+    """Tell what a file or picture of this name has lost or changed on the way."""
+    tell(f"{printable(name)}: note: {text}")
+
+
+def warn(name: object, text: object) -> None:
+    """Tell what is wrong with a file of which the rest is used."""
+    tell(f"flowcodec: warning: {printable(name)}: {text}")
+
+
+def report(line: str, *, to_stderr: bool) -> None:
+    """Print what became of the work; to standard error where the data take standard output."""
+    if to_stderr:
+        tell(line)
+    else:
+        print(line, flush=True)
 
 
 def named(path: str) -> str:
