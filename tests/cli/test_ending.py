@@ -1,5 +1,6 @@
 """Whatever ends the command: soon no process and no unfinished file is left."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -223,20 +224,35 @@ def is_asleep(pid: int) -> bool:
 
 
 def test_a_worker_that_is_killed_costs_its_picture_only(start, pictures, tmp_path):
-    few = tmp_path / "few"
-    few.mkdir()
-    for name in ("0.png", "1.png", "2.png"):
-        shutil.copy(pictures / name, few)
-    write_picture(Picture(draw(5, 30, 30)), few / "3.png")
-    running = start("encode", "few", "-o", "out", "-j", 2, "--threads", 1)
-    running.wait_for((tmp_path / "out" / "0.fci").exists)
+    """Each of two workers has done nothing or one picture, and waits for one that never comes."""
+    for folder in ("first", "last"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(pictures / "0.png", tmp_path / "first")
+    write_picture(Picture(draw(5, 30, 30)), tmp_path / "last" / "3.png")
+    pipes = [tmp_path / "1.png", tmp_path / "2.png"]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    running = start(
+        "encode", "first", "1.png", "2.png", "last", "-o", "out", "-j", 2, "--threads", 1
+    )
+    writing: dict[Path, int] = {}
+
+    def are_read() -> bool:
+        for pipe in set(pipes).difference(writing):
+            with contextlib.suppress(OSError):  # nobody reads it yet
+                writing[pipe] = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        return len(writing) == len(pipes)
+
+    running.wait_for(are_read)
     for each in running.all[1:]:
         if "spawn_main" in " ".join(each.cmdline()):
             each.kill()
+    for number in writing.values():
+        os.close(number)
     assert running.process.wait(PATIENCE) == 2
     *errors, summary = running.process.stderr.read().decode().splitlines()
     told = "a worker was ended, most likely for want of memory; lower -j"
-    assert errors == [f"flowcodec: error: few/{number}.png: {told}" for number in (1, 2)]
+    assert errors == [f"flowcodec: error: {number}.png: {told}" for number in (1, 2)]
     assert summary == "flowcodec: 2 coded, 2 failed"
     assert files_in(tmp_path / "out") == ["0.fci", "3.fci"]
 
