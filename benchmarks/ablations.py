@@ -38,10 +38,10 @@ from benchmarks.trials import note_pictures, publish, still_missing, table, verd
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
 from flowcodec.evaluation.work import work_of
+from flowcodec.training.data.crops import Crops
+from flowcodec.training.data.pictures import hold_out, load_pictures
 from flowcodec.training.engine import flushed_denormals
-from flowcodec.training.image.crops import Crops
-from flowcodec.training.image.training import ImageTraining, build
-from flowcodec.training.pictures import hold_out, load_pictures
+from flowcodec.training.image_cnn.training import ImageTraining, build
 from flowcodec.training.recipe import ImageRecipe, ImageStage
 
 SIZES = {

@@ -9,7 +9,7 @@ import numpy as np
 
 from flowcodec.errors import UsageError
 from flowcodec.evaluation.bd_rate import bd_rate
-from flowcodec.training.image.training import ImageTraining
+from flowcodec.training.image_cnn.training import ImageTraining
 
 SIDE = 256  # of the square from the middle of a held-out picture that is judged
 

@@ -42,10 +42,10 @@ from flowcodec.cli.measuring import names_in
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
 from flowcodec.evaluation.work import flow_work_of
+from flowcodec.training.data.pictures import hold_out, load_pictures
+from flowcodec.training.data.scenes import Scene, Scenes
 from flowcodec.training.engine import flushed_denormals
-from flowcodec.training.flow.scenes import Scene, Scenes
-from flowcodec.training.flow.training import HELD_OUT_SEED, SMALLEST, FlowTraining, Source
-from flowcodec.training.pictures import hold_out, load_pictures
+from flowcodec.training.flow_deeppynet.training import HELD_OUT_SEED, SMALLEST, FlowTraining, Source
 from flowcodec.training.recipe import FlowRecipe, FlowStage
 
 # The compact preset at three quarters of its pyramids' widths, which are what is compared, and half

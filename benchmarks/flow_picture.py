@@ -18,7 +18,7 @@ from flowcodec.evaluation.run import rgb_pixels
 from flowcodec.media.files import atomic_write
 from flowcodec.media.flow_view import arrows, colors, largest_length, with_key
 from flowcodec.media.picture import read_picture
-from flowcodec.training.flow.scenes import Scenes
+from flowcodec.training.data.scenes import Scenes
 
 SCENES = (20, 28)
 HEIGHT, WIDTH = 192, 256

@@ -23,9 +23,9 @@ from flowcodec.evaluation.flow.methods import ZERO, FlowMethod, flow_anchor, our
 from flowcodec.evaluation.flow.metrics import FlowErrors, errors_over, flow_errors
 from flowcodec.evaluation.results import write_json
 from flowcodec.evaluation.tables import Table
-from flowcodec.training.flow.scenes import Scenes
-from flowcodec.training.flow.training import SMALLEST
-from flowcodec.training.pictures import hold_out, load_pictures
+from flowcodec.training.data.pictures import hold_out, load_pictures
+from flowcodec.training.data.scenes import Scenes
+from flowcodec.training.flow_deeppynet.training import SMALLEST
 
 SEED = 2026
 HEIGHT, WIDTH = 384, 512

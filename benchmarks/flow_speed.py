@@ -27,7 +27,7 @@ from flowcodec.evaluation.flow.methods import flow_anchor, our_method
 from flowcodec.evaluation.metrics import Pixels
 from flowcodec.evaluation.work import flow_work_of
 from flowcodec.models.flow_deeppynet.config import PRESETS
-from flowcodec.training.flow.scenes import Scenes
+from flowcodec.training.data.scenes import Scenes
 
 PAIR = (436, 1024)
 LARGE = (2160, 3840)

@@ -24,7 +24,7 @@ from flowcodec.evaluation.bd_rate import bd_rate
 from flowcodec.evaluation.metrics import psnr
 from flowcodec.evaluation.results import write_json
 from flowcodec.models.image_cnn.config import lambdas_of
-from flowcodec.training.pictures import hold_out, load_pictures
+from flowcodec.training.data.pictures import hold_out, load_pictures
 
 CROP, COUNT = 192, 12  # of the bundled recipes
 QUALITIES = range(1, 9)

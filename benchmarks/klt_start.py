@@ -27,9 +27,9 @@ from benchmarks.curves import SIDE, curve_of, gain, in_words, middle
 from benchmarks.trials import seconds_a_step
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
-from flowcodec.training.image.crops import Crops
-from flowcodec.training.image.training import ImageTraining
-from flowcodec.training.pictures import hold_out, load_pictures
+from flowcodec.training.data.crops import Crops
+from flowcodec.training.data.pictures import hold_out, load_pictures
+from flowcodec.training.image_cnn.training import ImageTraining
 from flowcodec.training.recipe import ImageRecipe, find_recipe, load_recipe
 
 STARTS = ("klt", "random")

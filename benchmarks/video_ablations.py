@@ -32,10 +32,10 @@ from benchmarks.trials import begun, publish, table
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.bd_rate import bd_rate
 from flowcodec.evaluation.results import write_json
+from flowcodec.training.data.sequences import Sequences
 from flowcodec.training.engine import flushed_denormals
 from flowcodec.training.recipe import VideoRecipe, VideoStage
-from flowcodec.training.video.sequences import Sequences
-from flowcodec.training.video.training import VideoTraining
+from flowcodec.training.video_mofnet.training import VideoTraining
 
 # The compact preset at less than half its widths.
 SIZES: dict[str, Any] = {

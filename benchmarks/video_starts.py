@@ -48,7 +48,7 @@ from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
 from flowcodec.training.engine import flushed_denormals
 from flowcodec.training.recipe import VideoRecipe, VideoStage
-from flowcodec.training.video.training import VideoTraining
+from flowcodec.training.video_mofnet.training import VideoTraining
 
 STARTS = ("three phases", "together", "flow and KLT")
 OURS = STARTS[-1]

@@ -46,8 +46,8 @@ def tiny_weights(tmp_path_factory) -> Path:
     """A weight file of the tiny preset, from KLT and not trained, the same each time."""
     from flowcodec.models.image_cnn.config import MSE_LAMBDAS
     from flowcodec.models.image_cnn.klt import start_from_klt
-    from flowcodec.training.image.crops import patches
-    from flowcodec.training.image.training import build, export
+    from flowcodec.training.data.crops import patches
+    from flowcodec.training.image_cnn.training import build, export
     from tests.training.pictures import draw, tiny_recipe
 
     model = build(tiny_recipe(steps=1))

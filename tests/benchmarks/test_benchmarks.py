@@ -17,7 +17,7 @@ from benchmarks.stopwatch import Stopwatch
 from flowcodec.media.video import open_video
 from flowcodec.media.video.format import usual_format
 from flowcodec.media.video.writing import create_video
-from flowcodec.training.image import training
+from flowcodec.training.image_cnn import training
 from tests.training.pictures import draw, draw_folder, tiny_recipe
 
 ROOT = Path(__file__).parents[2]

@@ -37,8 +37,8 @@ from benchmarks.flow_ablations import (
 )
 from benchmarks.trials import begun
 from flowcodec.errors import UsageError
-from flowcodec.training.flow.scenes import Scenes
-from flowcodec.training.flow.training import FlowTraining
+from flowcodec.training.data.scenes import Scenes
+from flowcodec.training.flow_deeppynet.training import FlowTraining
 from tests.training.pictures import draw, draw_folder
 
 PICTURES = {"training": 5, "pixels": 5 * 128 * 160, "held_out": 5}

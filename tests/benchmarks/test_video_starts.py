@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from benchmarks import trials, video_ablations, video_starts
 from benchmarks.video_starts import STARTS, main
-from flowcodec.training.video import training
+from flowcodec.training.video_mofnet import training
 
 
 def test_every_start_is_trained_once_and_judged(clips, tmp_path, monkeypatch):

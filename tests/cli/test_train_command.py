@@ -12,7 +12,7 @@ import pytest
 
 from flowcodec.cli.main import main
 from flowcodec.codecs.weights import load_weights
-from flowcodec.training.image.training import ImageTraining
+from flowcodec.training.image_cnn.training import ImageTraining
 from tests.training.pictures import draw, draw_folder
 
 RECIPE = """

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import torch
 
-from flowcodec.codecs.inter import InterCodec, Kind
+from flowcodec.codecs.systems.video_mofnet import InterCodec, Kind
 from flowcodec.codecs.weights import load_weights
 from flowcodec.models.video_mofnet.config import PRESETS
 from flowcodec.models.video_mofnet.model import VideoMofNet
-from flowcodec.training.video.training import export
+from flowcodec.training.video_mofnet.training import export
 from tests.entropy.samples import randomise
 
 SMALL = {

@@ -6,9 +6,9 @@ from itertools import repeat
 import numpy as np
 import pytest
 
-from flowcodec.codecs.flow import FlowEstimator
-from flowcodec.codecs.inter import InterCodec, Kind
 from flowcodec.codecs.picture import PictureCodec
+from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
+from flowcodec.codecs.systems.video_mofnet import InterCodec, Kind
 from flowcodec.codecs.weights import bundled_weights, load_weights
 from flowcodec.errors import WeightsError
 from tests.codecs.inter_samples import Forced, Panning, Still, frames, untrained

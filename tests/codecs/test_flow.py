@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import flowcodec
-from flowcodec.codecs.flow import FlowEstimator
+from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
 from flowcodec.errors import UsageError, WeightsError
 from flowcodec.models.flow_deeppynet.config import PRESETS
 from flowcodec.models.flow_deeppynet.model import DeepPyNet
-from flowcodec.training.flow.training import export
+from flowcodec.training.flow_deeppynet.training import export
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from itertools import repeat
 import numpy as np
 import pytest
 
-from flowcodec.codecs.inter import InterCodec, Kind
+from flowcodec.codecs.systems.video_mofnet import InterCodec, Kind
 from flowcodec.codecs.video import open_video_codec
 from flowcodec.codecs.weights import bundled_weights, inter_priors
 from flowcodec.entropy.coder import Encoder

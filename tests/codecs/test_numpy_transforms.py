@@ -15,7 +15,7 @@ from flowcodec.codecs.transforms import open_transforms
 from flowcodec.codecs.weights import load_weights
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.models.image_cnn.config import PRESETS
-from flowcodec.training.image.training import export
+from flowcodec.training.image_cnn.training import export
 from tests.golden import make
 from tests.models.networks import fine, shake, small
 

@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from flowcodec.bitstream.video_file import Inter, Intra, Repeat, open_index, read_groups
-from flowcodec.codecs.inter import InterCodec
 from flowcodec.codecs.loading import load
 from flowcodec.codecs.running import give_back
+from flowcodec.codecs.systems.video_mofnet import InterCodec
 from flowcodec.codecs.video import VideoCodec, load_for_video, psnr_of, squared_error
 from flowcodec.errors import FormatError, UsageError, WeightsError
 from flowcodec.media.video.format import usual_format

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from flowcodec.bitstream.picture_file import parse_picture
-from flowcodec.codecs.inter import Kind
+from flowcodec.codecs.systems.video_mofnet import Kind
 from flowcodec.entropy import plain
 from tests.codecs.inter_samples import SMALL, Forced, Panning, frames, untrained
 from tests.entropy.second_decoder import (

@@ -37,7 +37,7 @@ from flowcodec.models.image_cnn.config import ImageCnnConfig
 from flowcodec.models.image_cnn.klt import start_from_klt
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.models.image_cnn.transforms import StridedAnalysis
-from flowcodec.training.image.training import export
+from flowcodec.training.image_cnn.training import export
 from tests.entropy.samples import randomise
 
 FOLDER = Path(__file__).parent

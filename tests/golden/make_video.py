@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowcodec.bitstream.video_file import read_groups
-from flowcodec.codecs.inter import Kind
 from flowcodec.codecs.picture import PictureCodec
+from flowcodec.codecs.systems.video_mofnet import Kind
 from flowcodec.codecs.video import VideoCodec, load_for_video
 from flowcodec.codecs.weights import load_weights
 from flowcodec.media.picture import Picture, write_picture

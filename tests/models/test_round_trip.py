@@ -8,7 +8,7 @@ import pytest
 from flowcodec.bitstream.picture_file import parse_picture
 from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.weights import load_weights
-from flowcodec.training.image.training import export
+from flowcodec.training.image_cnn.training import export
 from tests.models.networks import fine, shake, small
 from tests.training.pictures import draw
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from flowcodec.training.image import training
+from flowcodec.training.image_cnn import training
 from tests.training.pictures import draw_folder
 
 

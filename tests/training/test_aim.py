@@ -5,7 +5,7 @@ import torch
 
 from flowcodec.models.image_cnn.config import lambdas_of
 from flowcodec.models.image_cnn.transforms import in_steps
-from flowcodec.training.image.aim import change_aim, costs, start_masking
+from flowcodec.training.image_cnn.aim import change_aim, costs, start_masking
 from tests.models.networks import small
 from tests.training.pictures import draw
 

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from flowcodec.training.image.calibration import calibrate
+from flowcodec.training.image_cnn.calibration import calibrate
 from tests.models.networks import small
 
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from flowcodec.errors import UsageError
-from flowcodec.training.image.crops import Crops, patches
-from flowcodec.training.pictures import hold_out, load_pictures
+from flowcodec.training.data.crops import Crops, patches
+from flowcodec.training.data.pictures import hold_out, load_pictures
 from tests.training.pictures import draw
 
 

@@ -21,9 +21,9 @@ from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.models.image_cnn.config import MSE_LAMBDAS
 from flowcodec.nn.distortion import lambda_of
 from flowcodec.training import engine
+from flowcodec.training.data.crops import Crops
 from flowcodec.training.engine import CHECKPOINT, LOG, train
-from flowcodec.training.image.crops import Crops
-from flowcodec.training.image.training import ImageTraining, export
+from flowcodec.training.image_cnn.training import ImageTraining, export
 from flowcodec.training.recipe import ImageRecipe, ImageStage
 from tests.training.pictures import draw, tiny_recipe
 
@@ -109,7 +109,7 @@ def test_a_killed_training_ends_like_an_undisturbed_one(pictures: Path, tmp_path
         "import sys, torch; from pathlib import Path; import msgspec;"
         "from flowcodec.training.engine import train;"
         "from flowcodec.training.recipe import ImageRecipe;"
-        "from flowcodec.training.image.training import ImageTraining;"
+        "from flowcodec.training.image_cnn.training import ImageTraining;"
         "torch.set_num_threads(1);"
         "recipe = msgspec.json.decode(sys.argv[1], type=ImageRecipe);"
         "train(ImageTraining(recipe, Path(sys.argv[3])), Path(sys.argv[2]))"

@@ -9,7 +9,7 @@ import torch
 
 from flowcodec.media.video.format import usual_format
 from flowcodec.media.video.writing import create_video
-from flowcodec.training.flow.clips import Clips, load_clips, photometric_loss
+from flowcodec.training.data.clips import Clips, load_clips, photometric_loss
 from tests.evaluation.moving import moving_texture
 
 MOTION = 3.0, -2.0

@@ -14,12 +14,12 @@ from flowcodec.media.flow_sets import LoadedPair, Pair, find_pairs
 from flowcodec.media.video.format import usual_format
 from flowcodec.media.video.writing import create_video
 from flowcodec.nn.warp import warp
+from flowcodec.training.data.pairs import Pairs, augmented, load_data_sets, split, whole
+from flowcodec.training.data.scenes import Scene
 from flowcodec.training.engine import stage_at, train
-from flowcodec.training.flow import pairs as pairs_module
-from flowcodec.training.flow import training as training_module
-from flowcodec.training.flow.pairs import Pairs, augmented, load_data_sets, split, whole
-from flowcodec.training.flow.scenes import Scene
-from flowcodec.training.flow.training import FlowTraining
+from flowcodec.training.flow_deeppynet import pairs as pairs_module
+from flowcodec.training.flow_deeppynet import training as training_module
+from flowcodec.training.flow_deeppynet.training import FlowTraining
 from flowcodec.training.recipe import FlowRecipe, FlowStage, find_recipe, load_recipe
 from tests.evaluation.moving import moving_texture
 from tests.media.flow_trees import write_pfm

@@ -11,7 +11,7 @@ from PIL import Image
 from flowcodec.cli.main import main
 from flowcodec.errors import UsageError
 from flowcodec.training.engine import train
-from flowcodec.training.flow.training import FlowTraining
+from flowcodec.training.flow_deeppynet.training import FlowTraining
 from flowcodec.training.recipe import FlowRecipe, FlowStage, load_recipe
 from tests.training.pictures import draw, draw_folder
 

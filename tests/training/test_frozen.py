@@ -12,10 +12,10 @@ from flowcodec.bitstream.picture_file import parse_picture
 from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.weights import load_weights
 from flowcodec.models.image_cnn.config import lambdas_of
+from flowcodec.training.data.crops import Crops
 from flowcodec.training.engine import train
-from flowcodec.training.image.crops import Crops
-from flowcodec.training.image.frozen import ROUND, batch_number
-from flowcodec.training.image.training import ImageTraining, export
+from flowcodec.training.image_cnn.frozen import ROUND, batch_number
+from flowcodec.training.image_cnn.training import ImageTraining, export
 from flowcodec.training.recipe import ImageRecipe, ImageStage
 from tests.models.networks import shake
 from tests.training.pictures import draw, draw_folder, tiny_recipe
@@ -77,7 +77,7 @@ def test_frozen_latents_are_what_computing_them_again_gives(
     crops = Crops(SCENES, 1, 0.0)
     training.start(crops)
     made = []
-    monkeypatch.setattr("flowcodec.training.image.frozen.ROUND", 8)
+    monkeypatch.setattr("flowcodec.training.image_cnn.frozen.ROUND", 8)
     honest = ImageTraining.coded
 
     def coded(self: ImageTraining, source: Crops, step: int, stage: ImageStage) -> object:

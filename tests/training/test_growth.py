@@ -7,8 +7,8 @@ import torch
 
 from flowcodec.errors import UsageError
 from flowcodec.models.image_cnn.model import ImageCnn
-from flowcodec.training.image.growth import continue_from
-from flowcodec.training.image.training import export
+from flowcodec.training.image_cnn.growth import continue_from
+from flowcodec.training.image_cnn.training import export
 from tests.models.networks import fine, shake, small
 
 

@@ -10,7 +10,7 @@ from flowcodec.models.image_cnn.config import MSE_LAMBDAS, PRESETS
 from flowcodec.models.image_cnn.klt import start_from_klt
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.nn.klt import fit_klt, quantiser_step
-from flowcodec.training.image.crops import patches
+from flowcodec.training.data.crops import patches
 from tests.training.pictures import draw
 
 SIDE = 128

@@ -10,7 +10,7 @@ from flowcodec.models.flow_deeppynet.config import PRESETS as FLOW_PRESETS
 from flowcodec.models.image_cnn.config import PRESETS as IMAGE_PRESETS
 from flowcodec.models.video_mofnet.config import PRESETS as VIDEO_PRESETS
 from flowcodec.training.engine import stage_at
-from flowcodec.training.image.training import build
+from flowcodec.training.image_cnn.training import build
 from flowcodec.training.recipe import (
     RECIPES,
     FlowRecipe,

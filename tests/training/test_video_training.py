@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from flowcodec.codecs.inter import InterCodec
+from flowcodec.codecs.systems.video_mofnet import InterCodec
 from flowcodec.codecs.weights import load_weights
 from flowcodec.errors import UsageError
 from flowcodec.media.video.format import usual_format
 from flowcodec.media.video.writing import create_video
 from flowcodec.training.bundle import pack_bundle
+from flowcodec.training.data.sequences import Sequences
 from flowcodec.training.engine import train
 from flowcodec.training.recipe import VideoRecipe, VideoStage, find_recipe
-from flowcodec.training.video.sequences import Sequences
-from flowcodec.training.video.training import VideoTraining
+from flowcodec.training.video_mofnet.training import VideoTraining
 from tests.training.pictures import draw
 
 SIDE, FRAMES = 96, 4

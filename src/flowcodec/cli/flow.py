@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from flowcodec.cli.flow_files import Pixels, Vectors
-    from flowcodec.codecs.flow import FlowEstimator
+    from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
 
 EXAMPLES = """\b
 Examples:

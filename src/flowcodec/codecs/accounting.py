@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flowcodec.bitstream.picture_file import LEARNED, parse_picture
-from flowcodec.codecs.inter import InterCodec, InterFrame, Kind, State
 from flowcodec.codecs.picture import PictureCodec, latent_size, naming, tile_place
 from flowcodec.codecs.running import running
+from flowcodec.codecs.systems.video_mofnet import InterCodec, InterFrame, Kind, State
 from flowcodec.codecs.threads import limited_threads
 from flowcodec.entropy.prior import HYPER_RATIO
 

@@ -10,8 +10,8 @@ from flowcodec.codecs.weights import CONFIGS, bundled_weights, load_weights
 from flowcodec.errors import UsageError
 
 if TYPE_CHECKING:
-    from flowcodec.codecs.flow import FlowEstimator
     from flowcodec.codecs.picture import PictureCodec
+    from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
     from flowcodec.codecs.video import VideoCodec
 
 
@@ -83,7 +83,7 @@ def load(
     else:
         found = load_weights(Path(weights)).of(name)
     if flow:
-        from flowcodec.codecs.flow import FlowEstimator
+        from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
 
         return FlowEstimator(found, device=device, threads=threads)
     if name == "video-mofnet":

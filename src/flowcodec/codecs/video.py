@@ -34,12 +34,12 @@ from flowcodec.bitstream.video_file import (
     refuse,
 )
 from flowcodec.bitstream.video_header import INTER_MODEL_NAMES
-from flowcodec.codecs.flow import FlowEstimator
-from flowcodec.codecs.inter import InterCodec
 from flowcodec.codecs.pace import Pace
 from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.running import give_back
 from flowcodec.codecs.settings import at_least_one, thousandths
+from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
+from flowcodec.codecs.systems.video_mofnet import InterCodec
 from flowcodec.codecs.tiles import error_weight
 from flowcodec.codecs.weights import Weights, bundled_weights, find_weights
 from flowcodec.errors import FormatError, UsageError, WeightsError

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowcodec.codecs.accounting import InterAccount, Plane, account_of_inter
-from flowcodec.codecs.inter import InterCodec
 from flowcodec.codecs.settings import thousandths
+from flowcodec.codecs.systems.video_mofnet import InterCodec
 from flowcodec.codecs.video import VideoCodec
 from flowcodec.errors import UsageError
 from flowcodec.evaluation.metrics import Pixels, psnr

@@ -25,9 +25,9 @@ from numpy.random import Generator
 from torch import Tensor
 
 from flowcodec.nn.warp import warp
-from flowcodec.training.flow.camera import develop
-from flowcodec.training.flow.furniture import Furniture, Part
-from flowcodec.training.flow.texture import Texture
+from flowcodec.training.data.camera import develop
+from flowcodec.training.data.furniture import Furniture, Part
+from flowcodec.training.data.texture import Texture
 
 STILL = 0.08  # of the scenes: nothing moves
 FIXED = 0.15  # of the scenes: the camera does not move, objects do

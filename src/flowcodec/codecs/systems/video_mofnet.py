@@ -41,7 +41,7 @@ from flowcodec.nn.distortion import distortion, lambda_of
 from flowcodec.nn.latents import LatentCoder
 
 if TYPE_CHECKING:
-    from flowcodec.codecs.flow import FlowEstimator
+    from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
 
 BIT_PRICE = 0.12  # squared error, in steps of the quantiser, that a bit is worth to the encoder
 PRIOR_PARTS = ("motion.prior.", "codec.prior.")

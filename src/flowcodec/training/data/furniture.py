@@ -14,7 +14,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from flowcodec.training.flow.texture import Texture
+from flowcodec.training.data.texture import Texture
 
 STOOLS = 0.15  # of the furniture: no back
 ONE_FOOT = 0.25  # instead of four legs

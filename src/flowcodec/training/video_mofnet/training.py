@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowcodec.codecs.flow import FlowEstimator
-from flowcodec.codecs.inter import PRIOR_PARTS, restore
+from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
+from flowcodec.codecs.systems.video_mofnet import PRIOR_PARTS, restore
 from flowcodec.codecs.torch_transforms import TorchTransforms
 from flowcodec.codecs.video import FINER, FINEST
 from flowcodec.codecs.weights import (
@@ -33,13 +33,13 @@ from flowcodec.nn.correction import Correction
 from flowcodec.nn.distortion import distortion, lambda_of
 from flowcodec.nn.gains import ANCHORS
 from flowcodec.nn.warp import warp
+from flowcodec.training.data.clips import load_clips
+from flowcodec.training.data.sequences import Sequences
 from flowcodec.training.engine import Group, Result, Training, configured
-from flowcodec.training.flow.clips import load_clips
-from flowcodec.training.image.aim import change_steps, finer_steps, start_masking
-from flowcodec.training.image.training import sample_quality
+from flowcodec.training.image_cnn.aim import change_steps, finer_steps, start_masking
+from flowcodec.training.image_cnn.training import sample_quality
 from flowcodec.training.recipe import VideoRecipe, VideoStage
-from flowcodec.training.video.sequences import Sequences
-from flowcodec.training.video.start import start_from_klt
+from flowcodec.training.video_mofnet.start import start_from_klt
 
 KLT = "codec.transform.klt.weight"
 GAINS = ("log_gain.table", "log_inverse_gain.table", "log_error.table")

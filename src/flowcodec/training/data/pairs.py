@@ -23,9 +23,9 @@ from torch import Tensor
 from flowcodec.errors import UsageError
 from flowcodec.media.flow_sets import LoadedPair, Pair, find_pairs, load_pair
 from flowcodec.nn.warp import inside
-from flowcodec.training.flow.camera import jitter
-from flowcodec.training.flow.scenes import Scene, join
-from flowcodec.training.pictures import hold_out
+from flowcodec.training.data.camera import jitter
+from flowcodec.training.data.pictures import hold_out
+from flowcodec.training.data.scenes import Scene, join
 
 SCALED = 0.9  # of the pairs
 SMALLER, LARGER = -0.3, 1.0  # powers of two, of both axes: those for MPI-Sintel

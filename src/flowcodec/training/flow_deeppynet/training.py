@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowcodec.codecs.flow import restore
+from flowcodec.codecs.systems.flow_deeppynet import restore
 from flowcodec.codecs.weights import BUNDLED, load_weights, save_weights
 from flowcodec.errors import UsageError
 from flowcodec.media.flow_sets import Pair
 from flowcodec.models.flow_deeppynet.config import PRESETS
 from flowcodec.models.flow_deeppynet.model import DeepPyNet
 from flowcodec.nn.warp import warp
+from flowcodec.training.data.clips import Clips, load_clips, photometric_loss
+from flowcodec.training.data.pairs import DataSets, Pairs, load_data_sets, whole
+from flowcodec.training.data.pictures import hold_out, load_pictures
+from flowcodec.training.data.scenes import Scene, Scenes, join
 from flowcodec.training.engine import Result, Training, configured
-from flowcodec.training.flow.clips import Clips, load_clips, photometric_loss
-from flowcodec.training.flow.pairs import DataSets, Pairs, load_data_sets, whole
-from flowcodec.training.flow.scenes import Scene, Scenes, join
-from flowcodec.training.pictures import hold_out, load_pictures
 from flowcodec.training.recipe import FlowRecipe, FlowStage
 
 SMALLEST = 128  # pixels a side of a photograph

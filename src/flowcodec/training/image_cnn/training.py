@@ -22,13 +22,13 @@ from flowcodec.models.image_cnn.transforms import PatchAnalysis
 from flowcodec.nn.distortion import distortion, lambda_of
 from flowcodec.nn.gains import ANCHORS
 from flowcodec.nn.patches import PATCH
+from flowcodec.training.data.crops import Crops, patches
+from flowcodec.training.data.pictures import hold_out, load_pictures
 from flowcodec.training.engine import Group, Training, configured
-from flowcodec.training.image.aim import change_aim, start_masking
-from flowcodec.training.image.calibration import calibrate
-from flowcodec.training.image.crops import Crops, patches
-from flowcodec.training.image.frozen import Batch, FrozenLatents
-from flowcodec.training.image.growth import continue_from, find_start
-from flowcodec.training.pictures import hold_out, load_pictures
+from flowcodec.training.image_cnn.aim import change_aim, start_masking
+from flowcodec.training.image_cnn.calibration import calibrate
+from flowcodec.training.image_cnn.frozen import Batch, FrozenLatents
+from flowcodec.training.image_cnn.growth import continue_from, find_start
 from flowcodec.training.recipe import ImageRecipe, ImageStage, Part
 
 KLT_PATCHES = 60_000

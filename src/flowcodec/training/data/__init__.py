@@ -1,0 +1,1 @@
+"""What trainings learn from: pictures, crops, clips, pairs with known flow, generated scenes."""
