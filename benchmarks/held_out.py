@@ -23,7 +23,7 @@ from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.bd_rate import bd_rate
 from flowcodec.evaluation.metrics import psnr
 from flowcodec.evaluation.results import write_json
-from flowcodec.models.image_cnn.config import lambdas_of
+from flowcodec.quality import lambdas_of
 from flowcodec.training.data.pictures import hold_out, load_pictures
 
 CROP, COUNT = 192, 12  # of the bundled recipes

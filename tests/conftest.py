@@ -44,7 +44,7 @@ def train_images() -> Path:
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory) -> Path:
     """A weight file of the tiny preset, from KLT and not trained, the same each time."""
-    from flowcodec.models.image_cnn.config import MSE_LAMBDAS
+    from flowcodec.quality import MSE_LAMBDAS
     from flowcodec.models.image_cnn.klt import start_from_klt
     from flowcodec.training.data.crops import patches
     from flowcodec.training.image_cnn.training import build, export

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from flowcodec.models.image_cnn.config import lambdas_of
+from flowcodec.quality import lambdas_of
 from flowcodec.models.image_cnn.transforms import in_steps
 from flowcodec.training.image_cnn.aim import change_aim, costs, start_masking
 from tests.models.networks import small

@@ -18,7 +18,7 @@ import torch
 from flowcodec.codecs.torch_transforms import TorchTransforms
 from flowcodec.codecs.weights import load_weights
 from flowcodec.errors import FlowcodecError, UsageError
-from flowcodec.models.image_cnn.config import MSE_LAMBDAS
+from flowcodec.quality import MSE_LAMBDAS
 from flowcodec.nn.distortion import lambda_of
 from flowcodec.training import engine
 from flowcodec.training.data.crops import Crops

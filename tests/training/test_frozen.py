@@ -11,7 +11,7 @@ import torch
 from flowcodec.bitstream.picture_file import parse_picture
 from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.weights import load_weights
-from flowcodec.models.image_cnn.config import lambdas_of
+from flowcodec.quality import lambdas_of
 from flowcodec.training.data.crops import Crops
 from flowcodec.training.engine import train
 from flowcodec.training.image_cnn.frozen import ROUND, batch_number

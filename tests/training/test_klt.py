@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from flowcodec.models.image_cnn.config import MSE_LAMBDAS, PRESETS
+from flowcodec.models.image_cnn.config import PRESETS
+from flowcodec.quality import MSE_LAMBDAS
 from flowcodec.models.image_cnn.klt import start_from_klt
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.nn.klt import fit_klt, quantiser_step

@@ -7,10 +7,8 @@ A tile of which the networks make a mess is coded otherwise: see `codecs.tiles`.
 tiles its latents are those of what a decoder shows there.
 
 Two grids are independent of each other. Tiles (1024 pixels by default) are what is entropy-coded
-alone. Windows are what the transforms work on, so that memory stays flat: tiles with a margin
-of 128 pixels taken from the picture (or from the latents). That is more than `compact` looks, so
-that no seam appears; refinement and attention look a little further. Windows begin at multiples of
-128 pixels, as attention's own windows do.
+alone. Windows are what the transforms work on, so that memory stays flat: tiles with a margin of
+what the model reaches, taken from the picture (or from the latents), so that no seam appears.
 """
 
 from __future__ import annotations
@@ -20,9 +18,9 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +29,6 @@ from flowcodec.bitstream.alpha import pack_alpha, unpack_alpha
 from flowcodec.bitstream.header import (
     DEFAULT_TILE,
     LOSSLESS_PSNR,
-    MODEL_NAMES,
     TILE_STEP,
     PictureHeader,
     TileBox,
@@ -47,23 +44,20 @@ from flowcodec.bitstream.picture_file import (
 from flowcodec.bitstream.units import TILE_KINDS
 from flowcodec.codecs.finite import unwarned
 from flowcodec.codecs.hidden import Seen, spanned, squared_error
+from flowcodec.codecs.protocols import PictureModel
 from flowcodec.codecs.settings import thousandths, tile_side
+from flowcodec.codecs.systems import imported, system_called, system_of
 from flowcodec.codecs.threads import limited_threads
-from flowcodec.codecs.tiles import CodedTile, best_tile, open_tile
-from flowcodec.codecs.transforms import open_transforms
-from flowcodec.codecs.weights import Weights, exact_prior, find_weights
+from flowcodec.codecs.tiles import CodedTile, Trials, open_tile
+from flowcodec.codecs.weights import Weights, find_weights
+from flowcodec.codecs.windows import Windows, from_seams, part
 from flowcodec.entropy.prior import latent_hash
 from flowcodec.errors import FormatError, UsageError, WeightsError
 from flowcodec.media.opening import MAX_PIXELS
 from flowcodec.media.picture import Picture
-from flowcodec.models.image_cnn.config import ImageCnnConfig
+from flowcodec.quality import BIT_PRICE, COARSEST
 
-T = TypeVar("T", bound=np.generic)
-
-STRIDE = 16
-MARGIN = 128
 VERIFY_DB = 0.05
-BIT_PRICE = 0.12  # squared error, in steps of the quantiser, that a bit is worth to the encoder
 # Beside another tile a bit is worth more by these factors, for the first six positions from it: the
 # prior knows less there, would keep more that is not zero, and PSNR would rise with the bytes.
 SEAM = (1.08, 1.03, 1.03, 1.03, 1.03, 1.03)
@@ -84,16 +78,12 @@ class PictureCodec:
     """Codes pictures with one set of weights. Create it with `flowcodec.load`."""
 
     def __init__(
-        self, weights: Weights[ImageCnnConfig], *, device: str = "cpu", threads: int | None = None
+        self, weights: Weights[Any], *, device: str = "cpu", threads: int | None = None
     ):
-        self.weights = weights
-        self.transforms = open_transforms(weights, device, threads)
-        self.threads = threads
-        self.prior = exact_prior(weights)
-        names = {name: code for code, name in MODEL_NAMES.items()}
-        if weights.model not in names:
-            raise WeightsError(f"{weights.path} is for an unknown model, {weights.model}")
-        self.model = names[weights.model]
+        self.weights, self.threads = weights, threads
+        system = system_called(weights.model, "picture")
+        self.model: PictureModel = imported(system.model)(weights, device, threads)
+        self.prior, self.code = self.model.prior, system.code
 
     def encode(
         self,
@@ -111,61 +101,21 @@ class PictureCodec:
         tile is decoded again and compared before this returns.
         kinds: "learned", "plain", "lossless": each tile gets the best of them.
         """
-        with limited_threads(self.threads):
-            return self._encode(picture, quality, tile, kinds)
+        return self.prepare(picture, tile=tile, kinds=kinds).encode(quality)
 
-    def _encode(
+    def prepare(
         self,
         picture: Picture | NDArray[np.uint8],
-        quality: float,
-        tile: int,
-        kinds: Collection[str],
-    ) -> EncodedPicture:
+        *,
+        tile: int = DEFAULT_TILE * TILE_STEP,
+        kinds: Collection[str] = tuple(TILE_KINDS.values()),
+    ) -> PreparedPicture:
+        """What coding a picture at several qualities does only once; arguments as for `encode`."""
         if not isinstance(picture, Picture):
             picture = Picture(np.asarray(picture))
-        at, tile = thousandths(quality), tile_side(tile)
         if not kinds or not set(kinds) <= set(TILE_KINDS.values()):
             raise UsageError(f"kinds are some of {', '.join(TILE_KINDS.values())}, not {kinds}")
-        header = PictureHeader(
-            model=self.model,
-            prior_hash=self.prior.hash[:4],
-            weights_hash=self.weights.hash[:4],
-            width=picture.width,
-            height=picture.height,
-            gray=picture.gray,
-            alpha=picture.alpha is not None,
-            quality=at,
-            psnr=0,
-            tile=tile // TILE_STEP,
-        )
-        seen = None if picture.alpha is None or picture.alpha.all() else picture.alpha > 0
-        original = picture.pixels if seen is None else spanned(picture.pixels, seen)
-        latents, pixels = self._room(header)
-        tiles: list[Tile | None] = [None] * header.tile_count
-        if "learned" in kinds:
-            for index in range(header.tile_count):
-                box = header.tile_box(index)
-                z, real = self._latents(original, box, at)
-                code, y = self.prior.encode(z, real, at, self._prices(header, box))
-                tiles[index] = Tile(latent_hash(z, y), code)
-                place(latents, box, y)
-            self._synthesise(latents, header, range(header.tile_count), pixels)
-        chosen = self._choose(original, seen, header, tiles, pixels, kinds)
-        if chosen != tiles:
-            self._complete(latents, header, chosen, pixels)
-        psnr = _psnr(original, pixels, seen)
-        hundredths = (
-            LOSSLESS_PSNR if math.isinf(psnr) else min(round(psnr * 100), LOSSLESS_PSNR - 1)
-        )
-        data = pack_picture(
-            dataclasses.replace(header, psnr=hundredths),
-            chosen,
-            icc=picture.icc,
-            exif=picture.exif,
-            xmp=picture.xmp,
-            **({} if picture.alpha is None else _packed_alpha(picture.alpha)),
-        )
-        return EncodedPicture(data, chosen, psnr, pixels)
+        return PreparedPicture(self, picture, tile_side(tile), kinds)
 
     def decode(self, data: bytes) -> Picture:
         """Decode a file that was coded with these weights; FormatError, WeightsError."""
@@ -173,11 +123,35 @@ class PictureCodec:
 
     def decode_parsed(self, file: PictureFile) -> Picture:
         """Decode a file that has been taken apart already."""
+        self._check(file.header)
         with limited_threads(self.threads):
-            return self._decode(file)
+            header = file.header
+            canvas = Canvas(self.model, header)
+            for index, tile in enumerate(file.tiles):
+                box = header.tile_box(index)
+                with naming(tile, index):
+                    if tile.type == LEARNED:
+                        canvas.place(box, self.read_latents(tile, box, header.quality)[1])
+                    else:
+                        shown = part(canvas.pixels, box)
+                        shown[:] = open_tile(tile, box, header.quality, shown.shape[2])
+            alpha = read_alpha(file)
+            learned = [index for index, tile in enumerate(file.tiles) if tile.type == LEARNED]
+            canvas.show(learned, set(range(len(file.tiles))).difference(learned))
+            return Picture(canvas.pixels, alpha, file.icc, file.exif, file.notes, file.xmp)
 
-    def _decode(self, file: PictureFile) -> Picture:
-        header = file.header
+    def read_latents(
+        self, tile: Tile, box: TileBox, quality: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """z and y of a learned tile, as its file holds them; FormatError where it is damaged."""
+        stride = self.model.stride
+        height, width = -(-box.height // stride), -(-box.width // stride)
+        z, y = self.prior.decode(tile.data, height, width, quality)
+        if latent_hash(z, y) != tile.hash:
+            raise FormatError("the decoded latents do not match their hash")
+        return z, y
+
+    def _check(self, header: PictureHeader) -> None:
         if header.weights_hash != self.weights.hash[:4]:
             raise WeightsError(
                 f"the file needs weights {header.weights_hash.hex()}, these are"
@@ -193,133 +167,169 @@ class PictureCodec:
                 f"{header.width} x {header.height} pixels; more than {MAX_PIXELS} are not decoded",
                 unit="header",
             )
-        latents, pixels = self._room(header)
-        for index, tile in enumerate(file.tiles):
-            box = header.tile_box(index)
-            with naming(tile, index):
-                if tile.type == LEARNED:
-                    place(latents, box, self.read_latents(tile, box, header.quality)[1])
-                else:
-                    part(pixels, box)[:] = open_tile(tile, box, header.quality, pixels.shape[2])
-        alpha = read_alpha(file)
-        self._complete(latents, header, file.tiles, pixels)
-        return Picture(pixels, alpha, file.icc, file.exif, file.notes, file.xmp)
 
-    def _room(self, header: PictureHeader) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Empty latents (M, h, w) and pixels (H, W, 3 or 1) of a whole picture."""
-        rows, columns = latent_size(header)
-        latents = np.zeros((self.weights.config.coded, rows, columns), np.float32)
-        channels = 1 if header.gray else 3
-        return latents, np.zeros((header.height, header.width, channels), np.uint8)
 
-    @unwarned
-    def _latents(
-        self, pixels: NDArray[np.uint8], box: TileBox, quality: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """z and gained y of one tile, from a window around it."""
-        top, bottom = window(box.top, box.height, pixels.shape[0])
-        left, right = window(box.left, box.width, pixels.shape[1])
-        y, gain = self._analyse(pixels[top:bottom, left:right], quality)
-        rows = latent_slice(box.top - top, box.height)
-        columns = latent_slice(box.left - left, box.width)
-        y = np.ascontiguousarray(y[:, rows, columns])
-        z = self.transforms.hyper_analyse(y, quality)
-        return z, y * gain
+class PreparedPicture:
+    """A picture that waits to be coded. Made by `PictureCodec.prepare`."""
 
-    def _prices(self, header: PictureHeader, box: TileBox) -> NDArray[np.float32]:
-        """What a bit is worth to the encoder at each latent of a tile, (M, h, w)."""
-        down, across = (
-            _from_seams(along, whole)
-            for along, whole in zip(tile_place(box), latent_size(header), strict=True)
+    def __init__(self, codec: PictureCodec, picture: Picture, tile: int, kinds: Collection[str]):
+        self._codec, self._picture, self._kinds = codec, picture, kinds
+        alpha = picture.alpha
+        self._seen: Seen | None = None if alpha is None or alpha.all() else alpha > 0
+        hidden = self._seen is not None
+        self._original = spanned(picture.pixels, self._seen) if hidden else picture.pixels
+        self._header = PictureHeader(
+            model=codec.code,
+            prior_hash=codec.prior.hash[:4],
+            weights_hash=codec.weights.hash[:4],
+            width=picture.width,
+            height=picture.height,
+            gray=picture.gray,
+            alpha=alpha is not None,
+            quality=COARSEST,
+            psnr=0,
+            tile=tile // TILE_STEP,
         )
-        depth = np.minimum(np.minimum.outer(down, across), len(SEAM))
-        price = BIT_PRICE * np.array([*SEAM, 1.0])[depth]
-        prices = np.repeat(price[None].astype(np.float32), self.weights.config.coded, axis=0)
-        prices[: self.weights.config.masking] = 0  # a decision already
-        return prices
+        boxes = map(self._header.tile_box, range(self._header.tile_count))
+        self._trials = [
+            Trials(part(self._original, box), None if self._seen is None else part(self._seen, box))
+            for box in boxes
+        ]
 
-    def _analyse(
-        self, pixels: NDArray[np.uint8], quality: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """y of any (H, W, 3 or 1) samples before its gain, and the gain."""
-        below, beside = -pixels.shape[0] % STRIDE, -pixels.shape[1] % STRIDE
-        padded = np.pad(pixels, ((0, below), (0, beside), (0, 0)), mode="edge")
-        return self.transforms.analyse(np.broadcast_to(padded, (*padded.shape[:2], 3)), quality)
+    @cached_property
+    def _alpha(self) -> dict[str, bytes]:
+        """The alpha plane as the unit that takes fewer bytes, by name."""
+        if self._picture.alpha is None:
+            return {}
+        alpha, matte = pack_alpha(self._picture.alpha), pack_matte(self._picture.alpha)
+        return {"matte": matte} if len(matte) < len(alpha) else {"alpha": alpha}
 
-    def read_latents(
-        self, tile: Tile, box: TileBox, quality: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """z and y of a learned tile, as its file holds them; FormatError where it is damaged."""
-        height, width = -(-box.height // STRIDE), -(-box.width // STRIDE)
-        z, y = self.prior.decode(tile.data, height, width, quality)
-        if latent_hash(z, y) != tile.hash:
-            raise FormatError("the decoded latents do not match their hash")
-        return z, y
+    def encode(self, quality: float = 4.0) -> EncodedPicture:
+        """As `PictureCodec.encode`."""
+        codec, picture = self._codec, self._picture
+        header = dataclasses.replace(self._header, quality=thousandths(quality))
+        with limited_threads(codec.threads):
+            canvas = Canvas(codec.model, header)
+            learned: list[Tile | None] = [None] * header.tile_count
+            if "learned" in self._kinds:
+                for index in range(header.tile_count):
+                    box = header.tile_box(index)
+                    z, real = canvas.latents_of(self._original, box)
+                    code, y = codec.prior.encode(z, real, header.quality, canvas.prices(box))
+                    learned[index] = Tile(latent_hash(z, y), code)
+                    canvas.place(box, y)
+                canvas.show(range(header.tile_count))
+            chosen = self._choose(header, learned, canvas.pixels)
+            others = {i for i, tile in enumerate(chosen) if tile is not learned[i]}
+            if others:
+                canvas.show((i for i in range(len(chosen)) if i not in others), others)
+        psnr = _psnr(self._original, canvas.pixels, self._seen)
+        hundredths = (
+            LOSSLESS_PSNR if math.isinf(psnr) else min(round(psnr * 100), LOSSLESS_PSNR - 1)
+        )
+        data = pack_picture(
+            dataclasses.replace(header, psnr=hundredths),
+            chosen,
+            icc=picture.icc,
+            exif=picture.exif,
+            xmp=picture.xmp,
+            **self._alpha,
+        )
+        return EncodedPicture(data, chosen, psnr, canvas.pixels)
 
     def _choose(
-        self,
-        original: NDArray[np.uint8],
-        seen: Seen | None,
-        header: PictureHeader,
-        learned: Sequence[Tile | None],
-        pixels: NDArray[np.uint8],
-        kinds: Collection[str],
+        self, header: PictureHeader, learned: Sequence[Tile | None], pixels: NDArray[np.uint8]
     ) -> list[Tile]:
         """The best coding of each tile; puts into `pixels` what a decoder shows there."""
         chosen = []
-        for index, tile in enumerate(learned):
-            box = header.tile_box(index)
-            shown = part(pixels, box)
+        for index, (tile, trials) in enumerate(zip(learned, self._trials, strict=True)):
+            shown = part(pixels, header.tile_box(index))
             before = None if tile is None else CodedTile(tile, shown)
-            best = best_tile(
-                part(original, box),
-                None if seen is None else part(seen, box),
-                before,
-                header.quality,
-                self.weights.metric,
-                kinds,
-            )
+            metric = self._codec.weights.metric
+            best = trials.best(before, header.quality, metric, self._kinds)
             chosen.append(best.tile)
             if best.tile is not tile:
                 shown[:] = best.pixels
         return chosen
 
-    def _complete(
-        self,
-        latents: NDArray[np.float32],
-        header: PictureHeader,
-        tiles: Sequence[Tile],
-        pixels: NDArray[np.uint8],
-    ) -> None:
-        """Synthesise the learned tiles into `pixels`, which holds the others.
 
-        What learned tiles see across their borders are latents everywhere: for the others, real
-        ones, since integers might be rounded otherwise on another machine.
+class Canvas:
+    """Latents (M, h, w) and pixels (H, W, 3 or 1) of a picture that is being coded or decoded."""
+
+    def __init__(self, model: PictureModel, header: PictureHeader):
+        self._model, self._header = model, header
+        self._windows = Windows.of(model, header.height, header.width)
+        self._latents = np.zeros((model.channels, *self._windows.latent_size), np.float32)
+        channels = 1 if header.gray else 3
+        self.pixels = np.zeros((header.height, header.width, channels), np.uint8)
+
+    def place(self, box: TileBox, y: NDArray[Any]) -> None:
+        """Put a tile's latents where they belong."""
+        rows, columns = self._windows.place(box)
+        self._latents[:, rows, columns] = y
+
+    @unwarned
+    def latents_of(
+        self, original: NDArray[np.uint8], box: TileBox
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """z and gained y of one tile of a picture, from a window around it."""
+        (top, bottom), (left, right) = self._windows.around(box)
+        y, gain = self._analyse(original[top:bottom, left:right])
+        rows = self._windows.latents(box.top - top, box.height)
+        columns = self._windows.latents(box.left - left, box.width)
+        y = np.ascontiguousarray(y[:, rows, columns])
+        return self._model.hyper_analyse(y, self._header.quality), y * gain
+
+    def prices(self, box: TileBox) -> NDArray[np.float32]:
+        """What a bit is worth to the encoder at each latent of a tile, (M, h, w)."""
+        sides = zip(self._windows.place(box), self._windows.latent_size, strict=True)
+        down, across = (from_seams(along, whole) for along, whole in sides)
+        depth = np.minimum(np.minimum.outer(down, across), len(SEAM))
+        price = BIT_PRICE * np.array([*SEAM, 1.0])[depth]
+        prices = np.repeat(price[None].astype(np.float32), self._model.channels, axis=0)
+        prices[: self._model.fixed] = 0
+        return prices
+
+    def show(self, learned: Iterable[int], others: Collection[int] = ()) -> None:
+        """Synthesise learned tiles into `pixels`, which holds the others, window by window.
+
+        Of tiles that were shown before, those are shown again which others now lie beside. What
+        learned tiles see across their borders are latents everywhere: for the others, real ones,
+        since integers might be rounded otherwise on another machine.
         """
-        learned = [index for index, tile in enumerate(tiles) if tile.type == LEARNED]
-        if learned:
-            for index in set(range(len(tiles))).difference(learned):
-                box = header.tile_box(index)
-                y, gain = self._analyse(part(pixels, box), header.quality)
-                place(latents, box, y * gain)
-        self._synthesise(latents, header, learned, pixels)
-
-    def _synthesise(
-        self,
-        latents: NDArray[np.float32],
-        header: PictureHeader,
-        indices: Iterable[int],
-        pixels: NDArray[np.uint8],
-    ) -> None:
-        """From the latents of a picture some of its tiles, window by window, into `pixels`."""
-        for index in indices:
-            box = header.tile_box(index)
-            top, bottom = window(box.top, box.height, header.height)
-            left, right = window(box.left, box.width, header.width)
-            seen = latents[:, latent_slice(top, bottom - top), latent_slice(left, right - left)]
-            decoded = self.transforms.synthesise(seen, header.quality)
+        box_of = self._header.tile_box
+        wanted = list(learned)
+        if wanted:
+            for index in others:
+                y, gain = self._analyse(part(self.pixels, box_of(index)))
+                self.place(box_of(index), y * gain)
+        for index in wanted:
+            box = box_of(index)
+            if others and self._shown and not self._beside(box, others):
+                continue
+            (top, bottom), (left, right) = self._windows.around(box)
+            rows = self._windows.latents(top, bottom - top)
+            columns = self._windows.latents(left, right - left)
+            seen = self._latents[:, rows, columns]
+            decoded = self._model.synthesise(seen, self._header.quality)
             decoded = decoded[box.top - top :, box.left - left :][: box.height, : box.width]
-            part(pixels, box)[:] = _gray(decoded) if header.gray else decoded
+            part(self.pixels, box)[:] = _gray(decoded) if self._header.gray else decoded
+        self._shown = True
+
+    _shown = False
+
+    def _beside(self, box: TileBox, others: Collection[int]) -> bool:
+        return any(self._windows.touches(box, self._header.tile_box(index)) for index in others)
+
+    def _analyse(
+        self, pixels: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """y of any (H, W, 3 or 1) samples before its gain, and the gain."""
+        stride = self._model.stride
+        below, beside = -pixels.shape[0] % stride, -pixels.shape[1] % stride
+        padded = np.pad(pixels, ((0, below), (0, beside), (0, 0)), mode="edge")
+        colours = np.broadcast_to(padded, (*padded.shape[:2], 3))
+        return self._model.analyse(colours, self._header.quality)
 
 
 def load_for(
@@ -330,7 +340,8 @@ def load_for(
     threads: int | None = None,
 ) -> PictureCodec:
     """The codec that a file asks for, its weights found by hash."""
-    found = find_weights(file.header.weights_hash, weights).of(MODEL_NAMES[file.header.model])
+    system = system_of("picture", file.header.model)
+    found = find_weights(file.header.weights_hash, weights).of(system.name)
     return PictureCodec(found, device=device, threads=threads)
 
 
@@ -356,19 +367,6 @@ def verify(picture: Picture, header: PictureHeader, reference: Picture) -> float
     )
 
 
-def _packed_alpha(plane: NDArray[np.uint8]) -> dict[str, bytes]:
-    """An alpha plane as the unit that takes fewer bytes, by name."""
-    name, data = _smaller_unit(plane.tobytes(), plane.shape)
-    return {name: data}
-
-
-@lru_cache(maxsize=1)  # a target is met by coding one picture several times
-def _smaller_unit(samples: bytes, shape: tuple[int, int]) -> tuple[str, bytes]:
-    plane = np.frombuffer(samples, np.uint8).reshape(shape)
-    alpha, matte = pack_alpha(plane), pack_matte(plane)
-    return ("matte", matte) if len(matte) < len(alpha) else ("alpha", alpha)
-
-
 def read_alpha(file: PictureFile) -> NDArray[np.uint8] | None:
     """The alpha plane of a file alone, uint8 (H, W), or None; FormatError where it is damaged."""
     size = file.header.height, file.header.width
@@ -384,47 +382,6 @@ def naming(tile: Tile, index: int) -> Iterator[None]:
         yield
     except FormatError as error:
         raise FormatError(str(error), offset=tile.offset, unit=f"tile {index}") from error
-
-
-def latent_size(header: PictureHeader) -> tuple[int, int]:
-    """Rows and columns of the latents of a whole picture."""
-    return -(-header.height // STRIDE), -(-header.width // STRIDE)
-
-
-def latent_slice(start: int, length: int) -> slice:
-    """The latents of `length` pixels that begin at a multiple of 16."""
-    return slice(start // STRIDE, -(-(start + length) // STRIDE))
-
-
-def part(pixels: NDArray[T], box: TileBox) -> NDArray[T]:
-    """A tile of a picture (H, W, C) or a plane (H, W), to read or to write."""
-    return pixels[box.top :, box.left :][: box.height, : box.width]
-
-
-def tile_place(box: TileBox) -> tuple[slice, slice]:
-    """Rows and columns of a tile among the latents of a whole picture."""
-    return latent_slice(box.top, box.height), latent_slice(box.left, box.width)
-
-
-def _from_seams(along: slice, whole: int) -> NDArray[np.int64]:
-    """How many positions lie between each of a tile's and the next tile, along one side."""
-    at = np.arange(along.start, along.stop)
-    before = at - along.start if along.start else np.full(len(at), whole)
-    after = along.stop - 1 - at if along.stop < whole else np.full(len(at), whole)
-    return np.minimum(before, after)
-
-
-def place(latents: NDArray[np.float32], box: TileBox, y: NDArray[Any]) -> None:
-    """Put a tile's latents where they belong."""
-    rows, columns = tile_place(box)
-    latents[:, rows, columns] = y
-
-
-def window(start: int, length: int, whole: int) -> tuple[int, int]:
-    """Begin and end, in pixels, of what the transforms see for a tile: a margin on both sides."""
-    begin = max(0, (start - MARGIN) // MARGIN * MARGIN)
-    end = start + length + MARGIN
-    return begin, min(whole, end // MARGIN * MARGIN + MARGIN)
 
 
 def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -9,8 +9,8 @@ Networks fail on pictures that no photograph resembles. These do not, so an enco
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable
-from functools import lru_cache
+from collections.abc import Collection
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
@@ -21,10 +21,9 @@ from flowcodec.bitstream.header import TileBox
 from flowcodec.bitstream.lossless import pack_lossless, unpack_lossless
 from flowcodec.bitstream.picture_file import LOSSLESS, PLAIN, Tile
 from flowcodec.codecs.hidden import Seen, repeats, squared_error
-from flowcodec.codecs.numpy_transforms import blocks, patch_matrix, unblock
 from flowcodec.entropy.plain import FREQUENCIES, SIDE, coefficient_hash, decode, encode
 from flowcodec.errors import FormatError
-from flowcodec.models.image_cnn.config import MSE_LAMBDAS
+from flowcodec.quality import MSE_LAMBDAS
 from flowcodec.nn.patches import dct_basis
 
 Pixels = NDArray[np.uint8]
@@ -54,36 +53,60 @@ class Price(NamedTuple):
     error: float
 
 
-def best_tile(
-    pixels: Pixels,
-    seen: Seen | None,
-    learned: CodedTile | None,
-    quality: int,
-    metric: str,
-    kinds: Collection[str],
-) -> CodedTile:
-    """The best coding of a tile: the learned one, or one of the other `kinds`.
+class Trials:
+    """The ways to code one tile, uint8 (H, W, 3 or 1).
 
-    A kind is tried where a hint from an eighth of the tile makes it look better than what is there.
     seen: bool (H, W), which pixels count; None for all. The others are filled already, for all
-    kinds but lossless.
+    kinds but lossless. What no quality changes is worked out once.
     """
-    best = learned
-    price = Price(math.inf, math.inf) if learned is None else price_of(pixels, learned, seen)
-    for kind, hint, code in TRIALS:
-        for source in _fillings(pixels, seen, kind) if kind in kinds else ():
-            if better(hint(source, quality), price, quality, metric):
-                found = code(source, quality)
+
+    def __init__(self, pixels: Pixels, seen: Seen | None):
+        self._pixels, self._seen = pixels, seen
+
+    def best(
+        self, learned: CodedTile | None, quality: int, metric: str, kinds: Collection[str]
+    ) -> CodedTile:
+        """The best coding: the learned one, or one of the other `kinds`.
+
+        A kind is tried where a hint from an eighth of the tile makes it look better than what is
+        there.
+        """
+        pixels, seen = self._pixels, self._seen
+        best = learned
+        price = Price(math.inf, math.inf) if learned is None else price_of(pixels, learned, seen)
+        if "plain" in kinds and better(plain_hint(pixels, quality), price, quality, metric):
+            found = plain_tile(pixels, quality)
+            found_price = price_of(pixels, found, seen)
+            if better(found_price, price, quality, metric):
+                best, price = found, found_price
+        for source, hint in self._hinted if "lossless" in kinds else ():
+            if better(hint, price, quality, metric):
+                found = self._lossless(source)
                 found_price = price_of(pixels, found, seen)
                 if better(found_price, price, quality, metric):
                     best, price = found, found_price
-    assert best is not None
-    return best
+        assert best is not None
+        return best
 
+    @cached_property
+    def _hinted(self) -> list[tuple[int, Price]]:
+        """Numbers of what may be coded without loss, and a hint for each."""
+        return [(number, lossless_hint(source)) for number, source in enumerate(self._fillings)]
 
-def _fillings(pixels: Pixels, seen: Seen | None, kind: str) -> Iterable[Pixels]:
-    """What a kind may code for pixels of which some are hidden, and filled as `best_tile` says."""
-    return [pixels] if seen is None or kind != "lossless" else repeats(pixels, seen)
+    @cached_property
+    def _fillings(self) -> list[Pixels]:
+        """The tile, or where some of it is hidden, as it may be filled there."""
+        seen = self._seen
+        return [self._pixels] if seen is None else list(repeats(self._pixels, seen))
+
+    def _lossless(self, number: int) -> CodedTile:
+        if number not in self._coded:
+            self._coded[number] = lossless_tile(self._fillings[number])
+        return self._coded[number]
+
+    @cached_property
+    def _coded(self) -> dict[int, CodedTile]:
+        return {}
 
 
 def better(one: Price, other: Price, quality: int, metric: str) -> bool:
@@ -110,12 +133,12 @@ def price_of(pixels: Pixels, coded: CodedTile, seen: Seen | None = None) -> Pric
     return Price(8 * len(coded.tile.data), error)
 
 
-def lossless_tile(pixels: Pixels, quality: int) -> CodedTile:
-    """The tile without loss, at any quality."""
+def lossless_tile(pixels: Pixels) -> CodedTile:
+    """The tile without loss."""
     return CodedTile(Tile(sample_hash(pixels), pack_lossless(pixels), LOSSLESS), pixels)
 
 
-def lossless_hint(pixels: Pixels, quality: int) -> Price:
+def lossless_hint(pixels: Pixels) -> Price:
     """What `lossless_tile` may cost: bands of 16 rows, coded fast, as if the rest repeated them."""
     rows = np.arange(len(pixels)) // 16 % 8 == 0
     bits = 8 * len(pack_lossless(pixels[rows], 1, 0)) * len(pixels) / int(rows.sum())
@@ -140,11 +163,6 @@ def plain_hint(pixels: Pixels, quality: int) -> Price:
     bits = NONZERO_BITS * len(magnitude) + OCTAVE_BITS * np.log2(magnitude).sum()
     whole = CAUTION * len(pixels) / int(rows.sum())
     return Price(float(bits) * whole, float(error) * whole)
-
-
-TRIALS: tuple[
-    tuple[str, Callable[[Pixels, int], Price], Callable[[Pixels, int], CodedTile]], ...
-] = (("plain", plain_hint, plain_tile), ("lossless", lossless_hint, lossless_tile))
 
 
 def open_tile(tile: Tile, box: TileBox, quality: int, channels: int) -> Pixels:
@@ -185,7 +203,7 @@ def coefficients(pixels: Pixels) -> NDArray[np.float32]:
     edges = ((0, -height % SIDE), (0, -width % SIDE), (0, 0))
     x = np.pad(pixels, edges, "edge").astype(np.float32) - MIDDLE
     x = np.broadcast_to(x, (*x.shape[:2], 3))
-    return blocks(x, SIDE) @ basis()[: FREQUENCIES * channels].T
+    return blocks(x) @ basis()[: FREQUENCIES * channels].T
 
 
 def from_coefficients(
@@ -194,11 +212,26 @@ def from_coefficients(
     """What a decoder shows for the integers of a plain tile."""
     real = integers.astype(np.float32) * np.float32(step(quality))
     samples = (real @ basis()[: FREQUENCIES * channels]).astype(np.float32)
-    x = unblock(samples, SIDE) + MIDDLE
+    x = unblock(samples) + MIDDLE
     return np.clip(np.rint(x[:height, :width, :channels]), 0, 255).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)
 def basis() -> NDArray[np.float32]:
     """The DCT as rows over the samples of a block, (192, 192), the luma-like colour first."""
-    return patch_matrix(dct_basis())
+    found = dct_basis()
+    return found.transpose(0, 2, 3, 1).reshape(len(found), -1)
+
+
+def blocks(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(8h, 8w, C) -> (h, w, 64 C)."""
+    height, width, channels = x.shape[0] // SIDE, x.shape[1] // SIDE, x.shape[2]
+    x = x.reshape(height, SIDE, width, SIDE, channels).transpose(0, 2, 1, 3, 4)
+    return x.reshape(height, width, -1)
+
+
+def unblock(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The inverse of `blocks`, for three colours."""
+    height, width = x.shape[:2]
+    x = x.reshape(height, width, SIDE, SIDE, 3).transpose(0, 2, 1, 3, 4)
+    return x.reshape(height * SIDE, width * SIDE, 3)

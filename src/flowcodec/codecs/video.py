@@ -159,7 +159,7 @@ class VideoCodec:
         """What a file says about this codec and a video."""
         codes = {name: code for code, name in INTER_MODEL_NAMES.items()}
         return VideoHeader(
-            model=self.intra.model,
+            model=self.intra.code,
             prior_hash=self.intra.prior.hash[:4],
             weights_hash=self.intra.weights.hash[:4],
             width=format.width,

@@ -3,8 +3,11 @@
 A file holds the networks' tensors as float16 and the exact prior as integers (names that begin with
 "prior."). Kernels of the corrections, two thirds of all numbers, are int8 with a float16 scale for
 each output channel (the same name and ".scale"): what a correction adds is small, and its PSNR
-changes by less than 0.01 dB. The metadata says which model and sizes they are for. `weights_hash`
-is the SHA-256 of names, shapes, types and bytes of all tensors, in order of name.
+changes by less than 0.01 dB. The metadata says which system and sizes they are for. `weights_hash`
+is the SHA-256 of names, shapes, types and bytes of these tensors, in order of name.
+
+Beside them stand the graphs by which coders run the networks ("graph." and a name), and large
+constants of these ("constant."). They follow from system and sizes, so the hash leaves them out.
 """
 
 from __future__ import annotations
@@ -24,27 +27,29 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 import flowcodec
+from flowcodec.codecs.systems import SYSTEMS, imported
 from flowcodec.entropy.prior import ExactPrior, Layout
 from flowcodec.errors import UsageError, WeightsError
 from flowcodec.media.files import atomic_write
-from flowcodec.models.flow_deeppynet.config import DeepPyNetConfig
-from flowcodec.models.image_cnn.config import ImageCnnConfig
-from flowcodec.models.video_mofnet.config import MofNetConfig
 
-CONFIGS: dict[str, type[Any]] = {
-    "image-cnn": ImageCnnConfig,
-    "flow-deeppynet": DeepPyNetConfig,
-    "video-mofnet": MofNetConfig,
-}
 BUNDLED = Path(flowcodec.__file__).parent / "weights"
 PRIOR = "prior."
+GRAPH, CONSTANT = "graph.", "constant."
 CORRECTION = ".correction."
 SCALE = ".scale"
-REFINEMENT = "refinement."
-WINDOW = 8  # positions of a line of attention in h_s
 
 
 C = TypeVar("C")
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """How coders run networks: ONNX models without weights by name, the tensors and constants that
+    each needs, and the constants."""
+
+    skeletons: Mapping[str, bytes]
+    needs: Mapping[str, Sequence[str]]
+    constants: Mapping[str, NDArray[np.generic]]
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Weights(Generic[C]):
     config: C
     transforms: Mapping[str, NDArray[np.float32]]
     prior: Mapping[str, NDArray[np.integer]]
+    graphs: Graphs
     hash: bytes
 
     def of(self, model: str) -> Weights[Any]:
@@ -66,44 +72,9 @@ class Weights(Generic[C]):
         return self
 
 
-def exact_prior(weights: Weights[ImageCnnConfig]) -> ExactPrior:
-    """The integer prior; WeightsError if its arrays do not fit together."""
-    config = weights.config
-    layout = Layout(config.coded_groups, config.components, WINDOW)
-    return _built(weights, weights.prior, layout)
-
-
-@dataclass(frozen=True)
-class InterPriors:
-    """The integer priors of a P-frame's two networks, and the SHA-256 of their hashes."""
-
-    motion: ExactPrior
-    codec: ExactPrior
-    hash: bytes
-
-
-def inter_priors(weights: Weights[MofNetConfig]) -> InterPriors:
-    """Those of video-mofnet; WeightsError if their arrays do not fit together."""
-    config = weights.config
-    motion_seen, seen = 2 * config.motion_latent, 2 * (config.motion_latent + config.latent)
-    priors = []
-    for name, groups, beside in (
-        ("motion.", config.motion_groups, motion_seen),
-        ("codec.", config.groups, seen),
-    ):
-        arrays = {n.removeprefix(name): a for n, a in weights.prior.items() if n.startswith(name)}
-        layout = Layout(groups, 1, WINDOW, config.density, config.order)
-        prior = _built(weights, arrays, layout)
-        if (prior.beside.inputs if prior.beside else 0) != config.temporal * beside:
-            raise WeightsError(f"{weights.path}: the prior of {name[:-1]} is not what config says")
-        priors.append(prior)
-    motion, codec = priors
-    return InterPriors(motion, codec, hashlib.sha256(motion.hash + codec.hash).digest())
-
-
-def _built(
-    weights: Weights[Any], arrays: Mapping[str, NDArray[np.integer]], layout: Layout
-) -> ExactPrior:
+def built_prior(weights: Weights[Any], layout: Layout, part: str = "") -> ExactPrior:
+    """The integer prior whose arrays' names begin with `part`; WeightsError if they do not fit."""
+    arrays = {n.removeprefix(part): a for n, a in weights.prior.items() if n.startswith(part)}
     try:
         return ExactPrior(arrays, layout)
     except (KeyError, ValueError, IndexError) as error:
@@ -111,9 +82,11 @@ def _built(
 
 
 def hash_of(tensors: Mapping[str, NDArray[np.generic]]) -> bytes:
-    """SHA-256 over all tensors, in order of name."""
+    """SHA-256 over all tensors but graphs, in order of name."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
+        if name.startswith((GRAPH, CONSTANT)):
+            continue
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype.str} {tensor.shape}\n".encode())
         digest.update(np.ascontiguousarray(tensor).data)
@@ -127,6 +100,7 @@ def save_weights(
     config: Any,
     transforms: Mapping[str, NDArray[np.generic]],
     prior: Mapping[str, NDArray[np.integer]],
+    graphs: Graphs,
 ) -> bytes:
     """Write a weight file, whole or not at all, and return its hash.
 
@@ -144,10 +118,31 @@ def save_weights(
         narrow = np.abs(integers.astype(np.int64)).max(initial=0) < 2**15
         tensors[PRIOR + name] = np.ascontiguousarray(integers, np.int16 if narrow else np.int32)
     described = msgspec.json.encode(dataclasses.asdict(config)).decode()
-    data = save(tensors, {"model": model, "metric": metric, "config": described})
-    with atomic_write(path) as file:
-        file.write(data)
+    metadata = {"model": model, "metric": metric, "config": described}
+    _write(path, tensors, metadata, graphs)
     return hash_of(tensors)
+
+
+def replace_graphs(path: Path, graphs: Graphs) -> None:
+    """Write a weight file again with these graphs, and all else as it is."""
+    with safetensors.safe_open(path, "numpy") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    kept = {n: t for n, t in tensors.items() if not n.startswith((GRAPH, CONSTANT))}
+    _write(path, kept, metadata, graphs)
+
+
+def _write(
+    path: Path,
+    tensors: dict[str, NDArray[np.generic]],
+    metadata: dict[str, str],
+    graphs: Graphs,
+) -> None:
+    skeletons = {GRAPH + n: np.frombuffer(b, np.uint8) for n, b in graphs.skeletons.items()}
+    constants = {CONSTANT + name: value for name, value in graphs.constants.items()}
+    needs = msgspec.json.encode(graphs.needs).decode()
+    with atomic_write(path) as file:
+        file.write(save({**tensors, **skeletons, **constants}, {**metadata, "graphs": needs}))
 
 
 def _narrowed(kernel: NDArray[np.generic]) -> tuple[NDArray[np.int8], NDArray[np.float16]]:
@@ -173,7 +168,8 @@ def load_weights(path: Path) -> Weights[Any]:
         raise WeightsError(f"{path} is no weight file: it is not even a plain file")
     try:
         with safetensors.safe_open(path, "numpy") as file:
-            model, metric, config = _described(path, file.metadata() or {})
+            metadata = file.metadata() or {}
+            model, metric, config = _described(path, metadata)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except OSError as error:
         raise WeightsError(f"cannot read weights {path}: {error.strerror or error}") from error
@@ -194,9 +190,14 @@ def load_weights(path: Path) -> Weights[Any]:
         transforms={
             name: _widened(tensor, tensors.get(name + SCALE))
             for name, tensor in tensors.items()
-            if not name.startswith(PRIOR) and not name.endswith(SCALE)
+            if not name.startswith((PRIOR, GRAPH, CONSTANT)) and not name.endswith(SCALE)
         },
         prior={n.removeprefix(PRIOR): t for n, t in tensors.items() if n.startswith(PRIOR)},
+        graphs=Graphs(
+            {n.removeprefix(GRAPH): t.tobytes() for n, t in tensors.items() if n.startswith(GRAPH)},
+            msgspec.json.decode(metadata.get("graphs", "{}"), type=dict[str, list[str]]),
+            {n.removeprefix(CONSTANT): t for n, t in tensors.items() if n.startswith(CONSTANT)},
+        ),
         hash=hash_of(tensors),
     )
 
@@ -207,10 +208,10 @@ def _described(path: Path, metadata: Mapping[str, str]) -> tuple[str, str, Any]:
         if name not in metadata:
             raise WeightsError(f"{path} is no weight file of flowcodec: its metadata has no {name}")
     model = metadata["model"]
-    if model not in CONFIGS:
-        raise WeightsError(f"{path} is for a model {model!r}; there are: {', '.join(CONFIGS)}")
+    if model not in SYSTEMS:
+        raise WeightsError(f"{path} is for a model {model!r}; there are: {', '.join(SYSTEMS)}")
     try:
-        config = msgspec.json.decode(metadata["config"], type=CONFIGS[model])
+        config = msgspec.json.decode(metadata["config"], type=imported(SYSTEMS[model].config))
     except msgspec.DecodeError as error:
         raise WeightsError(f"{path} has a config that is not {model}'s: {error}") from error
     return model, metadata["metric"], config
@@ -225,11 +226,10 @@ def bundled_weights(model: str, metric: str) -> Weights[Any]:
     return load_weights(path)
 
 
-def without_refinement(weights: Weights[ImageCnnConfig]) -> Weights[ImageCnnConfig]:
-    """The same weights, for the same files, with the decoded image refinement (DIRB) left out."""
-    kept = {n: t for n, t in weights.transforms.items() if not n.startswith(REFINEMENT)}
-    config = dataclasses.replace(weights.config, refinement=False)
-    return dataclasses.replace(weights, config=config, transforms=kept)
+def weights_called(name: str) -> Weights[Any]:
+    """The bundled weights of that name ("system-metric"), or those of a file."""
+    bundled = BUNDLED / f"{name}.safetensors"
+    return load_weights(bundled if bundled.exists() else Path(name))
 
 
 def find_weights(wanted: bytes, own: Path | None) -> Weights[Any]:

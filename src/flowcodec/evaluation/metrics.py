@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from flowcodec.errors import UsageError
-from flowcodec.models.image_cnn.config import MS_SSIM_MIN_SIDE
+from flowcodec.quality import MS_SSIM_MIN_SIDE
 
 SSIMULACRA2_MIN_SIDE = 8  # below it, the first scale does not exist
 

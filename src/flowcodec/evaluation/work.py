@@ -13,8 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from flowcodec.codecs.weights import exact_prior, inter_priors, load_weights
 from flowcodec.models.flow_deeppynet.config import DeepPyNetConfig
 from flowcodec.models.flow_deeppynet.model import DeepPyNet
-from flowcodec.models.image_cnn.config import ImageCnnConfig
-from flowcodec.models.image_cnn.model import LATENT_STRIDE, ImageCnn
+from flowcodec.models.image_cnn.config import LATENT_STRIDE, ImageCnnConfig
+from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.models.video_mofnet.config import MofNetConfig
 from flowcodec.models.video_mofnet.model import VideoMofNet
 from flowcodec.nn.prior import Prior

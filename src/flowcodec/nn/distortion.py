@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from flowcodec.nn.gains import ANCHORS
+from flowcodec.quality import ANCHORS
 
 
 def distortion(metric: str, x: Tensor, x_hat: Tensor) -> Tensor:

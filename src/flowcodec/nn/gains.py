@@ -9,8 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-ANCHORS = 8
-
+from flowcodec.quality import ANCHORS
 
 class PerQuality(nn.Module):
     """A learned vector of `channels` values at each anchor quality 1..8."""

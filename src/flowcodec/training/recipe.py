@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from flowcodec.errors import UsageError
-from flowcodec.models.image_cnn.config import lambdas_of
+from flowcodec.quality import lambdas_of
 
 Part = Literal["all", "prior", "synthesis", "decoder", "analysis"]
 

@@ -12,6 +12,7 @@ encoder drafts the latents in a few ways and writes the one that is worth its bi
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -27,13 +28,13 @@ from torch import Tensor
 from flowcodec.codecs.finite import check_finite
 from flowcodec.codecs.running import device_called, running
 from flowcodec.codecs.threads import limited_threads
-from flowcodec.codecs.weights import Weights, inter_priors
+from flowcodec.codecs.weights import Weights, built_prior
 from flowcodec.entropy.coder import Decoder, Encoder
 from flowcodec.entropy.fixed_point import Map
 from flowcodec.entropy.meter import Draft
-from flowcodec.entropy.prior import ExactPrior, Ints, latent_hash
+from flowcodec.entropy.prior import ExactPrior, Ints, Layout, latent_hash
 from flowcodec.errors import FlowcodecError, FormatError, WeightsError
-from flowcodec.models.image_cnn.config import MS_SSIM_MIN_SIDE, lambdas_of
+from flowcodec.quality import BIT_PRICE, MS_SSIM_MIN_SIDE, lambdas_of
 from flowcodec.models.video_mofnet.config import STRIDE, MofNetConfig
 from flowcodec.models.video_mofnet.global_motion import LARGEST, estimate
 from flowcodec.models.video_mofnet.model import Prediction, VideoMofNet
@@ -43,8 +44,8 @@ from flowcodec.nn.latents import LatentCoder
 if TYPE_CHECKING:
     from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
 
-BIT_PRICE = 0.12  # squared error, in steps of the quantiser, that a bit is worth to the encoder
 PRIOR_PARTS = ("motion.prior.", "codec.prior.")
+WINDOW = 8  # positions of a line of attention in h_s
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,33 @@ class InterFrame:
 
     data: bytes
     hash: int
+
+
+@dataclass(frozen=True)
+class InterPriors:
+    """The integer priors of a P-frame's two networks, and the SHA-256 of their hashes."""
+
+    motion: ExactPrior
+    codec: ExactPrior
+    hash: bytes
+
+
+def inter_priors(weights: Weights[MofNetConfig]) -> InterPriors:
+    """Those of video-mofnet; WeightsError if their arrays do not fit together."""
+    config = weights.config
+    motion_seen, seen = 2 * config.motion_latent, 2 * (config.motion_latent + config.latent)
+    priors = []
+    for name, groups, beside in (
+        ("motion.", config.motion_groups, motion_seen),
+        ("codec.", config.groups, seen),
+    ):
+        layout = Layout(groups, 1, WINDOW, config.density, config.order)
+        prior = built_prior(weights, layout, name)
+        if (prior.beside.inputs if prior.beside else 0) != config.temporal * beside:
+            raise WeightsError(f"{weights.path}: the prior of {name[:-1]} is not what config says")
+        priors.append(prior)
+    motion, codec = priors
+    return InterPriors(motion, codec, hashlib.sha256(motion.hash + codec.hash).digest())
 
 
 class InterCodec:

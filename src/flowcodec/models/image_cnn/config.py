@@ -5,19 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+LATENT_STRIDE = 16
 MASK_STEPS = 4  # of masking's channel in an octave
-
-# Of the eight anchor qualities: bits a pixel that a squared error of 1, in 255ths, is worth.
-MSE_LAMBDAS = [0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483, 0.0932, 0.1800]
-MS_SSIM_LAMBDAS = [2.40, 4.58, 8.73, 16.64, 31.73, 60.50, 115.37, 220.0]  # and 1 - MS-SSIM
-MS_SSIM_MIN_SIDE = 161  # five scales of an 11-tap window: (11 - 1) * 2**4 + 1
-
-
-def lambdas_of(metric: str) -> list[float]:
-    """lambda of the eight anchor qualities, for a distortion on the scale of [0, 1]."""
-    if metric == "mse":
-        return [value * 255**2 for value in MSE_LAMBDAS]
-    return MS_SSIM_LAMBDAS
 
 
 @dataclass(frozen=True)

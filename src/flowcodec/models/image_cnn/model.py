@@ -24,8 +24,6 @@ from flowcodec.models.image_cnn.transforms import (
 from flowcodec.nn.latents import LatentCoder
 from flowcodec.nn.prior import PriorConfig
 
-LATENT_STRIDE = 16
-
 
 @dataclass(frozen=True)
 class Output:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from flowcodec.models.image_cnn.model import ImageCnn
-from flowcodec.nn.gains import ANCHORS
+from flowcodec.quality import ANCHORS
 
 BANDS = (8, 24, 64, 160)  # where bands of channels end, in the order of the KLT
 STEPS = (-0.2, 0.1, -0.1)  # octaves, tried in turn

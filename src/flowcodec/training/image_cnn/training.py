@@ -15,12 +15,13 @@ from torch import Tensor
 from flowcodec.codecs.torch_transforms import TorchTransforms
 from flowcodec.codecs.weights import Weights, save_weights
 from flowcodec.errors import UsageError
-from flowcodec.models.image_cnn.config import MSE_LAMBDAS, PRESETS, ImageCnnConfig, lambdas_of
+from flowcodec.models.image_cnn.config import PRESETS, ImageCnnConfig
+from flowcodec.quality import ANCHORS, MSE_LAMBDAS, lambdas_of
 from flowcodec.models.image_cnn.klt import start_from_klt, start_gains
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.models.image_cnn.transforms import PatchAnalysis
 from flowcodec.nn.distortion import distortion, lambda_of
-from flowcodec.nn.gains import ANCHORS
+from flowcodec.quality import ANCHORS
 from flowcodec.nn.patches import PATCH
 from flowcodec.training.data.crops import Crops, patches
 from flowcodec.training.data.pictures import hold_out, load_pictures

@@ -25,13 +25,13 @@ from flowcodec.codecs.weights import (
     save_weights,
 )
 from flowcodec.errors import UsageError
-from flowcodec.models.image_cnn.config import MSE_LAMBDAS, lambdas_of
+from flowcodec.quality import MSE_LAMBDAS, lambdas_of
 from flowcodec.models.video_mofnet.codec import PatchCodec
 from flowcodec.models.video_mofnet.config import PRESETS, MofNetConfig
 from flowcodec.models.video_mofnet.model import Memory, Output, VideoMofNet
 from flowcodec.nn.correction import Correction
 from flowcodec.nn.distortion import distortion, lambda_of
-from flowcodec.nn.gains import ANCHORS
+from flowcodec.quality import ANCHORS
 from flowcodec.nn.warp import warp
 from flowcodec.training.data.clips import load_clips
 from flowcodec.training.data.sequences import Sequences

@@ -1,0 +1,88 @@
+"""Networks at coding time: the graphs of a weight file in ONNX Runtime. No torch.
+
+Everything here is floating point and may differ in the last bit between machines; nothing of it
+decides a probability.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from flowcodec.codecs.weights import Weights
+from flowcodec.errors import UsageError, WeightsError
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "rocm": "MIGraphXExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
+FATAL = 4  # of ONNX Runtime's levels of logging: errors are raised, and told by us
+
+
+def provider_of(device: str) -> tuple[str, dict[str, str]]:
+    """ONNX Runtime's name of a device, "cpu", "cuda", "cuda:1", and its options; UsageError where
+    this machine has none such."""
+    kind, _, number = str(device).partition(":")
+    there = onnxruntime.get_available_providers()
+    offered = [name for name, provider in PROVIDERS.items() if provider in there]
+    if kind not in PROVIDERS or (number and not number.isdecimal()):
+        raise UsageError(f"there is no device {device!r}; here there are: {', '.join(offered)}")
+    if kind not in offered:
+        raise UsageError(
+            f"this onnxruntime has no device {kind!r}, only {', '.join(offered)}: install the build"
+            " that has it (onnxruntime-gpu, onnxruntime-directml, ...)"
+        )
+    return PROVIDERS[kind], {"device_id": number} if number else {}
+
+
+class Network:
+    """One graph of a weight file, ready to run.
+
+    device: as `provider_of`; threads: of the CPU, ONNX Runtime's choice if None. WeightsError
+    where the file has no such graph, or its tensors do not fit it.
+    """
+
+    def __init__(
+        self, weights: Weights[Any], name: str, device: str = "cpu", threads: int | None = None
+    ):
+        provider = provider_of(device)
+        graphs = weights.graphs
+        if name not in graphs.skeletons:
+            raise WeightsError(
+                f"{weights.path} has no graph {name!r}: these weights were written before graphs"
+                " came along; `python -m flowcodec.training.networks FILE` adds them"
+            )
+        tensors = {**weights.transforms, **graphs.constants}
+        needs = list(graphs.needs.get(name, ()))
+        if missing := set(needs).difference(tensors):
+            raise WeightsError(f"{weights.path}: the tensors do not fit: {min(missing)} is missing")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = FATAL
+        options.intra_op_num_threads = threads or 0
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(tensors[each]) for each in needs]
+        options.add_external_initializers(needs, values)
+        try:
+            self._session = onnxruntime.InferenceSession(
+                graphs.skeletons[name], options, providers=[provider]
+            )
+        except Exception as error:  # of many kinds, none of which has a type that is public
+            raise WeightsError(f"{weights.path}: the tensors do not fit: {error}") from error
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def __call__(self, **inputs: NDArray[Any]) -> Any:
+        """The output, or all outputs in order, for inputs by name."""
+        found = self._session.run(self._outputs, inputs)
+        return found[0] if len(found) == 1 else found
+
+
+def at_quality(quality: int) -> NDArray[np.float32]:
+    """A quality in thousandths as graphs take it."""
+    return np.array([quality / 1000], np.float32)

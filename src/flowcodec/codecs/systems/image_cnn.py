@@ -1,0 +1,86 @@
+"""How image-cnn's networks and prior make a picture codec."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowcodec.codecs.finite import check_finite, unwarned
+from flowcodec.codecs.runtime import Network, at_quality
+from flowcodec.codecs.weights import Weights, built_prior
+from flowcodec.entropy.prior import HYPER_RATIO, Layout
+from flowcodec.models.image_cnn.config import LATENT_STRIDE, ImageCnnConfig
+from flowcodec.nn.patches import BLOCK
+
+ATTENTION_REACH = 128
+WINDOW = 8  # positions of a line of attention in h_s
+
+
+class ImageCnnModel:
+    """A `PictureModel`."""
+
+    stride = LATENT_STRIDE
+
+    def __init__(
+        self, weights: Weights[ImageCnnConfig], device: str = "cpu", threads: int | None = None
+    ):
+        config = weights.config
+        self.weights = weights
+        self.channels, self.fixed = config.coded, int(config.masking)
+        self.reach, self.grid = reach_of(config)
+        self.prior = built_prior(weights, Layout(config.coded_groups, config.components, WINDOW))
+        self._analysis = Network(weights, "analysis", device, threads)
+        self._hyper_analysis = Network(weights, "hyper_analysis", device, threads)
+        self._synthesis = Network(weights, "synthesis", device, threads)
+
+    @unwarned
+    def analyse(
+        self, pixels: NDArray[np.uint8], quality: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """As `PictureModel.analyse`."""
+        y = self._analysis(samples=pixels, quality=at_quality(quality))
+        check_finite(y, "the analysis g_a", self.weights)
+        return y, self._gain("log_gain", quality)
+
+    @unwarned
+    def hyper_analyse(self, y: NDArray[np.float32], quality: int) -> NDArray[np.int64]:
+        """As `PictureModel.hyper_analyse`."""
+        below, beside = -y.shape[1] % HYPER_RATIO, -y.shape[2] % HYPER_RATIO
+        z = self._hyper_analysis(y=np.pad(y, ((0, 0), (0, below), (0, beside)), "edge"))
+        z = np.rint(z * self._gain("hyper_log_gain", quality))
+        check_finite(z, "the hyper-analysis h_a", self.weights)
+        return z.astype(np.int64)
+
+    @unwarned
+    def synthesise(self, y: NDArray[np.float32], quality: int) -> NDArray[np.uint8]:
+        """As `PictureModel.synthesise`."""
+        samples = self._synthesis(y=np.asarray(y, np.float32), quality=at_quality(quality))
+        check_finite(samples, "the synthesis g_s", self.weights)
+        return np.clip(np.rint(samples, out=samples), 0, 255, out=samples).astype(np.uint8)
+
+    def _gain(self, table: str, quality: int) -> NDArray[np.float32]:
+        """What the prior holds in octaves of 2^-8, (C, 1, 1)."""
+        octaves = interpolated(self.weights.prior[table], quality) * np.float32(2**-8)
+        return np.exp2(octaves)[:, None, None]
+
+
+def reach_of(config: ImageCnnConfig) -> tuple[int, int]:
+    """Pixels beyond a tile that change it, and at multiples of how many windows may begin.
+
+    Trunks of the patch transform look a convolution of 3x3 at 1/8 further with each block, two of
+    them where they are dense, whose last convolution is such a one too. Attention and refinement
+    look into windows of their own, which begin at multiples of 128 pixels, and a little further.
+    """
+    if config.transform != "patch" or config.attention != "none" or config.refinement:
+        return ATTENTION_REACH, ATTENTION_REACH
+    dense = config.trunk == "dense"
+    convolutions = max(config.blocks) * (2 if dense else 1) + dense
+    return BLOCK * convolutions, LATENT_STRIDE
+
+
+def interpolated(table: NDArray[np.integer], quality: int) -> NDArray[np.float32]:
+    """The row of an (8, C) table at a quality in thousandths, between two rows linearly."""
+    low = min(quality // 1000, 7) - 1
+    fraction = np.float32(quality / 1000 - 1 - low)
+    first, second = table[low].astype(np.float32), table[low + 1].astype(np.float32)
+    return first * (1 - fraction) + second * fraction
