@@ -44,8 +44,8 @@ def train_images() -> Path:
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory) -> Path:
     """A weight file of the tiny preset, from KLT and not trained, the same each time."""
-    from flowcodec.quality import MSE_LAMBDAS
     from flowcodec.models.image_cnn.klt import start_from_klt
+    from flowcodec.quality import MSE_LAMBDAS
     from flowcodec.training.data.crops import patches
     from flowcodec.training.image_cnn.training import build, export
     from tests.training.pictures import draw, tiny_recipe
@@ -53,5 +53,5 @@ def tiny_weights(tmp_path_factory) -> Path:
     model = build(tiny_recipe(steps=1))
     start_from_klt(model, patches([draw(seed) for seed in range(4)], 16, 2000, 1), MSE_LAMBDAS)
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    export(model, "mse", path)
+    export("image-cnn", model, "mse", path)
     return path

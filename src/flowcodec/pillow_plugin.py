@@ -10,9 +10,9 @@ Importing this module registers the format. Opening reads everything but the pix
 they are decoded when they are first used. Modes L, LA, RGB and RGBA are read and written.
 
 `save` takes quality (1 to 8, default 4), tile, icc_profile (default: the picture's own), exif
-(bytes or Image.Exif), xmp, metric, and weights (a file). What Pillow cannot do is an OSError or a
-ValueError, as with its own formats. What is left out of odd metadata is told to the logger of this
-module.
+(bytes or Image.Exif), xmp, model, metric, and weights (a file). What Pillow cannot do is an OSError
+or a ValueError, as with its own formats. What is left out of odd metadata is told to the logger of
+this module.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _save(image: Image.Image, target: IO[bytes], filename: str | bytes) -> None:
         raise ValueError(f"cannot write an image of {image.width} x {image.height} as {FORMAT}")
     quality, tile = options.get("quality", 4), options.get("tile", DEFAULT_TILE * TILE_STEP)
     try:
-        codec = _codec(options.get("metric", "mse"), options.get("weights"))
+        codec = _codec(options.get("model"), options.get("metric"), options.get("weights"))
         encoded = codec.encode(_picture(image, options), quality, tile=tile)
     except UsageError as error:
         raise ValueError(str(error)) from error
@@ -207,16 +207,16 @@ def _image(picture: Picture) -> Image.Image:
 _loading = Lock()  # threads share what is loaded, and one at a time loads
 
 
-def _codec(metric: str, weights: Path | str | None) -> PictureCodec:
+def _codec(model: str | None, metric: str | None, weights: Path | str | None) -> PictureCodec:
     with _loading:
-        return _loaded(metric, weights)
+        return _loaded(model, metric, weights)
 
 
 @lru_cache(maxsize=2)
-def _loaded(metric: str, weights: Path | str | None) -> PictureCodec:
-    import flowcodec
+def _loaded(model: str | None, metric: str | None, weights: Path | str | None) -> PictureCodec:
+    from flowcodec.codecs.loading import picture_codec
 
-    return flowcodec.load(metric=metric, weights=weights)
+    return picture_codec(model, metric=metric, weights=weights)
 
 
 _codecs: dict[tuple[bytes, Path | None], PictureCodec] = {}

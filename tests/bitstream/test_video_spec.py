@@ -17,8 +17,9 @@ from flowcodec.bitstream.video_groups import (
     SIDE_NAMES,
     SYNC,
 )
-from flowcodec.bitstream.video_header import INTER_MODEL_NAMES, NO_MODEL, VIDEO_FIELDS
+from flowcodec.bitstream.video_header import VIDEO_FIELDS
 from flowcodec.bitstream.video_index import END
+from flowcodec.codecs.systems import SYSTEMS
 from tests.bitstream.test_spec import SPEC
 from tests.bitstream.video_samples import plain, write_video
 
@@ -46,9 +47,8 @@ def test_tables_are_those_that_are_read_and_written():
 
 
 def test_models_and_kinds_of_frames_are_listed():
-    for code, name in INTER_MODEL_NAMES.items():
-        if code != NO_MODEL:
-            assert f"{code} is `{name}`" in SPEC
+    for row in SYSTEMS.values():
+        assert row.kind != "inter" or f"{row.code} is `{row.name}`" in SPEC
     rows = re.findall(r"^\| (\w+) \| 0x(\w\w) \|", section(12), re.MULTILINE)
     assert {int(code, 16): name for name, code in rows} == FRAME_KINDS | SIDE_NAMES
 

@@ -17,19 +17,18 @@ from flowcodec.bitstream.picture_file import parse_picture
 from flowcodec.codecs import weights
 from flowcodec.codecs.loading import load
 from flowcodec.codecs.picture import PictureCodec
-from flowcodec.codecs.torch_transforms import TorchTransforms
+from tests.codecs.in_torch import TorchModel
 from tests.golden import make
 
 DECODE = """
 import sys
 from pathlib import Path
-import numpy as np, torch
+import numpy as np
 from flowcodec.bitstream.picture_file import parse_picture
 from flowcodec.codecs.loading import load
 from tests.golden import make
 
 weights, file, threads, out = sys.argv[1:]
-torch.set_num_threads(int(threads))
 codec = load(weights=weights, threads=int(threads))
 data = Path(file).read_bytes()
 pairs = make.latents(codec.prior, parse_picture(data))
@@ -95,7 +94,7 @@ def test_other_machines_read_the_same_symbols(machine, tmp_path):
 def in_torch() -> PictureCodec:
     """The best weights on the pixel path that knows other precisions."""
     codec = load(weights=best_weights(), threads=1)
-    codec.transforms = TorchTransforms(codec.weights, threads=1)
+    codec.model = TorchModel(codec.weights)
     return codec
 
 

@@ -37,7 +37,7 @@ from flowcodec.models.image_cnn.config import ImageCnnConfig
 from flowcodec.models.image_cnn.klt import start_from_klt
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.models.image_cnn.transforms import StridedAnalysis
-from flowcodec.training.image_cnn.training import export
+from flowcodec.training.networks import export
 from tests.entropy.samples import randomise
 
 FOLDER = Path(__file__).parent
@@ -221,7 +221,7 @@ def main() -> None:
     for seed, (name, config) in enumerate(MODELS.items(), 1):
         path = FOLDER / f"{name}.safetensors"
         if not path.exists():
-            export(untrained(config, seed), "mse", path)
+            export("image-cnn", untrained(config, seed), "mse", path)
     for name, stream in STREAMS.items():
         path = FOLDER / f"{name}.fci"
         if path.exists():

@@ -8,7 +8,7 @@ import pytest
 from flowcodec.bitstream.picture_file import parse_picture
 from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.weights import load_weights
-from flowcodec.training.image_cnn.training import export
+from flowcodec.training.networks import export
 from tests.models.networks import fine, shake, small
 from tests.training.pictures import draw
 
@@ -35,7 +35,7 @@ def test_a_picture_comes_back_as_its_encoder_saw_it(
     model = fine(small(transform, block, components, refinement, **fields))
     shake(model)
     file = tmp_path / "weights.safetensors"
-    export(model, "mse", file)
+    export("image-cnn", model, "mse", file)
     codec = PictureCodec(load_weights(file), threads=1)
     picture = draw(1, 99, 131)
     encoded = codec.encode(picture, 2.75, tile=64, kinds=["learned"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from flowcodec.training.recipe import ImageRecipe, ImageStage
+from flowcodec.training.image_cnn.recipe import ImageRecipe, ImageStage
 
 
 def draw(seed: int, height: int = 128, width: int = 160) -> np.ndarray:

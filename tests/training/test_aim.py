@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from flowcodec.quality import lambdas_of
 from flowcodec.models.image_cnn.transforms import in_steps
+from flowcodec.quality import lambdas_of
 from flowcodec.training.image_cnn.aim import change_aim, costs, start_masking
 from tests.models.networks import small
 from tests.training.pictures import draw

@@ -14,17 +14,17 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-
 from flowcodec.codecs.torch_transforms import TorchTransforms
+
 from flowcodec.codecs.weights import load_weights
 from flowcodec.errors import FlowcodecError, UsageError
-from flowcodec.quality import MSE_LAMBDAS
 from flowcodec.nn.distortion import lambda_of
+from flowcodec.quality import MSE_LAMBDAS
 from flowcodec.training import engine
 from flowcodec.training.data.crops import Crops
 from flowcodec.training.engine import CHECKPOINT, LOG, train
+from flowcodec.training.image_cnn.recipe import ImageRecipe, ImageStage
 from flowcodec.training.image_cnn.training import ImageTraining, export
-from flowcodec.training.recipe import ImageRecipe, ImageStage
 from tests.training.pictures import draw, tiny_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -245,7 +245,7 @@ def test_trained_weights_come_back_from_their_file(pictures: Path, tmp_path: Pat
     """Export, load: the same picture within the rounding to 16 bits; and `init` takes them up."""
     training, _, result = run(tiny_recipe(20), pictures, tmp_path / "run")
     file = tmp_path / "own.safetensors"
-    digest = export(training.average, "mse", file)
+    digest = export("image-cnn", training.average, "mse", file)
     weights = load_weights(file)
     assert weights.hash == digest and weights.config == training.average.config
     loaded = TorchTransforms(weights).model

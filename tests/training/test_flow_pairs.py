@@ -19,8 +19,9 @@ from flowcodec.training.data.scenes import Scene
 from flowcodec.training.engine import stage_at, train
 from flowcodec.training.flow_deeppynet import pairs as pairs_module
 from flowcodec.training.flow_deeppynet import training as training_module
+from flowcodec.training.flow_deeppynet.recipe import FlowRecipe, FlowStage
 from flowcodec.training.flow_deeppynet.training import FlowTraining
-from flowcodec.training.recipe import FlowRecipe, FlowStage, find_recipe, load_recipe
+from flowcodec.training.recipe import find_recipe, load_recipe
 from tests.evaluation.moving import moving_texture
 from tests.media.flow_trees import write_pfm
 from tests.training.pictures import draw_folder

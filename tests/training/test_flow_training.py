@@ -11,8 +11,9 @@ from PIL import Image
 from flowcodec.cli.main import main
 from flowcodec.errors import UsageError
 from flowcodec.training.engine import train
+from flowcodec.training.flow_deeppynet.recipe import FlowRecipe, FlowStage
 from flowcodec.training.flow_deeppynet.training import FlowTraining
-from flowcodec.training.recipe import FlowRecipe, FlowStage, load_recipe
+from flowcodec.training.recipe import load_recipe
 from tests.training.pictures import draw, draw_folder
 
 RECIPE = """

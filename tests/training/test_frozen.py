@@ -15,8 +15,8 @@ from flowcodec.quality import lambdas_of
 from flowcodec.training.data.crops import Crops
 from flowcodec.training.engine import train
 from flowcodec.training.image_cnn.frozen import ROUND, batch_number
+from flowcodec.training.image_cnn.recipe import ImageRecipe, ImageStage
 from flowcodec.training.image_cnn.training import ImageTraining, export
-from flowcodec.training.recipe import ImageRecipe, ImageStage
 from tests.models.networks import shake
 from tests.training.pictures import draw, draw_folder, tiny_recipe
 
@@ -34,7 +34,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     training = ImageTraining(recipe, folder)
     training.start(Crops(SCENES, 1, 0.0))
     shake(training.model.g_a.correction)
-    export(training.model, "mse", folder / "weights.safetensors")
+    export("image-cnn", training.model, "mse", folder / "weights.safetensors")
     return folder / "weights.safetensors"
 
 
@@ -117,7 +117,7 @@ def test_the_objective_is_that_of_files_and_training_lowers_it(tmp_path: Path) -
         at = first["quality"].index(quality)
         assert last["objective"][at] < 0.99 * first["objective"][at]
 
-    export(training.average, "mse", tmp_path / "weights.safetensors")
+    export("image-cnn", training.average, "mse", tmp_path / "weights.safetensors")
     codec = PictureCodec(load_weights(tmp_path / "weights.safetensors"), threads=1)
     scenes = [draw(seed)[:128, :128] for seed in (0, 5)]  # held out, cut to multiples of 64
     for quality in (2, 4, 6):

@@ -8,7 +8,7 @@ import torch
 from flowcodec.errors import UsageError
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.training.image_cnn.growth import continue_from
-from flowcodec.training.image_cnn.training import export
+from flowcodec.training.networks import export
 from tests.models.networks import fine, shake, small
 
 
@@ -21,7 +21,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = network()
     shake(model)
     path = tmp_path_factory.mktemp("weights") / "first.safetensors"
-    export(model, "mse", path)
+    export("image-cnn", model, "mse", path)
     return path
 
 
@@ -50,7 +50,7 @@ def test_a_larger_gated_network_computes_the_same(
     model = network(trunk="gated")
     shake(model)
     first = tmp_path / "first.safetensors"
-    export(model, "mse", first)
+    export("image-cnn", model, "mse", first)
     check(first, network(trunk="gated"), network(trunk="gated", **fields))
 
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from flowcodec.models.image_cnn.config import PRESETS
-from flowcodec.quality import MSE_LAMBDAS
 from flowcodec.models.image_cnn.klt import start_from_klt
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.nn.klt import fit_klt, quantiser_step
+from flowcodec.quality import MSE_LAMBDAS
 from flowcodec.training.data.crops import patches
 from tests.training.pictures import draw
 

@@ -10,16 +10,12 @@ from flowcodec.models.flow_deeppynet.config import PRESETS as FLOW_PRESETS
 from flowcodec.models.image_cnn.config import PRESETS as IMAGE_PRESETS
 from flowcodec.models.video_mofnet.config import PRESETS as VIDEO_PRESETS
 from flowcodec.training.engine import stage_at
+from flowcodec.training.flow_deeppynet.recipe import FlowRecipe
+from flowcodec.training.image_cnn.recipe import ImageRecipe
 from flowcodec.training.image_cnn.training import build
-from flowcodec.training.recipe import (
-    RECIPES,
-    FlowRecipe,
-    ImageRecipe,
-    VideoRecipe,
-    find_recipe,
-    load_recipe,
-)
+from flowcodec.training.recipe import RECIPES, find_recipe, load_recipe
 from flowcodec.training.systems import open_training
+from flowcodec.training.video_mofnet.recipe import VideoRecipe
 
 GOOD = """
 model = "image-cnn"

@@ -15,7 +15,8 @@ from flowcodec.media.video.writing import create_video
 from flowcodec.training.bundle import pack_bundle
 from flowcodec.training.data.sequences import Sequences
 from flowcodec.training.engine import train
-from flowcodec.training.recipe import VideoRecipe, VideoStage, find_recipe
+from flowcodec.training.recipe import find_recipe
+from flowcodec.training.video_mofnet.recipe import VideoRecipe, VideoStage
 from flowcodec.training.video_mofnet.training import VideoTraining
 from tests.training.pictures import draw
 

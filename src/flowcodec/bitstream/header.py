@@ -29,7 +29,6 @@ __all__ = [
     "MAGIC",
     "MAX_SIDE",
     "MAX_TILE_PIXELS",
-    "MODEL_NAMES",
     "TILE_STEP",
     "VERSION",
     "PictureHeader",
@@ -40,7 +39,6 @@ __all__ = [
 ]
 
 PICTURE_KIND = 1
-MODEL_NAMES = {1: "image-cnn"}  # a code is never given to another model
 
 TILE_STEP = 64  # pixels
 DEFAULT_TILE = 16  # steps: 1024 pixels
@@ -123,7 +121,7 @@ def _show_flags(flags: int) -> str:
     return ("gray" if flags & 1 else "RGB") + (" with alpha" if flags & 2 else "")
 
 
-MODEL = Field("model", U8, tuple(MODEL_NAMES), "code of the model", MODEL_NAMES.__getitem__)
+MODEL = Field("model", U8, range(1, 2**8), "code of the model")
 PRIOR_HASH = Field(
     "prior_hash", HASH, None, "SHA-256 of the integer prior, its first 4 bytes", bytes.hex
 )

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flowcodec.bitstream.header import (
-    MODEL_NAMES,
     PictureHeader,
     TileBox,
     pack_header,
@@ -34,7 +33,6 @@ from flowcodec.errors import FormatError, UsageError
 __all__ = [
     "LEARNED",
     "LOSSLESS",
-    "MODEL_NAMES",
     "PLAIN",
     "PictureFile",
     "PictureHeader",

@@ -32,7 +32,6 @@ from flowcodec.bitstream.numbers import Reader
 from flowcodec.errors import FormatError
 
 VIDEO_KIND = 2
-INTER_MODEL_NAMES = {0: "none", 2: "video-mofnet"}  # a code is never given to another model
 NO_MODEL = 0
 NO_HASH = bytes(HASH_BYTES)
 
@@ -98,9 +97,8 @@ VIDEO_FIELDS = (
     Field(
         "inter_model",
         U8,
-        tuple(INTER_MODEL_NAMES),
+        range(2**8),
         "code of the model of inter frames; 0: there are none",
-        INTER_MODEL_NAMES.__getitem__,
     ),
     Field("inter_prior_hash", HASH, None, "as `prior_hash`, of that model", bytes.hex),
     Field("inter_weights_hash", HASH, None, "as `weights_hash`, of that model", bytes.hex),

@@ -13,13 +13,13 @@ from flowcodec.cli.measuring import (
     codec_options,
     describe_codec,
     names_in,
-    open_codec,
     pictures_in,
     print_bd_rates,
     print_evaluation,
     progress_bar,
     refuse_given,
     say,
+    system_for,
 )
 from flowcodec.errors import UsageError
 from flowcodec.evaluation.anchors import (
@@ -125,7 +125,7 @@ class Outputs:
     help="Write one HTML file with plots, tables, and pictures under a slider.",
 )
 def command(
-    model: str,
+    model: str | None,
     metric: str,
     weights: Path | None,
     device: str,
@@ -147,7 +147,9 @@ def command(
     Without --json, --plot and --report, all of these go into the folder bench-out; of videos,
     tables are printed alone.
     """
-    if model in bench_video.VIDEO_MODELS:
+    system = system_for(model, weights, "picture")
+    model = system.name
+    if system.kind == "inter":
         refuse_given(
             "is for pictures, not for videos", "published", "report_path", "no_ssimulacra2"
         )
@@ -168,7 +170,7 @@ def command(
         )
         bench_video.run(wanted)
         return
-    refuse_given("is for videos: --model video-mofnet", "gop", "frames", "apart")
+    refuse_given("is for videos, and --model for pictures", "gop", "frames", "apart")
     outputs = _outputs(json_path, plot_paths, report_path)
     paths = pictures_in(data)
     anchors = [
@@ -176,12 +178,13 @@ def command(
     ]
     curves = _published(published, paths, data)
 
+    from flowcodec.codecs.loading import picture_codec
     from flowcodec.evaluation.comparison import Comparison
     from flowcodec.evaluation.metrics import has_ssimulacra2
     from flowcodec.evaluation.run import evaluate, evaluate_anchor
 
     score = has_ssimulacra2() and not no_ssimulacra2
-    codec = open_codec(model, metric, weights, device, threads)
+    codec = picture_codec(model, metric=metric, weights=weights, device=device, threads=threads)
     about = describe_codec(metric, weights, device, threads)
     with progress_bar(len(paths) * len(qualities), model) as advance:
         ours = evaluate(

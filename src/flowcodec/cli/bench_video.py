@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from flowcodec.evaluation.video.comparison import VideoComparison
     from flowcodec.evaluation.video.run import Curves
 
-VIDEO_MODELS = ("video-mofnet",)
 GOP, FRAMES = 12, 32
 
 
@@ -43,18 +42,15 @@ class Options:
 
     def open(self) -> VideoCodec:
         """The codec to measure."""
-        import flowcodec
-        from flowcodec.codecs.video import VideoCodec
+        from flowcodec.codecs.loading import video_codec
 
-        codec = flowcodec.load(
+        return video_codec(
             self.model,
             metric=self.metric,
             weights=self.weights,
             device=self.device,
             threads=self.threads,
         )
-        assert isinstance(codec, VideoCodec)
-        return codec
 
     def describe(self) -> str:
         """How it is run, for the description of a result."""

@@ -25,7 +25,7 @@ def command(folder: Path) -> None:
     smaller. Look at comparison.png in the folder first. A short clip made of two of them is
     compressed too, beside x265: clip.mp4 plays both.
     """
-    import flowcodec
+    from flowcodec.codecs.loading import picture_codec, video_codec
     from flowcodec.evaluation.demo import (
         CODECS,
         QUALITY,
@@ -39,7 +39,7 @@ def command(folder: Path) -> None:
 
     check_folder(folder)
     photographs = find_photographs()
-    codec = flowcodec.load("image-cnn")
+    codec = picture_codec()
     folder.mkdir(parents=True, exist_ok=True)
     shots = []
     with progress_bar(CODECS * len(photographs), "coding") as advance:
@@ -50,7 +50,7 @@ def command(folder: Path) -> None:
                 advance()
             shots.append(row)
     with progress_bar(CLIP_STEPS, "clip") as advance:
-        video = flowcodec.load("video-mofnet")
+        video = video_codec()
         clip = code_clip(video, render_clip(*photographs[1:]), folder, advance)
     sheet = folder / "comparison.png"
     save_png(comparison_sheet(photographs, shots), sheet)

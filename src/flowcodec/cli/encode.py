@@ -18,7 +18,7 @@ from flowcodec.bitstream.fields import MAX_GROUP_FRAMES
 from flowcodec.bitstream.header import MAGIC
 from flowcodec.cli import encode_video
 from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
-from flowcodec.cli.measuring import Number, decibels, device_options, refuse_given, weights_options
+from flowcodec.cli.measuring import Number, codec_options, decibels, refuse_given
 from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
 from flowcodec.cli.raw_planes import FrameRate, RawFormat
 from flowcodec.cli.sources import check_name, looked_into, readable, refuse_coded, standard
@@ -72,6 +72,7 @@ class Size(click.ParamType[int]):
 class Options:
     """How to encode: what `flowcodec.load` and `PictureCodec.encode` are told, and the target."""
 
+    model: str | None
     metric: str
     weights: Path | None
     device: str
@@ -131,7 +132,7 @@ class Report:
     type=Number(0, min_open=True),
     help="At least so many dB, in as few bytes as it gets.",
 )
-@weights_options
+@codec_options
 @click.option(
     "--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP; other colours become sRGB."
 )
@@ -169,7 +170,6 @@ class Report:
 @click.option(
     "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."
 )
-@device_options
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a file, one a line.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 def command(
@@ -179,6 +179,7 @@ def command(
     target_bpp: float | None,
     target_size: int | None,
     target_psnr: float | None,
+    model: str | None,
     metric: str,
     weights: Path | None,
     strip: bool,
@@ -226,6 +227,7 @@ def command(
             raise UsageError("a video is encoded alone; give one input")
         refuse_given("is for pictures, not for videos", "target_psnr", "strip", "tile", "jobs")
         wanted = encode_video.Options(
+            model=model,
             metric=metric,
             weights=weights,
             device=device,
@@ -254,6 +256,7 @@ def command(
     if todo.to_pipe and as_json:
         raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
     options = Options(
+        model=model,
         metric=metric,
         weights=weights,
         device=device,
@@ -282,9 +285,10 @@ def _contents(folder: Path) -> Contents:
 
 @lru_cache(maxsize=1)
 def _codec(options: Options) -> PictureCodec:
-    import flowcodec
+    from flowcodec.codecs.loading import picture_codec
 
-    return flowcodec.load(
+    return picture_codec(
+        options.model,
         metric=options.metric,
         weights=options.weights,
         device=options.device,

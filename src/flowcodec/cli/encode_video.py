@@ -45,6 +45,7 @@ SAMPLES, SAMPLED = 3, 6  # stretches of a video, and frames of each, that tell h
 class Options:
     """How to encode: what `flowcodec.load` and `VideoCodec.write` are told."""
 
+    model: str | None
     metric: str
     weights: Path | None
     device: str
@@ -80,8 +81,8 @@ def is_video(source: str, output: str | None) -> bool:
 
 def encode(source: str, output: str | None, options: Options) -> None:
     """Encode one video, file, folder of frames or y4m pipe, and say what became of it."""
-    import flowcodec
     from flowcodec.cli.part_file import video_output
+    from flowcodec.codecs.loading import video_codec
 
     target = output or (PIPE if source == PIPE else str(Path(source).with_suffix(FCV)))
     if target == PIPE:
@@ -97,8 +98,8 @@ def encode(source: str, output: str | None, options: Options) -> None:
         raise UsageError("a target needs a video that can be read again, not a pipe")
     started = time.perf_counter()
     with video_output(target, again=options.aims) as opened:
-        codec = flowcodec.load(
-            "video-mofnet",
+        codec = video_codec(
+            options.model,
             metric=options.metric,
             weights=options.weights,
             device=options.device,

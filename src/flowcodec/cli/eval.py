@@ -6,20 +6,19 @@ import click
 
 from flowcodec.cli import bench_video
 from flowcodec.cli.eval_clic20 import evaluate_clic20
-from flowcodec.cli.eval_flow import FLOW_MODEL, evaluate_flow
+from flowcodec.cli.eval_flow import evaluate_flow
 from flowcodec.cli.measuring import (
     Qualities,
+    codec_options,
     describe_codec,
-    device_options,
     names_in,
-    open_codec,
     pictures_in,
     print_bd_rates,
     print_evaluation,
     progress_bar,
     refuse_given,
     say,
-    weights_options,
+    system_for,
 )
 from flowcodec.media.outputs import check_output
 
@@ -27,14 +26,7 @@ CLIC20 = "clic20-pframe"
 
 
 @click.command()
-@click.option(
-    "--model",
-    default="image-cnn",
-    show_default=True,
-    help="Model to measure: image-cnn, video-mofnet or flow-deeppynet.",
-)
-@weights_options
-@device_options
+@codec_options
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -75,7 +67,7 @@ CLIC20 = "clic20-pframe"
     help="Write all figures, means and per picture or pair, to this file.",
 )
 def command(
-    model: str,
+    model: str | None,
     metric: str,
     weights: Path | None,
     device: str,
@@ -99,15 +91,16 @@ def command(
     """
     if json_path is not None:
         check_output(json_path)
-    nothing = f"means nothing to {model}: leave it out"
-    if model == FLOW_MODEL:
+    system = system_for(model, weights, "picture")
+    nothing = f"means nothing to {system.name}: leave it out"
+    if system.kind == "flow":
         refuse_given(nothing, "metric", "qualities", "protocol", "pairs")
         names = None if against is None else names_in(against)
-        evaluate_flow(data, names, weights, device, threads, json_path)
-    elif model in bench_video.VIDEO_MODELS:
+        evaluate_flow(system.name, data, names, weights, device, threads, json_path)
+    elif system.kind == "inter":
         refuse_given(nothing, "against")
         wanted = bench_video.Options(
-            model, metric, weights, device, threads, data, qualities, json=json_path
+            system.name, metric, weights, device, threads, data, qualities, json=json_path
         )
         if protocol is None:
             refuse_given("is for --protocol: leave it out, or name one", "pairs")
@@ -116,7 +109,9 @@ def command(
             evaluate_clic20(wanted, pairs)
     else:
         refuse_given(nothing, "against", "protocol", "pairs")
-        _evaluate_pictures(model, metric, weights, device, threads, data, qualities, json_path)
+        _evaluate_pictures(
+            system.name, metric, weights, device, threads, data, qualities, json_path
+        )
 
 
 def _evaluate_pictures(
@@ -131,12 +126,13 @@ def _evaluate_pictures(
 ) -> None:
     paths = pictures_in(data)
 
+    from flowcodec.codecs.loading import picture_codec
     from flowcodec.evaluation.anchors import curves_named, is_kodak
     from flowcodec.evaluation.bd_rate import compare
     from flowcodec.evaluation.results import write_json
     from flowcodec.evaluation.run import evaluate
 
-    codec = open_codec(model, metric, weights, device, threads)
+    codec = picture_codec(model, metric=metric, weights=weights, device=device, threads=threads)
     with progress_bar(len(paths) * len(qualities), model) as advance:
         evaluation = evaluate(
             codec,

@@ -1,8 +1,8 @@
-"""`flowcodec eval --model flow-deeppynet`: errors of optical flow, and how it predicts video."""
+"""`flowcodec eval` of a model of flow: its errors, and how it predicts video."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from flowcodec.cli.measuring import describe_codec, print_table, progress_bar, say
 from flowcodec.errors import UsageError
@@ -15,13 +15,12 @@ if TYPE_CHECKING:
     from flowcodec.evaluation.flow.video import SequenceResults
     from flowcodec.media.flow_sets import Pair
 
-FLOW_MODEL: Final = "flow-deeppynet"
-
 _MOST_PAIRS = 40  # that are printed one by one; JSON has them all
 _NARROWEST = 132  # columns of output that goes into a file or pipe, which has no width of its own
 
 
 def evaluate_flow(
+    model: str,
     data: Path,
     against: Sequence[str] | None,
     weights: Path | None,
@@ -40,15 +39,15 @@ def evaluate_flow(
     from flowcodec.evaluation.results import write_json
 
     data_sets, sequences = _find(data)
-    methods = _methods(against, weights, device, threads)
+    methods = _methods(model, against, weights, device, threads)
     console = _console()
     written: dict[str, Any]
     if data_sets:
-        with progress_bar(sum(map(len, data_sets.values())), FLOW_MODEL) as advance:
+        with progress_bar(sum(map(len, data_sets.values())), model) as advance:
             errors = evaluate_pairs(methods, data_sets, advance)
-        written = _print_errors(console, errors)
+        written = _print_errors(console, model, errors)
     else:
-        with progress_bar(pairs_in(sequences), FLOW_MODEL) as advance:
+        with progress_bar(pairs_in(sequences), model) as advance:
             predictions = evaluate_sequences(methods, sequences, advance)
         written = _print_predictions(console, predictions)
     if against is None and not has_opencv():
@@ -58,7 +57,7 @@ def evaluate_flow(
             "pip install 'flowcodec[bench]'",
         )
     if json_path is not None:
-        what = {"name": FLOW_MODEL, "description": methods[0].description}
+        what = {"name": model, "description": methods[0].description}
         write_json(json_path, {**what, **written})
         say(console, f"Figures: {json_path}")
 
@@ -80,10 +79,14 @@ def _find(data: Path) -> tuple[dict[str, list["Pair"]], dict[str, Path]]:
 
 
 def _methods(
-    against: Sequence[str] | None, weights: Path | None, device: str, threads: int | None
+    model: str,
+    against: Sequence[str] | None,
+    weights: Path | None,
+    device: str,
+    threads: int | None,
 ) -> list["FlowMethod"]:
     """Ours, the anchors and no motion. A wrong name of an anchor is told before weights load."""
-    import flowcodec
+    from flowcodec.codecs.loading import flow_estimator
     from flowcodec.evaluation.flow.methods import (
         FLOW_ANCHORS,
         ZERO,
@@ -95,18 +98,18 @@ def _methods(
     if against is None:
         against = FLOW_ANCHORS if has_opencv() else ()
     anchors = [flow_anchor(name, threads) for name in against]
-    estimator = flowcodec.load(FLOW_MODEL, weights=weights, device=device, threads=threads)
-    ours = our_method(FLOW_MODEL, describe_codec(None, weights, device, threads), estimator)
+    estimator = flow_estimator(model, weights=weights, device=device, threads=threads)
+    ours = our_method(model, describe_codec(None, weights, device, threads), estimator)
     return [ours, *anchors, ZERO]
 
 
-def _print_errors(console: "Console", results: "DataSetResults") -> dict[str, Any]:
+def _print_errors(console: "Console", model: str, results: "DataSetResults") -> dict[str, Any]:
     """Print tables of every data set and of what is published; return the JSON of it all."""
     from flowcodec.evaluation.flow import tables
     from flowcodec.evaluation.flow.published import published_flows
 
     for name, row in results.items():
-        ours = row[FLOW_MODEL]
+        ours = row[model]
         count, pixels = len(ours.pairs), ours.mean.errors.known.pixels
         title = f"{name}: {count} {'pair' if count == 1 else 'pairs'}, {pixels:,} pixels"
         print_table(console, title, tables.table_of_errors(row))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowcodec.cli.measuring import Number, codec_options, describe_codec, open_codec, progress_bar
+from flowcodec.cli.measuring import Number, codec_options, describe_codec, progress_bar, system_for
 from flowcodec.errors import UsageError
 from flowcodec.media.names import printable
 from flowcodec.media.outputs import check_folder, check_output
+
+if TYPE_CHECKING:
+    from flowcodec.codecs.systems import Kind
 
 OURS = "flowcodec"
 EXAMPLES = """\b
@@ -19,7 +22,7 @@ Examples:
   flowcodec figures photo.jpg -o figures
   flowcodec figures photo.jpg -o figures -q 2 --json figures/numbers.json
   flowcodec figures photo.jpg -o figures --weights mine.safetensors
-  flowcodec figures --model video-mofnet first.png second.png -o figures
+  flowcodec figures first.png second.png -o figures
 """
 
 
@@ -54,7 +57,7 @@ def command(
     second: Path | None,
     folder: Path,
     quality: float,
-    model: str,
+    model: str | None,
     metric: str,
     weights: Path | None,
     device: str,
@@ -70,8 +73,7 @@ def command(
 
     The coded files lie beside them. Colour alone is coded, without alpha and metadata.
 
-    With --model video-mofnet, of two pictures of one size, how the second is coded as the frame
-    after the first:
+    Of two pictures of one size, how a video model codes the second as the frame after the first:
 
     \b
     modes.png       flow, what is skipped and what is coded, and the bits spent on each square
@@ -80,16 +82,18 @@ def command(
     for path in photos:
         if folder.resolve() == path.resolve().parent:
             raise UsageError(f"{folder} is the folder of {path.name}: name another one with -o")
-    video = model == "video-mofnet"
-    if video != (second is not None):
-        wanted = "two pictures" if video else "one picture"
-        raise UsageError(f"{model} takes {wanted} here, not {len(photos)}")
+    kind: Kind = "picture" if second is None else "inter"
+    system = system_for(model, weights, kind)
+    if system.kind != kind:
+        wanted = {"picture": "one picture", "inter": "two pictures"}
+        takes = wanted.get(system.kind, "no pictures")
+        raise UsageError(f"{system.name} takes {takes} here, not {len(photos)}")
     check_folder(folder)
     if json_path is not None:
         check_output(json_path, makes_folders=True)
-    settings = Settings(metric, weights, device, threads)
+    settings = Settings(system.name, metric, weights, device, threads)
     if second is None:
-        about = _draw_picture(photo, folder, quality, model, settings)
+        about = _draw_picture(photo, folder, quality, settings)
     else:
         about = _draw_frame(photo, second, folder, quality, settings)
     if json_path is not None:
@@ -105,6 +109,7 @@ def command(
 class Settings:
     """How the codec is opened."""
 
+    name: str
     metric: str
     weights: Path | None
     device: str
@@ -115,7 +120,7 @@ def _draw_frame(
     first: Path, second: Path, folder: Path, quality: float, settings: Settings
 ) -> dict[str, Any]:
     """Draw modes.png and return its numbers."""
-    import flowcodec
+    from flowcodec.codecs.loading import video_codec
     from flowcodec.evaluation.inter_figures import code_pair, draw_inter, in_numbers
     from flowcodec.evaluation.plot import check_matplotlib
     from flowcodec.evaluation.run import rgb_pixels
@@ -123,7 +128,7 @@ def _draw_frame(
 
     check_matplotlib()
     pair = rgb_pixels(read_picture(first)), rgb_pixels(read_picture(second))
-    codec = flowcodec.load("video-mofnet", **asdict(settings))
+    codec = video_codec(**asdict(settings))
     account, decoded, size = code_pair(codec, *pair, quality)
     folder.mkdir(parents=True, exist_ok=True)
     pixels = decoded.shape[0] * decoded.shape[1]
@@ -135,13 +140,10 @@ def _draw_frame(
     return about | in_numbers(account, decoded, pair[1], size)
 
 
-def _draw_picture(
-    photo: Path, folder: Path, quality: float, model: str, settings: Settings
-) -> dict[str, Any]:
+def _draw_picture(photo: Path, folder: Path, quality: float, settings: Settings) -> dict[str, Any]:
     """Draw the figures of a picture and return their numbers."""
     from flowcodec.codecs.accounting import account_of
-    from flowcodec.codecs.picture import PictureCodec
-    from flowcodec.codecs.weights import without_refinement
+    from flowcodec.codecs.loading import picture_codec
     from flowcodec.evaluation.demo import CODECS, code_photograph, comparison_sheet
     from flowcodec.evaluation.figures import ACROSS, draw_latents, in_numbers, refinement_sheet
     from flowcodec.evaluation.metrics import psnr
@@ -152,7 +154,7 @@ def _draw_picture(
 
     check_matplotlib()
     original = rgb_pixels(read_picture(photo))
-    codec = open_codec(model, **asdict(settings))
+    codec = picture_codec(**asdict(settings))
     folder.mkdir(parents=True, exist_ok=True)
     shots = []
     with progress_bar(CODECS, "coding") as advance:
@@ -166,10 +168,7 @@ def _draw_picture(
     save_png(comparison_sheet([photo], [shots], ACROSS), folder / "comparison.png")
     drawn = ["latents.png", "comparison.png"]
     before = None
-    if codec.weights.config.refinement:
-        bare = PictureCodec(
-            without_refinement(codec.weights), device=settings.device, threads=settings.threads
-        )
+    if bare := codec.without_refinement():
         unrefined = rgb_pixels(bare.decode(ours.data))
         before = psnr(original, unrefined)
         sheet = refinement_sheet(photo.stem, original, unrefined, ours.pixels)

@@ -32,13 +32,12 @@ from flowcodec.cli.sources import refuse_coded, standard
 from flowcodec.cli.streams import PIPE, note, report, warn
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.names import printable
-from flowcodec.models.flow_deeppynet.config import SMALLEST
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from flowcodec.cli.flow_files import Pixels, Vectors
-    from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
+    from flowcodec.codecs.flow import FlowEstimator
 
 EXAMPLES = """\b
 Examples:
@@ -146,6 +145,7 @@ class Total:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Weights of your own (.safetensors). Default: the bundled ones.",
 )
+@click.option("--model", metavar="NAME", help="Model of flow. Default: that of the weights.")
 @device_options
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a pair, one a line.")
 def command(
@@ -161,6 +161,7 @@ def command(
     fps: Fraction | None,
     stream: int | None,
     weights: Path | None,
+    model: str | None,
     device: str,
     threads: int | None,
     as_json: bool,
@@ -202,16 +203,14 @@ def command(
         else:
             source = stack.enter_context(frames_of_video(inputs[0], stride or 1, stream, fps))
         look = source.look
-        if min(look.width, look.height) < SMALLEST:
+        from flowcodec.codecs.loading import flow_estimator
+
+        estimator = flow_estimator(model, weights=weights, device=device, threads=threads)
+        if min(look.width, look.height) < (least := estimator.smallest):
             raise UsageError(
                 f"{source.name} is {look.width}x{look.height}; flow needs at least "
-                f"{SMALLEST}x{SMALLEST} pixels"
+                f"{least}x{least} pixels"
             )
-        import flowcodec
-
-        estimator = flowcodec.load(
-            "flow-deeppynet", weights=weights, device=device, threads=threads
-        )
         put = stack.enter_context(target.open(source))
         # Where nobody knows how long the video is, the bar has no total.
         bar = progress_bar(source.count, "flow")

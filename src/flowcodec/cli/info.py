@@ -9,7 +9,6 @@ import click
 from flowcodec.bitstream.fields import file_kind
 from flowcodec.bitstream.header import (
     LOSSLESS_PSNR,
-    MODEL_NAMES,
     TILE_STEP,
     VERSION,
     describe_header,
@@ -19,6 +18,7 @@ from flowcodec.cli import info_video
 from flowcodec.cli.main import USER_ERROR, complain, one_line
 from flowcodec.cli.sources import head_of, open_source
 from flowcodec.cli.streams import standard_output, warn
+from flowcodec.codecs.systems import name_of
 from flowcodec.errors import FlowcodecError, FormatError
 from flowcodec.media.names import printable
 
@@ -74,7 +74,7 @@ def _as_json(file: str, picture: PictureFile) -> dict[str, Any]:
         "file": file,
         "kind": "picture",
         "version": VERSION,
-        "model": MODEL_NAMES[header.model],
+        "model": name_of("picture", header.model),
         "prior_hash": header.prior_hash.hex(),
         "weights_hash": header.weights_hash.hex(),
         "width": header.width,
@@ -102,7 +102,8 @@ def _as_json(file: str, picture: PictureFile) -> dict[str, Any]:
 def _as_text(file: str, picture: PictureFile) -> str:
     header = picture.header
     size = sum(picture.parts.values())
-    rows = [("kind", f"picture, format version {VERSION}"), *describe_header(header)]
+    fields = {**dict(describe_header(header)), "model": name_of("picture", header.model)}
+    rows = [("kind", f"picture, format version {VERSION}"), *fields.items()]
     rows += [
         ("grid", f"{header.tile_columns} x {header.tile_rows} tiles: {_kinds(picture)}"),
         ("metadata", _metadata(picture)),

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from flowcodec.bitstream.header import LOSSLESS_PSNR, MODEL_NAMES, VERSION
+from flowcodec.bitstream.header import LOSSLESS_PSNR, VERSION
 from flowcodec.bitstream.video_file import (
     FRAME_KINDS,
     UNFINISHED,
@@ -15,7 +15,8 @@ from flowcodec.bitstream.video_file import (
     describe_video_header,
     read_groups,
 )
-from flowcodec.bitstream.video_header import INTER_MODEL_NAMES
+from flowcodec.bitstream.video_header import NO_MODEL
+from flowcodec.codecs.systems import name_of
 from flowcodec.media.names import printable
 
 CHUNK = 2**20  # bytes
@@ -94,10 +95,10 @@ def as_json(file: str, found: Contents) -> dict[str, Any]:
         "file": file,
         "kind": "video",
         "version": VERSION,
-        "model": MODEL_NAMES[header.model],
+        "model": name_of("picture", header.model),
         "prior_hash": header.prior_hash.hex(),
         "weights_hash": header.weights_hash.hex(),
-        "inter_model": INTER_MODEL_NAMES[header.inter_model],
+        "inter_model": _inter_model(header),
         "inter_prior_hash": header.inter_prior_hash.hex(),
         "inter_weights_hash": header.inter_weights_hash.hex(),
         "width": header.width,
@@ -126,7 +127,10 @@ def as_text(file: str, found: Contents) -> str:
     """The same for people, of the groups the first few."""
     frames = found.kinds.total()
     kinds = ", ".join(f"{count} {kind}" for kind, count in found.kinds.most_common())
-    rows = [("kind", f"video, format version {VERSION}"), *describe_video_header(found.header)]
+    fields = dict(describe_video_header(found.header))
+    fields["model"] = name_of("picture", found.header.model)
+    fields["inter_model"] = _inter_model(found.header)
+    rows = [("kind", f"video, format version {VERSION}"), *fields.items()]
     if found.colour is not None:
         primaries, transfer = found.colour
         rows.append(("colour", f"primaries {primaries}, transfer {transfer} (ITU-T H.273)"))
@@ -156,6 +160,11 @@ def as_text(file: str, found: Contents) -> str:
     if len(found.groups) > SHOWN:
         lines.append(f"  ... and {len(found.groups) - SHOWN} more: --json lists all")
     return "\n".join(lines)
+
+
+def _inter_model(header: VideoHeader) -> str:
+    none = header.inter_model == NO_MODEL
+    return "none" if none else name_of("inter", header.inter_model)
 
 
 def _bpp(found: Contents) -> float:

@@ -17,7 +17,7 @@ from flowcodec.media.names import printable
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
 
-    from flowcodec.codecs.picture import PictureCodec
+    from flowcodec.codecs.systems import Kind, System
     from flowcodec.evaluation.bd_rate import Rates
     from flowcodec.evaluation.results import Evaluation
     from flowcodec.evaluation.tables import Table
@@ -41,9 +41,9 @@ def device_options(command: Command) -> Command:
     return command
 
 
-def weights_options(command: Command) -> Command:
-    """Which weights: the keyword arguments `metric` and `weights` of `flowcodec.load`, which must
-    not contradict each other."""
+def codec_options(command: Command) -> Command:
+    """Which codec: the keyword arguments `name` (as `model`), `metric`, `weights`, `device` and
+    `threads` of `flowcodec.load`, of which the first three must not contradict each other."""
 
     @wraps(command)
     def checked(**given: Any) -> Any:
@@ -66,9 +66,15 @@ def weights_options(command: Command) -> Command:
             show_default=True,
             help="What the bundled weights were trained for.",
         ),
+        click.option(
+            "--model",
+            metavar="NAME",
+            help="Model, one of those that `flowcodec models` lists. Default: that of the weights,"
+            " or the first for what is coded.",
+        ),
     ):
         found = option(found)
-    return cast(Command, found)
+    return cast(Command, device_options(found))
 
 
 def _metric_of(weights: Path) -> str | None:
@@ -91,24 +97,16 @@ def refuse_given(why: str, *names: str) -> None:
             raise UsageError(f"{max(parameter.opts, key=len)} {why}")
 
 
-def codec_options(command: Command) -> Command:
-    """The options that choose our codec: the keyword arguments of `flowcodec.load`."""
-    model = click.option(
-        "--model", default="image-cnn", show_default=True, help="Model to measure."
-    )
-    return model(weights_options(device_options(command)))
+def system_for(model: str | None, weights: Path | None, kind: "Kind") -> "System":
+    """The system that a command is about: the one that was named, that of the weights, or the
+    first of a kind."""
+    from flowcodec.codecs.systems import SYSTEMS, names_of, system_called
 
+    if model is None and weights is not None:
+        from flowcodec.codecs.weights import load_weights
 
-def open_codec(
-    model: str, metric: str, weights: Path | None, device: str, threads: int | None
-) -> "PictureCodec":
-    """`flowcodec.load` for commands that code pictures; UsageError for a model that does not."""
-    import flowcodec
-
-    if model == "flow-deeppynet":
-        raise UsageError(f"{model} estimates motion, this command codes pictures: see image-cnn")
-    codec = flowcodec.load(model, metric=metric, weights=weights, device=device, threads=threads)
-    return cast("PictureCodec", codec)
+        model = load_weights(weights).model
+    return SYSTEMS[names_of(kind)[0]] if model is None else system_called(model)
 
 
 def describe_codec(

@@ -20,7 +20,7 @@ from flowcodec.media.outputs import check_folder, check_output, plain_file
 
 if TYPE_CHECKING:
     from flowcodec.training.engine import AnyTraining
-    from flowcodec.training.recipe import AnyRecipe
+    from flowcodec.training.recipe import Recipe
 
 EXAMPLES = """\b
 Examples:
@@ -143,12 +143,12 @@ def _bundle(recipe: Path, data: Path | None, target: Path, limit: int) -> None:
     print(f"On the other machine: tar xf {printable(target.name)} && sh {FOLDER}/train.sh")
 
 
-def _resumed(recipe: AnyRecipe, folder: Path) -> AnyTraining:
+def _resumed(recipe: Recipe, folder: Path) -> AnyTraining:
     from flowcodec.training.engine import RECIPE, note_recipe
     from flowcodec.training.systems import open_training
 
     note_recipe(recipe, folder / RECIPE)
-    training = open_training(recipe, folder)
+    training: AnyTraining = open_training(recipe, folder)
     training.resume()
     return training
 
@@ -156,6 +156,7 @@ def _resumed(recipe: AnyRecipe, folder: Path) -> AnyTraining:
 def _export(training: AnyTraining, target: Path) -> None:
     import json
 
+    from flowcodec.codecs.systems import SYSTEMS
     from flowcodec.evaluation.work import card_of
     from flowcodec.media.files import atomic_write
 
@@ -166,10 +167,10 @@ def _export(training: AnyTraining, target: Path) -> None:
         file.write(json.dumps(card, indent=2).encode() + b"\n")
     print(f"{printable(target)}: weights {digest[:4].hex()}, after step {training.step}")
     example = {
-        "image-cnn": "encode photo.png --weights",
-        "flow-deeppynet": "flow first.png second.png -o motion.flo --weights",
-        "video-mofnet": "encode clip.mp4 --weights",
-    }[card["model"]]
+        "picture": "encode photo.png --weights",
+        "flow": "flow first.png second.png -o motion.flo --weights",
+        "inter": "encode clip.mp4 --weights",
+    }[SYSTEMS[card["model"]].kind]
     print(f"Use them: flowcodec {example} {printable(target)}")
 
 

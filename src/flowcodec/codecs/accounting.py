@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flowcodec.bitstream.picture_file import LEARNED, parse_picture
-from flowcodec.codecs.picture import PictureCodec, latent_size, naming, tile_place
+from flowcodec.codecs.picture import PictureCodec, naming
 from flowcodec.codecs.running import running
 from flowcodec.codecs.systems.video_mofnet import InterCodec, InterFrame, Kind, State
 from flowcodec.codecs.threads import limited_threads
+from flowcodec.codecs.windows import Windows
 from flowcodec.entropy.prior import HYPER_RATIO
 
 Plane = NDArray[np.float64]
@@ -23,8 +24,8 @@ Plane = NDArray[np.float64]
 class Account:
     """What a file spends, in bits and bytes.
 
-    Planes are (rows, columns) of latent positions, each a square of STRIDE pixels. `energy` is the
-    sum of squares of y's integers over all channels; `y_bits` and `z_bits` are what the symbols
+    Planes are (rows, columns) of latent positions, each a square of `stride` pixels. `energy` is
+    the sum of squares of y's integers over all channels; `y_bits` and `z_bits` are what the symbols
     cost by the tables that they are coded with, where the bits of a symbol of z are shared by the
     positions it stands for. `other_bits` are those of tiles that are not learned, spread evenly.
     `parts` are the bytes of the file by name; "tiles" is the code of all tiles, the sum of the
@@ -36,6 +37,7 @@ class Account:
     z_bits: Plane
     other_bits: Plane
     parts: Mapping[str, int]
+    stride: int
 
     @property
     def bits(self) -> Plane:
@@ -61,11 +63,12 @@ def account_of(codec: PictureCodec, data: bytes) -> Account:
     """
     file = parse_picture(data)
     header = file.header
-    energy, y_bits, z_bits, other_bits = (np.zeros(latent_size(header)) for _ in range(4))
+    windows = Windows.of(codec.model, header.height, header.width)
+    energy, y_bits, z_bits, other_bits = (np.zeros(windows.latent_size) for _ in range(4))
     with limited_threads(codec.threads):
         for index, tile in enumerate(file.tiles):
             box = header.tile_box(index)
-            here = tile_place(box)
+            here = windows.place(box)
             if tile.type != LEARNED:
                 other_bits[here] = 8 * len(tile.data) / other_bits[here].size
                 continue
@@ -75,7 +78,8 @@ def account_of(codec: PictureCodec, data: bytes) -> Account:
             energy[here] = np.square(y).sum(0)
             y_bits[here] = y_cost.sum(0)
             z_bits[here] = _shared(z_cost.sum(0), *y.shape[1:])
-    return Account(energy, y_bits, z_bits, other_bits, file.parts)
+    planes = energy, y_bits, z_bits, other_bits
+    return Account(*planes, file.parts, codec.model.stride)
 
 
 @dataclass(frozen=True)

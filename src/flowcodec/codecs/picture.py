@@ -13,6 +13,7 @@ what the model reaches, taken from the picture (or from the latents), so that no
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -77,9 +78,7 @@ class EncodedPicture:
 class PictureCodec:
     """Codes pictures with one set of weights. Create it with `flowcodec.load`."""
 
-    def __init__(
-        self, weights: Weights[Any], *, device: str = "cpu", threads: int | None = None
-    ):
+    def __init__(self, weights: Weights[Any], *, device: str = "cpu", threads: int | None = None):
         self.weights, self.threads = weights, threads
         system = system_called(weights.model, "picture")
         self.model: PictureModel = imported(system.model)(weights, device, threads)
@@ -140,6 +139,15 @@ class PictureCodec:
             canvas.show(learned, set(range(len(file.tiles))).difference(learned))
             return Picture(canvas.pixels, alpha, file.icc, file.exif, file.notes, file.xmp)
 
+    def without_refinement(self) -> PictureCodec | None:
+        """This codec, but what refines the decoded picture left out; None where nothing does."""
+        bare = self.model.without_refinement()
+        if bare is None:
+            return None
+        codec = copy.copy(self)
+        codec.model = bare
+        return codec
+
     def read_latents(
         self, tile: Tile, box: TileBox, quality: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -175,9 +183,9 @@ class PreparedPicture:
     def __init__(self, codec: PictureCodec, picture: Picture, tile: int, kinds: Collection[str]):
         self._codec, self._picture, self._kinds = codec, picture, kinds
         alpha = picture.alpha
-        self._seen: Seen | None = None if alpha is None or alpha.all() else alpha > 0
-        hidden = self._seen is not None
-        self._original = spanned(picture.pixels, self._seen) if hidden else picture.pixels
+        seen: Seen | None = None if alpha is None or alpha.all() else alpha > 0
+        self._seen = seen
+        self._original = picture.pixels if seen is None else spanned(picture.pixels, seen)
         self._header = PictureHeader(
             model=codec.code,
             prior_hash=codec.prior.hash[:4],

@@ -45,6 +45,9 @@ class PictureModel(Protocol):
     def synthesise(self, y: NDArray[np.float32], quality: int) -> Frame:
         """Gained latents (M, h, w) -> samples (h * stride, w * stride, 3)."""
 
+    def without_refinement(self) -> PictureModel | None:
+        """This model, but what refines the decoded picture left out; None where nothing does."""
+
 
 class CodedInter(Protocol):
     """A coded inter frame: its range code, and the CRC-32 of the latents that it stands for."""

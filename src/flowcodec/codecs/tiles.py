@@ -23,8 +23,8 @@ from flowcodec.bitstream.picture_file import LOSSLESS, PLAIN, Tile
 from flowcodec.codecs.hidden import Seen, repeats, squared_error
 from flowcodec.entropy.plain import FREQUENCIES, SIDE, coefficient_hash, decode, encode
 from flowcodec.errors import FormatError
-from flowcodec.quality import MSE_LAMBDAS
 from flowcodec.nn.patches import dct_basis
+from flowcodec.quality import MSE_LAMBDAS
 
 Pixels = NDArray[np.uint8]
 

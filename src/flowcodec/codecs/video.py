@@ -13,12 +13,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flowcodec.bitstream.header import LOSSLESS_PSNR, MODEL_NAMES
+from flowcodec.bitstream.header import LOSSLESS_PSNR
 from flowcodec.bitstream.picture_file import PictureFile
 from flowcodec.bitstream.video_file import (
     CodedFrame,
@@ -33,18 +33,17 @@ from flowcodec.bitstream.video_file import (
     read_groups,
     refuse,
 )
-from flowcodec.bitstream.video_header import INTER_MODEL_NAMES
 from flowcodec.codecs.pace import Pace
 from flowcodec.codecs.picture import PictureCodec
+from flowcodec.codecs.protocols import Frame, InterModel
 from flowcodec.codecs.running import give_back
 from flowcodec.codecs.settings import at_least_one, thousandths
-from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
-from flowcodec.codecs.systems.video_mofnet import InterCodec
+from flowcodec.codecs.systems import SYSTEMS, imported, names_of, system_of
 from flowcodec.codecs.tiles import error_weight
 from flowcodec.codecs.weights import Weights, bundled_weights, find_weights
 from flowcodec.errors import FormatError, UsageError, WeightsError
 from flowcodec.media.video.format import VideoFormat
-from flowcodec.models.video_mofnet.config import MofNetConfig
+from flowcodec.quality import FINEST
 
 if TYPE_CHECKING:
     from flowcodec.media.video.format import Matrix, Sampling
@@ -54,32 +53,10 @@ THUMBNAIL = 16  # pixels a side that are averaged before two frames are compared
 SUSPECTED_CUT = 12.0  # mean difference of such averages, of 255
 VERIFY_DB = 0.05
 UNSTATED = 2  # the code point of primaries and transfers that are not stated
-COARSEST, FINEST = 1000, 8000  # qualities in thousandths
 # Thousandths by which a frame that others follow is better, by metric: 1.5 and 4.5 % fewer bits.
 FINER = {"mse": 700, "ms-ssim": 1700}
 RISE, RISE_OVER = 1100, 31  # thousandths, frames: what inter frames lose one after another
 UNIT_BYTES = 14  # about what frames one coded frame in a file
-
-Frame = NDArray[np.uint8]
-
-
-class InterModel(Protocol):
-    """What codes a frame (H, W, 3) from a state; states are values, and nothing else remembers."""
-
-    weights: Any
-    prior_hash: bytes
-
-    def start(self, frame: Frame) -> Any:
-        """The state after a frame that stood alone."""
-
-    def encode(self, frame: Frame, state: Any, quality: int) -> tuple[Any, Any]:
-        """The coded frame (`data`, `hash`), and the state after it."""
-
-    def decode(self, data: bytes, hash: int, state: Any, quality: int) -> Any:
-        """The state after a coded frame; FormatError where that is damaged."""
-
-    def shown(self, state: Any) -> Frame:
-        """The frame that a decoder shows in a state."""
 
 
 @dataclass
@@ -157,7 +134,6 @@ class VideoCodec:
 
     def header(self, format: VideoFormat) -> VideoHeader:
         """What a file says about this codec and a video."""
-        codes = {name: code for code, name in INTER_MODEL_NAMES.items()}
         return VideoHeader(
             model=self.intra.code,
             prior_hash=self.intra.prior.hash[:4],
@@ -170,7 +146,7 @@ class VideoCodec:
             fps=format.fps,
             time_base=format.time_base,
             aspect=format.aspect,
-            inter_model=codes[self.inter.weights.model],
+            inter_model=SYSTEMS[self.inter.weights.model].code,
             inter_prior_hash=self.inter.prior_hash[:4],
             inter_weights_hash=self.inter.weights.hash[:4],
         )
@@ -290,18 +266,12 @@ class VideoCodec:
 
 
 def open_video_codec(
-    weights: Weights[MofNetConfig], *, device: str = "cpu", threads: int | None = None
+    weights: Weights[Any], *, device: str = "cpu", threads: int | None = None
 ) -> VideoCodec:
-    """The codec of these inter frames and of image-cnn for the others, ready to encode."""
-    intra = bundled_weights("image-cnn", weights.metric)
-    estimator = None
-    if weights.config.transform == "patch":
-        flow = bundled_weights("flow-deeppynet", "epe")
-        estimator = FlowEstimator(flow, device=device, threads=threads)
-    return VideoCodec(
-        PictureCodec(intra, device=device, threads=threads),
-        InterCodec(weights, estimator, device=device, threads=threads),
-    )
+    """The codec of these inter frames; the others are coded by the first system of pictures, with
+    bundled weights of the same metric."""
+    intra = bundled_weights(names_of("picture")[0], weights.metric)
+    return _opened(intra, weights, device, threads)
 
 
 def load_for_video(
@@ -311,16 +281,25 @@ def load_for_video(
     device: str = "cpu",
     threads: int | None = None,
 ) -> VideoCodec:
-    """The codec that a file asks for, its weights found by hash; it decodes alone."""
-    intra = find_weights(header.weights_hash, weights).of(MODEL_NAMES[header.model])
-    name = INTER_MODEL_NAMES[header.inter_model]
-    inter = find_weights(header.inter_weights_hash, weights).of(name)
-    codec = VideoCodec(
-        PictureCodec(intra, device=device, threads=threads),
-        InterCodec(inter, None, device=device, threads=threads),
+    """The codec that a file asks for, its weights found by hash."""
+    systems = system_of("picture", header.model), system_of("inter", header.inter_model)
+    hashes = header.weights_hash, header.inter_weights_hash
+    intra, inter = (
+        find_weights(hash, weights).of(system.name)
+        for hash, system in zip(hashes, systems, strict=True)
     )
+    codec = _opened(intra, inter, device, threads)
     codec.check(header)
     return codec
+
+
+def _opened(
+    intra: Weights[Any], inter: Weights[Any], device: str, threads: int | None
+) -> VideoCodec:
+    opens = imported(SYSTEMS[inter.model].model)
+    return VideoCodec(
+        PictureCodec(intra, device=device, threads=threads), opens(inter, device, threads)
+    )
 
 
 def risen(quality: int, place: int) -> int:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from flowcodec.codecs.accounting import Account, Plane
-from flowcodec.codecs.picture import STRIDE
 from flowcodec.evaluation.demo import coded_name
 from flowcodec.evaluation.metrics import Pixels, psnr
 from flowcodec.evaluation.plot import check_matplotlib
@@ -59,14 +58,15 @@ def draw_latents(path: Path, title: str, original: Pixels, account: Account) -> 
     below[0].axis("off")
     below[0].text(0, 1, _shares_in_words(account), va="top", linespacing=1.4)
 
+    square = f"{account.stride} x {account.stride} pixels"
     maps = (
         ("energy of the latents", "sum of squares over channels", account.energy, True),
-        ("bits spent", "bits per square of 16 x 16 pixels", account.bits, False),
+        ("bits spent", f"bits per square of {square}", account.bits, False),
     )
     for axes, bar, (name, unit, values, logarithmic) in zip(
         pictures[1:], below[1:], maps, strict=True
     ):
-        _draw_map(figure, axes, values, logarithmic, bar, unit)
+        _draw_map(figure, axes, values, logarithmic, bar, unit, account.stride)
         axes.set_title(name)
     for axes in pictures:
         axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
@@ -75,7 +75,13 @@ def draw_latents(path: Path, title: str, original: Pixels, account: Account) -> 
 
 
 def _draw_map(
-    figure: "Figure", axes: "Axes", values: Plane, logarithmic: bool, bar: "Axes", unit: str
+    figure: "Figure",
+    axes: "Axes",
+    values: Plane,
+    logarithmic: bool,
+    bar: "Axes",
+    unit: str,
+    stride: int,
 ) -> None:
     """A map over latent positions in pixel coordinates, and its colour bar."""
     from matplotlib.colors import LogNorm, Normalize
@@ -88,7 +94,7 @@ def _draw_map(
         norm = LogNorm(low, high, clip=True)
         ticks = LogLocator(subs=(1, 2, 5) if high <= 1000 * low else (1,))
     rows, columns = values.shape
-    extent = (0, columns * STRIDE, rows * STRIDE, 0)
+    extent = (0, columns * stride, rows * stride, 0)
     image = axes.imshow(values, "inferno", norm=norm, extent=extent)
     figure.colorbar(image, bar, orientation="horizontal", label=unit, ticks=ticks, format="{x:,g}")
     bar.minorticks_off()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from flowcodec.quality import ANCHORS
 
+
 class PerQuality(nn.Module):
     """A learned vector of `channels` values at each anchor quality 1..8."""
 

@@ -17,8 +17,7 @@ from pathlib import Path, PurePosixPath
 import flowcodec
 from flowcodec.errors import UsageError
 from flowcodec.media.files import atomic_write
-from flowcodec.media.folders import picture_files, video_files
-from flowcodec.training.recipe import FlowRecipe, VideoRecipe, load_recipe
+from flowcodec.training.recipe import load_recipe
 
 FOLDER = "flowcodec-training"
 PACKAGE = Path(flowcodec.__file__).parent
@@ -34,7 +33,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 PYTHONPATH="$here/src" exec python3 -m flowcodec train "$here/{name}.toml" \\
     --data "$here/pictures" --out "$here/run" "$@"
 """
-PACKAGES = "torch numpy pillow av msgspec safetensors constriction click rich pytorch-msssim"
+PACKAGES = "torch onnx numpy pillow av msgspec safetensors constriction click rich pytorch-msssim"
 
 
 @dataclass(frozen=True)
@@ -53,19 +52,10 @@ def pack_bundle(recipe: Path, data: Path, target: Path, limit: int) -> Bundle:
     where none fits or there is none, and for a recipe that begins with weights of a file.
     """
     loaded = load_recipe(recipe)
-    weights = [loaded.init] if loaded.init else []
-    pictures = picture_files(data)
-    if isinstance(loaded, VideoRecipe):
-        pictures = video_files(data)
-        weights += [f"image-cnn-{loaded.metric}", "flow-deeppynet-epe"]  # it codes beside them
-    elif isinstance(loaded, FlowRecipe):
-        if any(stage.pairs for stage in loaded.stages):
-            raise UsageError("a bundle takes no data sets: copy them, and train without one")
-        if any(stage.clips for stage in loaded.stages):
-            pictures = sorted(pictures + video_files(data))
+    weights = [*([loaded.init] if loaded.init else []), *loaded.needs]
+    pictures = loaded.files(data)
     if not pictures:
-        what = "videos" if isinstance(loaded, VideoRecipe) else "pictures"
-        raise UsageError(f"no {what} in {data}: the recipe trains on those")
+        raise UsageError(f"nothing in {data} that the recipe trains on")
     script = SCRIPT.format(name=recipe.stem, packages=PACKAGES).encode()
     code = [
         (_member("train.sh", len(script)), script),

@@ -11,6 +11,7 @@ import io
 import math
 import warnings
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import onnx
@@ -40,8 +41,10 @@ def drawn(graphs: Iterable[Graph]) -> Graphs:
 
 
 def _traced(graph: Graph) -> onnx.ModelProto:
-    torch.onnx.register_custom_op_symbolic("aten::exp2", _exp2, OPSET)
-    file = io.BytesIO()
+    torch.onnx.register_custom_op_symbolic(  # type: ignore[attr-defined]
+        "aten::exp2", _exp2, OPSET
+    )
+    file: Any = io.BytesIO()
     part = graph.part.eval().cpu()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the tracer: it is this one that gives small graphs
@@ -99,8 +102,7 @@ def _rename(model: onnx.ModelProto, before: str, after: str) -> None:
                 node.input[place] = after
 
 
-def _exp2(g: object, x: object) -> object:
+def _exp2(g: Any, x: Any) -> Any:
     """2^x, which ONNX has no operator for."""
-    natural = g.op("Constant", value_t=torch.tensor(math.log(2)))  # type: ignore[attr-defined]
-    return g.op("Exp", g.op("Mul", x, natural))  # type: ignore[attr-defined]
-
+    natural = g.op("Constant", value_t=torch.tensor(math.log(2)))
+    return g.op("Exp", g.op("Mul", x, natural))

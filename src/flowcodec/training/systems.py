@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from flowcodec.training.engine import AnyTraining
-from flowcodec.training.recipe import AnyRecipe, FlowRecipe, ImageRecipe
+from flowcodec.codecs.systems import SYSTEMS, imported
+from flowcodec.training.recipe import Recipe
 
 
-def open_training(recipe: AnyRecipe, folder: Path, device: str = "cpu") -> AnyTraining:
+def open_training(recipe: Recipe, folder: Path, device: str = "cpu") -> Any:
     """The training of the recipe's model, at its first step."""
-    if isinstance(recipe, ImageRecipe):
-        from flowcodec.training.image_cnn.training import ImageTraining
-
-        return ImageTraining(recipe, folder, device)
-    if isinstance(recipe, FlowRecipe):
-        from flowcodec.training.flow_deeppynet.training import FlowTraining
-
-        return FlowTraining(recipe, folder, device)
-    from flowcodec.training.video_mofnet.training import VideoTraining
-
-    return VideoTraining(recipe, folder, device)
+    opens = imported(SYSTEMS[recipe.__struct_config__.tag].training)  # type: ignore[index]
+    return opens(recipe, folder, device)

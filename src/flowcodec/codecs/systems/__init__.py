@@ -21,7 +21,7 @@ class System:
     """A row.
 
     name: of weights and of `--model`; kind: what it codes; metrics: that there may be weights for;
-    code: in files of its kind, never given to another, None where no file names it.
+    code: in files of its kind, never given to another; 0 where no file names it.
 
     config: the class of its sizes, and presets: of these by name; no torch.
     model: weights, device and threads -> what codes, as `codecs.protocols` says.
@@ -33,7 +33,7 @@ class System:
     name: str
     kind: Kind
     metrics: tuple[str, ...]
-    code: int | None
+    code: int
     config: str
     presets: str
     model: str
@@ -77,7 +77,7 @@ ROWS = (
         name="flow-deeppynet",
         kind="flow",
         metrics=("epe",),
-        code=None,
+        code=0,
         config="flowcodec.models.flow_deeppynet.config:DeepPyNetConfig",
         presets="flowcodec.models.flow_deeppynet.config:PRESETS",
         model="flowcodec.codecs.systems.flow_deeppynet:DeepPyNetModel",
@@ -111,8 +111,14 @@ def system_called(name: str, *kinds: Kind) -> System:
 
 
 def system_of(kind: Kind, code: int) -> System:
-    """The row that a file of that kind names; FormatError where there is none."""
+    """The row that a file names by a code; FormatError where there is none."""
     for row in SYSTEMS.values():
         if row.kind == kind and row.code == code:
             return row
-    raise FormatError(f"the file needs model {code}, which this flowcodec does not know")
+    raise FormatError(f"{kind} model {code} is not known: a newer flowcodec may read the file")
+
+
+def name_of(kind: Kind, code: int) -> str:
+    """What a code in a file means, for people."""
+    rows = (row.name for row in SYSTEMS.values() if row.kind == kind and row.code == code)
+    return next(rows, f"{code}, not known")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +34,7 @@ class ImageCnnModel:
         self._analysis = Network(weights, "analysis", device, threads)
         self._hyper_analysis = Network(weights, "hyper_analysis", device, threads)
         self._synthesis = Network(weights, "synthesis", device, threads)
+        self._places = device, threads
 
     @unwarned
     def analyse(
@@ -57,6 +60,14 @@ class ImageCnnModel:
         samples = self._synthesis(y=np.asarray(y, np.float32), quality=at_quality(quality))
         check_finite(samples, "the synthesis g_s", self.weights)
         return np.clip(np.rint(samples, out=samples), 0, 255, out=samples).astype(np.uint8)
+
+    def without_refinement(self) -> ImageCnnModel | None:
+        """As `PictureModel.without_refinement`: without DIRB."""
+        if not self.weights.config.refinement:
+            return None
+        bare = copy.copy(self)
+        bare._synthesis = Network(self.weights, "synthesis_unrefined", *self._places)
+        return bare
 
     def _gain(self, table: str, quality: int) -> NDArray[np.float32]:
         """What the prior holds in octaves of 2^-8, (C, 1, 1)."""

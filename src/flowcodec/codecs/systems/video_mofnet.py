@@ -34,12 +34,12 @@ from flowcodec.entropy.fixed_point import Map
 from flowcodec.entropy.meter import Draft
 from flowcodec.entropy.prior import ExactPrior, Ints, Layout, latent_hash
 from flowcodec.errors import FlowcodecError, FormatError, WeightsError
-from flowcodec.quality import BIT_PRICE, MS_SSIM_MIN_SIDE, lambdas_of
 from flowcodec.models.video_mofnet.config import STRIDE, MofNetConfig
 from flowcodec.models.video_mofnet.global_motion import LARGEST, estimate
 from flowcodec.models.video_mofnet.model import Prediction, VideoMofNet
 from flowcodec.nn.distortion import distortion, lambda_of
 from flowcodec.nn.latents import LatentCoder
+from flowcodec.quality import BIT_PRICE, MS_SSIM_MIN_SIDE, lambdas_of
 
 if TYPE_CHECKING:
     from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator

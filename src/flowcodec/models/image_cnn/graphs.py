@@ -40,17 +40,17 @@ class HyperAnalysis(nn.Module):
 class Synthesis(nn.Module):
     """Integer-valued y (M, h, w), quality (1,) -> samples (16h, 16w, 3), not rounded."""
 
-    def __init__(self, network: ImageCnn):
+    def __init__(self, network: ImageCnn, refined: bool = True):
         super().__init__()
-        self.network = network
+        self.network, self.refined = network, refined
 
     def forward(self, y: Tensor, quality: Tensor) -> Tensor:
-        x = self.network.synthesise(y[None], quality)[0]
+        x = self.network.synthesise(y[None], quality, self.refined)[0]
         return x.permute(1, 2, 0) * 255
 
 
 def graphs(network: ImageCnn) -> list[Graph]:
-    """g_a, h_a and g_s, with the refinement."""
+    """g_a, h_a and g_s with the refinement; if there is one, g_s without it too."""
     quality = torch.full((1,), 4.0)
     positions = SIDE // LATENT_STRIDE
     y = torch.zeros(network.config.coded, positions, positions)
@@ -71,11 +71,15 @@ def graphs(network: ImageCnn) -> list[Graph]:
             ("z",),
             {"y": latents, "z": {1: "hyper_rows", 2: "hyper_columns"}},
         ),
-        Graph(
-            "synthesis",
-            Synthesis(network),
-            {"y": y, "quality": quality},
-            ("samples",),
-            {"y": latents, "samples": pixels},
+        *(
+            Graph(
+                name,
+                Synthesis(network, refined),
+                {"y": y, "quality": quality},
+                ("samples",),
+                {"y": latents, "samples": pixels},
+            )
+            for name, refined in (("synthesis", True), ("synthesis_unrefined", False))
+            if refined or network.config.refinement
         ),
     ]

@@ -83,10 +83,10 @@ class ImageCnn(LatentCoder):
         the gain (B, M, 1, 1) by which they are multiplied before rounding."""
         return self.g_a(x - 0.5, quality), self.gain(quality)
 
-    def synthesise(self, y: Tensor, quality: Tensor) -> Tensor:
+    def synthesise(self, y: Tensor, quality: Tensor, refined: bool = True) -> Tensor:
         """Integer-valued y (B, M, h, w) -> picture (B, 3, 16h, 16w), not clamped."""
         x, features = self.g_s(self.restored(y, quality), quality)
-        if self.refinement is not None:
+        if self.refinement is not None and refined:
             x = x + self.refinement(x, features, quality)
         picture: Tensor = x + 0.5
         return picture

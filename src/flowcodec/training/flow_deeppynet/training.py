@@ -25,7 +25,7 @@ from flowcodec.training.data.pairs import DataSets, Pairs, load_data_sets, whole
 from flowcodec.training.data.pictures import hold_out, load_pictures
 from flowcodec.training.data.scenes import Scene, Scenes, join
 from flowcodec.training.engine import Result, Training, configured
-from flowcodec.training.recipe import FlowRecipe, FlowStage
+from flowcodec.training.flow_deeppynet.recipe import FlowRecipe, FlowStage
 
 SMALLEST = 128  # pixels a side of a photograph
 APART = 1024  # numbers of scenes between one step's and the next's

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from flowcodec.codecs.torch_transforms import TorchTransforms
-from flowcodec.codecs.weights import BUNDLED, Weights, load_weights
+from flowcodec.codecs.weights import Weights, weights_called
 from flowcodec.errors import UsageError
 from flowcodec.models.image_cnn.config import ImageCnnConfig
 from flowcodec.models.image_cnn.model import ImageCnn
+from flowcodec.training.networks import restored
 
 GROWING = ("width", "blocks", "masking")  # in which a network may surpass its first weights
 TRUNK = re.compile(r".*\.correction\.(?:blocks|out)\..*")
@@ -34,10 +33,10 @@ def continue_from(network: ImageCnn, name: str) -> Weights[ImageCnnConfig]:
     computes the same at first. Where their trunk is another one, the trunks of this network begin
     silent: it has no corrections yet. UsageError for weights of any other network.
     """
-    weights = find_start(name)
+    weights = weights_called(name).of("image-cnn")
     if not grows(weights.config, network.config):
         raise UsageError(f"init = {name!r}: these weights are of another preset or switches")
-    small = TorchTransforms(weights).model.state_dict()
+    small = restored(weights).state_dict()
     if weights.config.trunk != network.config.trunk:
         small = {key: value for key, value in small.items() if not TRUNK.fullmatch(key)}
     large = network.state_dict()
@@ -50,12 +49,6 @@ def continue_from(network: ImageCnn, name: str) -> Weights[ImageCnnConfig]:
             small[key] = torch.cat([first, small[key]], dimension)
     network.load_state_dict({key: grown(key, small.get(key), large[key]) for key in large})
     return weights
-
-
-def find_start(name: str) -> Weights[ImageCnnConfig]:
-    """The weights of a file, or the bundled ones of that name."""
-    bundled = BUNDLED / f"{name}.safetensors"
-    return load_weights(bundled if bundled.exists() else Path(name)).of("image-cnn")
 
 
 def grows(small: ImageCnnConfig, large: ImageCnnConfig) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import math
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -12,25 +11,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowcodec.codecs.torch_transforms import TorchTransforms
-from flowcodec.codecs.weights import Weights, save_weights
+from flowcodec.codecs.weights import Weights, weights_called
 from flowcodec.errors import UsageError
 from flowcodec.models.image_cnn.config import PRESETS, ImageCnnConfig
-from flowcodec.quality import ANCHORS, MSE_LAMBDAS, lambdas_of
 from flowcodec.models.image_cnn.klt import start_from_klt, start_gains
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.models.image_cnn.transforms import PatchAnalysis
 from flowcodec.nn.distortion import distortion, lambda_of
-from flowcodec.quality import ANCHORS
 from flowcodec.nn.patches import PATCH
+from flowcodec.quality import ANCHORS, MSE_LAMBDAS, lambdas_of
 from flowcodec.training.data.crops import Crops, patches
 from flowcodec.training.data.pictures import hold_out, load_pictures
 from flowcodec.training.engine import Group, Training, configured
 from flowcodec.training.image_cnn.aim import change_aim, start_masking
 from flowcodec.training.image_cnn.calibration import calibrate
 from flowcodec.training.image_cnn.frozen import Batch, FrozenLatents
-from flowcodec.training.image_cnn.growth import continue_from, find_start
-from flowcodec.training.recipe import ImageRecipe, ImageStage, Part
+from flowcodec.training.image_cnn.growth import continue_from
+from flowcodec.training.image_cnn.recipe import ImageRecipe, ImageStage, Part
+from flowcodec.training.networks import export, restored
 
 KLT_PATCHES = 60_000
 AIM_CROPS, AIM_CROP = 6, 192
@@ -190,7 +188,8 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
         the network of the weights that the recipe begins with."""
         if self.teacher is None:
             assert self.recipe.init is not None
-            self.teacher = TorchTransforms(find_start(self.recipe.init), str(self.device)).model
+            weights = weights_called(self.recipe.init).of("image-cnn")
+            self.teacher = restored(weights).to(self.device)
         with torch.no_grad():
             wanted, gain = self.teacher.analyse(x, quality)
         with self.autocast():
@@ -261,16 +260,5 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
         )
 
     def export(self, path: Path) -> bytes:
-        """As the function `export`, of the averaged network."""
-        return export(self.average, self.recipe.metric, path)
-
-
-def export(model: ImageCnn, metric: str, path: Path) -> bytes:
-    """Write the weights of `model` in 16 bits, its prior as integers; returns their hash."""
-    model = copy.deepcopy(model).cpu()
-    transforms = {
-        name: tensor.float().numpy()
-        for name, tensor in model.state_dict().items()
-        if not name.startswith("prior.") and name != "g_s.klt.weight"
-    }
-    return save_weights(path, "image-cnn", metric, model.config, transforms, model.prior.export())
+        """Write the weights of the averaged network; returns their hash."""
+        return export("image-cnn", self.average, self.recipe.metric, path)

@@ -16,7 +16,7 @@ from torch import Tensor
 from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
 from flowcodec.codecs.systems.video_mofnet import PRIOR_PARTS, restore
 from flowcodec.codecs.torch_transforms import TorchTransforms
-from flowcodec.codecs.video import FINER, FINEST
+from flowcodec.codecs.video import FINER
 from flowcodec.codecs.weights import (
     BUNDLED,
     Weights,
@@ -25,20 +25,19 @@ from flowcodec.codecs.weights import (
     save_weights,
 )
 from flowcodec.errors import UsageError
-from flowcodec.quality import MSE_LAMBDAS, lambdas_of
 from flowcodec.models.video_mofnet.codec import PatchCodec
 from flowcodec.models.video_mofnet.config import PRESETS, MofNetConfig
 from flowcodec.models.video_mofnet.model import Memory, Output, VideoMofNet
 from flowcodec.nn.correction import Correction
 from flowcodec.nn.distortion import distortion, lambda_of
-from flowcodec.quality import ANCHORS
 from flowcodec.nn.warp import warp
+from flowcodec.quality import ANCHORS, FINEST, MSE_LAMBDAS, lambdas_of
 from flowcodec.training.data.clips import load_clips
 from flowcodec.training.data.sequences import Sequences
 from flowcodec.training.engine import Group, Result, Training, configured
 from flowcodec.training.image_cnn.aim import change_steps, finer_steps, start_masking
 from flowcodec.training.image_cnn.training import sample_quality
-from flowcodec.training.recipe import VideoRecipe, VideoStage
+from flowcodec.training.video_mofnet.recipe import VideoRecipe, VideoStage
 from flowcodec.training.video_mofnet.start import start_from_klt
 
 KLT = "codec.transform.klt.weight"
