@@ -1,22 +1,23 @@
 # Needs Python 3.11 or newer, git and make; everything else goes into .venv in this folder.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-TORCH := $(shell sed -n 's/^  "\(torch==[^"]*\)",$$/\1/p' pyproject.toml)
+TORCH := torch==2.13.0
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo test lint bench fuzz clean
+.PHONY: help .venv demo test lint bench lean fuzz clean
 
 help: ## show this list
 	@sed -n 's/^\([.a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
 
 .venv: $(READY) ## create or update the environment; the command is then .venv/bin/flowcodec
 
-# torch goes first and alone: a CPU build that pip is offered is then taken as it is.
+# torch goes first and alone: a CPU build that pip is offered is then taken as it is, and the range
+# of the extra does not replace it by a newer one with gigabytes of CUDA.
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install -q $(TORCH)
-	.venv/bin/python -m pip install -q -e '.[bench,ssimulacra2,vvc,dev]'
+	.venv/bin/python -m pip install -q -e '.[train,bench,ssimulacra2,vvc,dev]'
 	@touch $@
 
 demo: $(READY) ## compress three photographs and show them beside JPEG, WebP and AVIF
@@ -35,6 +36,15 @@ lint: $(READY) ## check style, types and the rules between the rooms
 bench: $(READY) ## measure speed, memory and compression
 	.venv/bin/python -m benchmarks
 
+LEAN := .lean
+
+lean: ## install without torch into an empty environment, and code a picture, a video and motion there
+	rm -rf $(LEAN)
+	$(PYTHON) -m venv $(LEAN)
+	$(LEAN)/bin/python -m pip install -q .
+	$(LEAN)/bin/python -m tests.lean $(LEAN)
+	rm -rf $(LEAN)
+
 FUZZ := .venv/bin/python -m pytest -q --hypothesis-profile=fuzz
 DAMAGED := tests/codecs/test_fuzz.py
 
@@ -43,6 +53,6 @@ fuzz: $(READY) ## decode 20,000 damaged files, then run the property tests, all 
 	$(FUZZ) -m hypothesis --ignore=$(DAMAGED)
 
 clean: ## remove caches and build output; .venv, runs and weights stay
-	rm -rf build dist demo-out bench-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist .lean demo-out bench-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -rf src/*.egg-info
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

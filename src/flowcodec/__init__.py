@@ -2,7 +2,7 @@
 
     import flowcodec
 
-    codec = flowcodec.load("image-cnn")
+    codec = flowcodec.load()
     encoded = codec.encode(flowcodec.read_picture("photo.png"), quality=4)
     picture = codec.decode(encoded.data)
 

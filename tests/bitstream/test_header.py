@@ -45,7 +45,7 @@ def test_tiles_go_row_by_row():
     "change",
     [
         {"model": 0},
-        {"model": 2},
+        {"model": 256},
         {"prior_hash": b"abc"},
         {"weights_hash": b"abcde"},
         {"width": 0},
@@ -68,7 +68,7 @@ def test_values_out_of_range_are_not_written(change):
 @pytest.mark.parametrize(
     ("offset", "value", "complaint"),
     [
-        (5, b"\x09", "model 9 is not known"),
+        (5, b"\x00", "model is 0, allowed are 1 to 255"),
         (14, b"\x80\x00", "width is padded"),
         (14, b"\xff\xff\xff\xff\x10", "width is above"),
         (14, b"\xff\xff\xff\xff\xff\x01", "width is longer than five bytes"),
@@ -114,7 +114,7 @@ def test_other_files_are_refused(data, complaint, offset):
 def test_description_is_for_people():
     header = replace(HEADER, alpha=True, quality=3500)
     assert dict(describe_header(header)) == {
-        "model": "image-cnn",
+        "model": "1",
         "prior_hash": "00010203",
         "weights_hash": "fcfdfeff",
         "width": "768 pixels",

@@ -155,9 +155,11 @@ def test_samples_of_plain_tiles_are_those_of_the_specification(channels):
     assert np.abs(found - wanted[:7, :5, :channels].clip(0, 255)).max() < 0.501
 
 
-@pytest.mark.parametrize("code", [tiles.plain_tile, tiles.lossless_tile])
+@pytest.mark.parametrize(
+    "code", [lambda pixels: tiles.plain_tile(pixels, 4000), tiles.lossless_tile]
+)
 def test_another_content_is_noticed(code):
-    tile, other = (code(make.draw(24, 20, seed), 4000).tile for seed in (0, 1))
+    tile, other = (code(make.draw(24, 20, seed)).tile for seed in (0, 1))
     box = TileBox(0, 0, 24, 20)
     assert isinstance(tiles.open_tile(tile, box, 4000, 3), np.ndarray)
     with pytest.raises(FormatError, match="hash"):
@@ -171,5 +173,16 @@ def test_hints_spare_photographs_the_trials():
         parse_picture(coded("photo-like").data).tiles[0], coded("photo-like").reconstruction
     )
     price = tiles.price_of(pixels, learned)
-    for _, hint, _ in tiles.TRIALS:
-        assert not tiles.better(hint(pixels, 4000), price, 4000, "mse")
+    for hint in (tiles.plain_hint(pixels, 4000), tiles.lossless_hint(pixels)):
+        assert not tiles.better(hint, price, 4000, "mse")
+
+
+def test_what_no_quality_changes_is_done_once(monkeypatch):
+    """A search for a size codes a picture several times, but without loss only once."""
+    calls = []
+    real = tiles.lossless_tile
+    monkeypatch.setattr(tiles, "lossless_tile", lambda pixels: calls.append(1) or real(pixels))
+    page = np.kron(make.draw(8, 8), np.ones((8, 8, 1), np.uint8))
+    prepared = make.codec("plain").prepare(page)
+    coded = {prepared.encode(quality).data[30:] for quality in (3, 5, 7)}
+    assert len(calls) == 1 and len(coded) == 1

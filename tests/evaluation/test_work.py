@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flowcodec.evaluation.work import flow_work_of, work_of
+from flowcodec.evaluation.work import work_of
 from flowcodec.models.flow_deeppynet.config import PRESETS as FLOW_PRESETS
 from flowcodec.models.image_cnn.config import PRESETS
 
@@ -21,17 +21,18 @@ def test_convolutions_are_counted_once_a_pixel() -> None:
     hyper = 192 * 320 * 9 / 256 + 192 * 192 * 25 * (1 / 1024 + 1 / 4096)
     heads = (192 * 320 + 320 * 320 + 320 * 640) / 256
     features = 768 * 192 * 9 / 4096 + 768 * 192 * 9 / 1024 + 192 * 192 / 256
-    work = work_of(config)
-    assert work.analysis == pytest.approx((stages + gdn + hyper) / 1000, rel=1e-3)
-    assert work.prior == pytest.approx((heads + features) / 1000, rel=1e-3)
+    work = work_of("image-cnn", config)
+    kmac = work.kmac
+    assert kmac["analysis"] == pytest.approx((stages + gdn + hyper) / 1000, rel=1e-3)
+    assert kmac["prior"] == pytest.approx((heads + features) / 1000, rel=1e-3)
     mirrored = stages + gdn
-    assert work.synthesis == pytest.approx(mirrored / 1000, rel=0.05)
-    assert work.decode == work.prior + work.synthesis
+    assert kmac["synthesis"] == pytest.approx(mirrored / 1000, rel=0.05)
+    assert work.decode == kmac["prior"] + kmac["synthesis"]
 
 
 @pytest.mark.parametrize("preset", ["compact", "paper"])
 def test_the_docs_print_what_is_counted(preset: str) -> None:
-    work = work_of(PRESETS[preset])
+    work = work_of("image-cnn", PRESETS[preset])
     row = re.search(rf"^\| `{preset}` \|(.*)\|$", DOCS.read_text(), re.MULTILINE)
     assert row is not None
     parameters, encode, decode = (cell.strip() for cell in row[1].split("|")[:3])
@@ -41,11 +42,11 @@ def test_the_docs_print_what_is_counted(preset: str) -> None:
 
 @pytest.mark.parametrize("preset", ["compact", "paper"])
 def test_the_docs_print_what_is_counted_of_flow(preset: str) -> None:
-    parameters, kmac = flow_work_of(FLOW_PRESETS[preset])
+    work = work_of("flow-deeppynet", FLOW_PRESETS[preset])
     table = DOCS.read_text().partition("Of `flow-deeppynet`, per pixel")[2]
     row = re.search(rf"^\| `{preset}` \|(.*)\|$", table, re.MULTILINE)
     assert row is not None
     assert [cell.strip() for cell in row[1].split("|")[:2]] == [
-        f"{parameters / 1e6:.2f} M",
-        f"{kmac:.1f}",
+        f"{work.parameters / 1e6:.2f} M",
+        f"{work.kmac['flow']:.1f}",
     ]

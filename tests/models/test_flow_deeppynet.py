@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from flowcodec.evaluation.work import flow_work_of
+from flowcodec.evaluation.work import work_of
 from flowcodec.models.flow_deeppynet.config import PRESETS
 from flowcodec.models.flow_deeppynet.model import DeepPyNet
 from flowcodec.models.flow_deeppynet.polish import polish, propagate, settle
@@ -79,7 +79,7 @@ def test_large_flow_stays_exact_beside_layers_of_sixteen_bits() -> None:
 
 
 def test_the_paper_preset_has_the_size_of_the_thesis() -> None:
-    parameters, _ = flow_work_of(PRESETS["paper"])
+    parameters = work_of("flow-deeppynet", PRESETS["paper"]).parameters
     assert parameters == pytest.approx(6.1e6, rel=0.02)
 
 

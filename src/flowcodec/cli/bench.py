@@ -43,7 +43,7 @@ Examples:
   flowcodec bench --data kodak/ --against jpeg,webp,avif,jpeg2000,jxl,heic
   flowcodec bench --data kodak/ --published bpg,vtm,cheng2020 --plot rd.png --plot rd.svg
   flowcodec bench --data photos/ --qualities 1,3,5,7 --report report.html --json figures.json
-  flowcodec bench --model video-mofnet --data clips/ --gop 12 --against x265-veryfast,svt-av1
+  flowcodec bench --weights mine.safetensors --data photos/ --against avif
 """
 FOLDER = Path("bench-out")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import flowcodec
 from flowcodec.cli.encode import Size
 from flowcodec.cli.measuring import Number
 from flowcodec.errors import UsageError
@@ -22,13 +23,17 @@ if TYPE_CHECKING:
     from flowcodec.training.engine import AnyTraining
     from flowcodec.training.recipe import Recipe
 
-EXAMPLES = """\b
+RECIPES = Path(flowcodec.__file__).parent / "training" / "recipes"
+NAMES = sorted(path.stem for path in RECIPES.glob("*.toml"))
+EXAMPLES = f"""\b
 Examples:
-  flowcodec train image-cnn-mse --data photos/
   flowcodec train my.toml --data photos/ --out runs/mine --minutes 60
-  flowcodec train flow-deeppynet-compact --data photos-and-clips/
-  flowcodec train image-cnn-mse --data photos/ --bundle train.tar
+  flowcodec train my.toml --data photos/ --bundle train.tar
   tar xf train.tar && sh flowcodec-training/train.sh     # on the other machine
+
+\b
+Recipes that come along:
+  {f"{chr(10)}  ".join(NAMES)}
 """
 
 

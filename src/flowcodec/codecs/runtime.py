@@ -75,11 +75,14 @@ class Network:
             )
         except Exception as error:  # of many kinds, none of which has a type that is public
             raise WeightsError(f"{weights.path}: the tensors do not fit: {error}") from error
+        self._inputs = {each.name for each in self._session.get_inputs()}
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def __call__(self, **inputs: NDArray[Any]) -> Any:
-        """The output, or all outputs in order, for inputs by name."""
-        found = self._session.run(self._outputs, inputs)
+        """The output, or all outputs in order, for inputs by name; what the graph does not take,
+        such as the quality where nothing depends on it, is left out."""
+        taken = {name: value for name, value in inputs.items() if name in self._inputs}
+        found = self._session.run(self._outputs, taken)
         return found[0] if len(found) == 1 else found
 
 

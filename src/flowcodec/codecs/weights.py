@@ -180,6 +180,8 @@ def load_weights(path: Path) -> Weights[Any]:
     for name, tensor in tensors.items():
         if name.startswith(PRIOR) and tensor.dtype.kind != "i":
             raise WeightsError(f"{path}: {name} is {tensor.dtype}, where integers are needed")
+        if tensor.dtype.kind not in "iuf":
+            raise WeightsError(f"{path} has tensors of a type that is none of ours: {tensor.dtype}")
         if not np.isfinite(tensor).all():
             raise WeightsError(f"{path} is broken: {name} has values that are not finite")
     return Weights(

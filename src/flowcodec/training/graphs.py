@@ -10,7 +10,7 @@ import hashlib
 import io
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,11 @@ LARGE = 1024  # bytes of a constant that is kept outside of its graph
 INSIDE = "network."  # what names of tensors begin with, in a part of a network
 
 
-def drawn(graphs: Iterable[Graph]) -> Graphs:
-    """Trace each part of a network."""
+def drawn(graphs: Iterable[Graph], tensors: Collection[str]) -> Graphs:
+    """Trace each part of a network, of which weight files hold these tensors.
+
+    ValueError where a graph needs another one, such as gains, which files hold as integers.
+    """
     skeletons: dict[str, bytes] = {}
     needs: dict[str, list[str]] = {}
     constants: dict[str, NDArray[np.generic]] = {}
@@ -36,6 +39,8 @@ def drawn(graphs: Iterable[Graph]) -> Graphs:
         model = _traced(graph)
         _without_weights(model, constants)
         needs[graph.name] = [tensor.name for tensor in model.graph.initializer]
+        if strange := set(needs[graph.name]).difference(tensors, constants):
+            raise ValueError(f"the graph {graph.name!r} needs {min(strange)}, which no file holds")
         skeletons[graph.name] = model.SerializeToString()
     return Graphs(skeletons, needs, constants)
 

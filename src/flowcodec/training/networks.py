@@ -41,15 +41,15 @@ def export(system: str, network: Any, metric: str, path: Path) -> bytes:
     coders run it; returns their hash."""
     network = copy.deepcopy(network).cpu().float()
     floats, integers = stored(network)
-    graphs = drawn(imported(SYSTEMS[system].graphs)(network))
+    graphs = drawn(imported(SYSTEMS[system].graphs)(network), floats)
     return save_weights(path, system, metric, network.config, floats, integers, graphs)
 
 
 def add_graphs(path: Path) -> None:
     """Draw the graphs of a weight file, and write it again with them; nothing else changes."""
     weights = load_weights(path)
-    graphs = drawn(imported(SYSTEMS[weights.model].graphs)(restored(weights)))
-    replace_graphs(path, graphs)
+    graphs = imported(SYSTEMS[weights.model].graphs)(restored(weights))
+    replace_graphs(path, drawn(graphs, weights.transforms))
 
 
 if __name__ == "__main__":
