@@ -19,9 +19,9 @@ import torch
 from PIL import Image
 
 import flowcodec
-from benchmarks.__main__ import picture
 from benchmarks.machine import cpu_name
-from benchmarks.processes import mosaic, run_measured
+from benchmarks.pictures import mosaic, picture
+from benchmarks.processes import run_measured
 from flowcodec.codecs.running import keeping_freed_memory
 from flowcodec.evaluation.flow.methods import flow_anchor, our_method
 from flowcodec.evaluation.metrics import Pixels

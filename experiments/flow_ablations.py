@@ -1,6 +1,6 @@
 """Tables 7.8 and 7.9 of the thesis at one small budget: what pyramids, MAF and ABF bring.
 
-    python -m benchmarks.flow_ablations --data PHOTOS --steps 600 --seeds 1,2 --jobs 2 \\
+    python -m experiments.flow_ablations --data PHOTOS --steps 600 --seeds 1,2 --jobs 2 \\
         --json flow-ablations.json --markdown flow-ablations.md
 
 Every row is flow-deeppynet from random weights; of one seed, all see the same generated scenes for
@@ -37,7 +37,7 @@ import torch
 
 import flowcodec
 from benchmarks.machine import cpu_name
-from benchmarks.trials import begun, note_pictures, publish, still_missing, table, verdict
+from experiments.trials import begun, note_pictures, publish, still_missing, table, verdict
 from flowcodec.cli.measuring import names_in
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
