@@ -55,4 +55,4 @@ fuzz: $(READY) ## decode 20,000 damaged files, then run the property tests, all 
 clean: ## remove caches and build output; .venv, runs and weights stay
 	rm -rf build dist .lean demo-out bench-out .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -rf src/*.egg-info
-	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find src tests benchmarks experiments -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

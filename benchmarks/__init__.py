@@ -1,1 +1,1 @@
-"""Speed and memory of the codec, and trials of its training. `make bench` runs `__main__`."""
+"""Speed, memory and compression of the codecs. `make bench` runs `__main__`."""

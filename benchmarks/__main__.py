@@ -13,17 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
 import flowcodec
 from benchmarks.machine import cpu_name
 from flowcodec.errors import FlowcodecError
-from flowcodec.evaluation.metrics import Pixels
-
-WIDTH, HEIGHT = 768, 512  # a Kodak picture
 
 
 @click.command()
@@ -58,6 +53,7 @@ def main(
 ) -> None:
     """Measure speed and memory on one picture."""
     from benchmarks.coding import stage_shares, time_anchor, time_ours
+    from benchmarks.pictures import picture
     from benchmarks.processes import measure_large, time_start_up
     from flowcodec.evaluation.results import write_json
 
@@ -96,23 +92,6 @@ def main(
     show(figures)
     if json_path is not None:
         write_json(json_path, figures)
-
-
-def picture(data: Path | None) -> tuple[str, Pixels]:
-    """The picture to code, uint8 (H, W, 3): a photograph scaled to 768x512 where none is given."""
-    from flowcodec.evaluation.demo import find_photographs
-    from flowcodec.evaluation.run import rgb_pixels
-    from flowcodec.media.folders import picture_files
-    from flowcodec.media.picture import read_picture
-
-    if data is None:
-        path = next(path for path in find_photographs() if path.stem == "coffee")
-        scaled = Image.open(path).convert("RGB").resize((WIDTH, HEIGHT))
-        return f"{path.name} at {WIDTH}x{HEIGHT}", np.array(scaled)
-    files = picture_files(data) if data.is_dir() else [data]
-    if not files:
-        raise FlowcodecError(f"no pictures in {data}")
-    return files[0].name, rgb_pixels(read_picture(files[0]))
 
 
 def show(figures: dict[str, Any]) -> None:

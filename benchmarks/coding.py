@@ -66,8 +66,8 @@ def stage_shares(
 
     def shares(call: Callable[[], object]) -> dict[str, float]:
         watch = Stopwatch()
-        watch.watch("analysis", type(codec.transforms), "analyse", "hyper_analyse")
-        watch.watch("synthesis", type(codec.transforms), "synthesise")
+        watch.watch("analysis", type(codec.model), "analyse", "hyper_analyse")
+        watch.watch("synthesis", type(codec.model), "synthesise")
         watch.watch("prior: networks", Conv, "__call__", "at")
         watch.watch("prior: networks", AdjacentAttention, "__call__")
         watch.watch("prior: networks", Surroundings, "put", "around")

@@ -1,81 +1,121 @@
-"""Rate-distortion curves of networks in training, and how two of them differ."""
+"""Rate and quality of whole files, and how they compare with what was stored before."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 
-from flowcodec.errors import UsageError
+import flowcodec
 from flowcodec.evaluation.bd_rate import bd_rate
-from flowcodec.training.image_cnn.training import ImageTraining
+from flowcodec.evaluation.metrics import Pixels, ms_ssim, ms_ssim_db, psnr
+from flowcodec.evaluation.run import Codec, rgb_pixels
+from flowcodec.evaluation.video.run import Codec as VideoCodec
+from flowcodec.evaluation.video.run import measure
+from flowcodec.evaluation.video.sequences import Sequence420
+from flowcodec.media.picture import Picture
 
-SIDE = 256  # of the square from the middle of a held-out picture that is judged
+CARDS = Path(flowcodec.__file__).parent / "weights"
+# Whose weights the files of a model are made with as well.
+BESIDE = {"video-mofnet": ("image-cnn", "flow-deeppynet")}
 
-
-class Curve(TypedDict):
-    """Where a training stands: estimated bpp and PSNR at the eight qualities."""
-
-    step: int
-    bpp: list[float]
-    psnr: list[float]
-
-
-def curve_of(training: ImageTraining, held_out: list[np.ndarray]) -> Curve:
-    """The curve of the averaged network on pictures (H, W, 3)."""
-    result = training.evaluate(held_out)
-    return {
-        "step": training.step,
-        "bpp": [round(value, 4) for value in result["bpp"]],
-        "psnr": [round(value, 3) for value in result["psnr"]],
-    }
+Curve = TypedDict(
+    "Curve",
+    {"qualities": list[float], "bytes": list[int], "psnr": list[float], "ms-ssim": list[float]},
+)
+"""Whole files by quality: bytes, PSNR in dB, and MS-SSIM (linear). Of several pictures the sum of
+bytes and the means."""
 
 
-def middle(picture: np.ndarray) -> np.ndarray:
-    """The square of SIDE pixels from a picture's middle."""
-    top, left = ((side - SIDE) // 2 for side in picture.shape[:2])
-    return picture[top : top + SIDE, left : left + SIDE]
+class Bundled(NamedTuple):
+    """A set of bundled weights, and the hashes of all that its files depend on."""
+
+    model: str
+    metric: str
+    weights: str
+
+    @property
+    def kind(self) -> Literal["picture", "video", "flow"]:
+        """What it codes, or estimates."""
+        codec = opened(self.model, self.metric)
+        if hasattr(codec, "write"):
+            return "video"
+        return "flow" if hasattr(codec, "flow") else "picture"
 
 
-def common(curves: Sequence[Curve], key: Literal["bpp", "psnr"]) -> tuple[float, float]:
-    """The range that every curve reaches; UsageError where there is none."""
-    low, high = max(min(c[key]) for c in curves), min(max(c[key]) for c in curves)
-    if low >= high:
-        raise UsageError(f"no {key} is reached by all curves")
-    return low, high
-
-
-def psnr_gain(ours: Curve, theirs: Curve, low: float, high: float) -> float:
-    """Mean difference of PSNR at equal rate, in dB, over the log rates from `low` to `high` bpp."""
-    at = np.linspace(np.log(low), np.log(high), 100)
-    mine, other = (np.interp(at, np.log(one["bpp"]), one["psnr"]) for one in (ours, theirs))
-    return round(float(np.mean(mine - other)), 3)
-
-
-def rate_change(ours: Curve, theirs: Curve, low: float, high: float) -> float:
-    """BD-rate from `low` to `high` dB in percent; UsageError as `bd_rate`."""
-    rate = bd_rate(ours["bpp"], ours["psnr"], theirs["bpp"], theirs["psnr"], low, high)
-    return round(rate, 2)
-
-
-def gain(ours: Curve, theirs: Curve) -> dict[str, Any]:
-    """What one is worth over another: PSNR at equal rate and BD-rate, both over the common range;
-    None with a reason where there is none."""
-    found: dict[str, Any] = {"psnr_gain_db": None, "bd_rate_percent": None}
-    try:
-        found["psnr_gain_db"] = psnr_gain(ours, theirs, *common([ours, theirs], "bpp"))
-        found["low_db"], found["high_db"] = common([ours, theirs], "psnr")
-        found["bd_rate_percent"] = rate_change(ours, theirs, found["low_db"], found["high_db"])
-    except UsageError as error:
-        found["reason"] = str(error)
+def bundled() -> list[Bundled]:
+    """All that the package brings along."""
+    cards = [json.loads(path.read_text("utf-8")) for path in sorted(CARDS.glob("*.json"))]
+    found = []
+    for card in cards:
+        beside = BESIDE.get(card["model"], ())
+        metrics = card["metric"], "epe"
+        others = (x for x in cards if x["model"] in beside and x["metric"] in metrics)
+        hashes = " ".join(one["weights_hash"] for one in (card, *others))
+        found.append(Bundled(card["model"], card["metric"], hashes))
     return found
 
 
-def in_words(found: Mapping[str, Any]) -> tuple[str, str]:
-    """PSNR and BD-rate of a `gain`, to read."""
-    decibels, percent = (
-        f"none: {found['reason']}" if found[key] is None else f"{found[key]:+.{digits}f} {unit}"
-        for key, digits, unit in (("psnr_gain_db", 2, "dB"), ("bd_rate_percent", 1, "%"))
-    )
-    return decibels, percent
+@cache
+def opened(model: str, metric: str) -> Any:
+    """What codes with bundled weights, on one thread."""
+    return flowcodec.load(model, metric=metric, threads=1)
+
+
+def picture_curve(codec: Codec, pixels: Pixels, qualities: Sequence[float]) -> Curve:
+    """Of a picture, uint8 (H, W, 3)."""
+    sizes, pairs = [], []
+    for quality in qualities:
+        data = codec.encode(Picture(pixels), quality).data
+        sizes.append(len(data))
+        pairs.append((pixels, rgb_pixels(codec.decode(data))))
+    return _curve(qualities, sizes, [psnr(*p) for p in pairs], [ms_ssim(*p) for p in pairs])
+
+
+def video_curve(
+    codec: VideoCodec, sequence: Sequence420, qualities: Sequence[float], gop: int
+) -> Curve:
+    """Of a sequence: quality is the mean over its frames."""
+    points = [measure(codec, sequence, quality, gop) for quality in qualities]
+    sizes = [point.bytes for point in points]
+    return _curve(qualities, sizes, [p.psnr for p in points], [p.ms_ssim for p in points])
+
+
+def _curve(
+    qualities: Sequence[float],
+    sizes: Sequence[int],
+    psnrs: Sequence[float],
+    similarities: Sequence[float | None],
+) -> Curve:
+    return {
+        "qualities": list(qualities),
+        "bytes": list(sizes),
+        "psnr": [round(value, 4) for value in psnrs],
+        "ms-ssim": [round(value, 6) for value in similarities if value is not None],
+    }
+
+
+def mean(curves: Sequence[Curve]) -> Curve:
+    """Of several pictures at the same qualities."""
+    return {
+        "qualities": curves[0]["qualities"],
+        "bytes": np.sum([curve["bytes"] for curve in curves], 0).tolist(),
+        "psnr": np.mean([curve["psnr"] for curve in curves], 0).round(4).tolist(),
+        "ms-ssim": np.mean([curve["ms-ssim"] for curve in curves], 0).round(6).tolist(),
+    }
+
+
+def decibels(curve: Curve, metric: str) -> list[float]:
+    """The qualities that weights for a metric are judged by."""
+    return curve["psnr"] if metric == "mse" else [ms_ssim_db(value) for value in curve["ms-ssim"]]
+
+
+def rate_ratio(found: Curve, stored: Curve, metric: str) -> float:
+    """Bytes at equal quality, as a ratio to those of the stored curve, over all that both reach."""
+    ours, theirs = decibels(found, metric), decibels(stored, metric)
+    low, high = max(min(ours), min(theirs)), min(max(ours), max(theirs))
+    return 1 + bd_rate(found["bytes"], ours, stored["bytes"], theirs, low, high) / 100

@@ -19,13 +19,13 @@ import torch
 from PIL import Image
 
 import flowcodec
-from benchmarks.__main__ import picture
 from benchmarks.machine import cpu_name
-from benchmarks.processes import mosaic, run_measured
+from benchmarks.pictures import mosaic, picture
+from benchmarks.processes import run_measured
 from flowcodec.codecs.running import keeping_freed_memory
 from flowcodec.evaluation.flow.methods import flow_anchor, our_method
 from flowcodec.evaluation.metrics import Pixels
-from flowcodec.evaluation.work import flow_work_of
+from flowcodec.evaluation.work import work_of
 from flowcodec.models.flow_deeppynet.config import PRESETS
 from flowcodec.training.data.scenes import Scenes
 
@@ -44,7 +44,8 @@ def main(data: Path | None, weights: Path | None, threads: int, repeat: int) -> 
     """Measure seconds, memory and scenes a second."""
     _, pixels = picture(data)
     for preset in ("compact", "paper"):
-        parameters, kmac = flow_work_of(PRESETS[preset])
+        work = work_of("flow-deeppynet", PRESETS[preset])
+        parameters, kmac = work.parameters, work.kmac["flow"]
         print(f"preset {preset}: {parameters / 1e6:.2f} M parameters, {kmac:.1f} kMAC a pixel")
     print(f"{cpu_name()}, {threads} threads")
     estimator = flowcodec.load("flow-deeppynet", weights=weights, threads=threads)

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
-import numpy as np
 from PIL import Image
 
+from benchmarks.pictures import mosaic
 from flowcodec.errors import FlowcodecError
 from flowcodec.evaluation.metrics import Pixels
 
@@ -84,11 +84,3 @@ def encode_words(source: Path, coded: Path, quality: float, options: Sequence[st
 def decode_words(coded: Path, decoded: Path, options: Sequence[str]) -> list[str]:
     """Arguments of `flowcodec` that decode."""
     return ["decode", str(coded), "-o", str(decoded), "--quiet", *options]
-
-
-def mosaic(pixels: Pixels, height: int, width: int) -> Pixels:
-    """A picture mirrored over and over until it fills height x width."""
-    both = np.concatenate([pixels, pixels[:, ::-1]], 1)
-    cell = np.concatenate([both, both[::-1]])
-    rows, columns = -(-height // cell.shape[0]), -(-width // cell.shape[1])
-    return np.ascontiguousarray(np.tile(cell, (rows, columns, 1))[:height, :width])

@@ -21,9 +21,9 @@ import click
 import numpy as np
 
 import flowcodec
-from benchmarks.__main__ import picture
 from benchmarks.machine import cpu_name
-from benchmarks.processes import ROOT, mosaic
+from benchmarks.pictures import mosaic, picture
+from benchmarks.processes import ROOT
 from flowcodec.bitstream.video_file import read_groups
 from flowcodec.codecs.settings import thousandths
 from flowcodec.codecs.video import VideoCodec

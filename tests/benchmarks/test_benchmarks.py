@@ -11,14 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import resident
-from benchmarks.klt_start import compare
-from benchmarks.processes import mosaic
+from benchmarks.pictures import mosaic
 from benchmarks.stopwatch import Stopwatch
 from flowcodec.media.video import open_video
 from flowcodec.media.video.format import usual_format
 from flowcodec.media.video.writing import create_video
-from flowcodec.training.image_cnn import training
-from tests.training.pictures import draw, draw_folder, tiny_recipe
+from tests.training.pictures import draw, draw_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,15 +100,3 @@ def test_the_large_picture_has_no_edges_of_its_own() -> None:
     assert large.shape == (70, 100, 3)
     assert (large[:20, :30] == picture).all()
     assert (large[20:40, :30] == picture[::-1]).all()
-
-
-def test_both_starts_run_at_equal_cost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "KLT_PATCHES", 3000)
-    scenes = [draw(seed) for seed in range(5)]
-    figures = compare(tiny_recipe(1), scenes[:3], scenes[3:], seconds=0.01, seeds=1)
-    klt, other = figures["runs"]
-    assert (klt["start"], other["start"]) == ("klt", "random")
-    assert [at["step"] for at in klt["curve"]] == [at["step"] for at in other["curve"]]
-    assert klt["curve"][-1]["step"] == figures["steps"]
-    assert klt["curve"][0]["psnr"][7] > other["curve"][0]["psnr"][7] + 10
-    assert [gain["psnr_gain_db"] > 5 for gain in figures["klt_against_random"]] == [True]

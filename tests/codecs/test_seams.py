@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.seams import BAND, Seams, measure, near_seams
+from experiments.seams import BAND, Seams, measure, near_seams
 from flowcodec.codecs.loading import load
 from tests.codecs import stress
 

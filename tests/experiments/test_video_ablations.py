@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import video_ablations
-from benchmarks.video_ablations import SYSTEMS, against, gains, main
+from experiments import video_ablations
+from experiments.video_ablations import SYSTEMS, against, gains, main
 
 
 def test_all_systems_of_both_seeds_and_no_run_twice(clips, tmp_path, monkeypatch):

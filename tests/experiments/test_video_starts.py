@@ -5,8 +5,8 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from benchmarks import trials, video_ablations, video_starts
-from benchmarks.video_starts import STARTS, main
+from experiments import trials, video_ablations, video_starts
+from experiments.video_starts import STARTS, main
 from flowcodec.training.video_mofnet import training
 
 

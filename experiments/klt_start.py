@@ -1,6 +1,6 @@
 """The KLT start against random weights, at equal cost.
 
-    python -m benchmarks.klt_start --data PICTURES --seconds 600 --seeds 2 --json klt-start.json
+    python -m experiments.klt_start --data PICTURES --seconds 600 --seeds 2 --json klt-start.json
 
 Both trainings have the same network, pictures, small crops, qualities and number of steps: as
 many as fit into the seconds by a measurement of the first ones. The learning rate is that of the
@@ -23,14 +23,15 @@ from rich.console import Console
 from rich.table import Table
 
 import flowcodec
-from benchmarks.curves import SIDE, curve_of, gain, in_words, middle
-from benchmarks.trials import seconds_a_step
+from experiments.curves import SIDE, curve_of, gain, in_words, middle
+from experiments.trials import seconds_a_step
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
 from flowcodec.training.data.crops import Crops
 from flowcodec.training.data.pictures import hold_out, load_pictures
+from flowcodec.training.image_cnn.recipe import ImageRecipe
 from flowcodec.training.image_cnn.training import ImageTraining
-from flowcodec.training.recipe import ImageRecipe, find_recipe, load_recipe
+from flowcodec.training.recipe import find_recipe, load_recipe
 
 STARTS = ("klt", "random")
 POINTS = 5  # of the curve, after step 0

@@ -1,4 +1,4 @@
-"""Quality over a group: `python -m benchmarks.video_drift --data FOLDER`.
+"""Quality over a group: `python -m experiments.video_drift --data FOLDER`.
 
 For each sequence, by how much the last P-frame of a group of 32 is worse than the first one, in dB
 of RGB PSNR; and the same of x265 at a constant QP, the one whose mean is nearest to ours.

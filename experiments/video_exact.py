@@ -1,4 +1,4 @@
-"""Whether another decoder sees what the encoder saw: `python -m benchmarks.video_exact --data V`.
+"""Whether another decoder sees what the encoder saw: `python -m experiments.video_exact --data V`.
 
 A video is played to and fro for an I-frame and 95 P-frames in one group, coded here with two
 threads, and decoded by another process: one thread, and no instructions beyond SSE4.1. Its latents

@@ -1,6 +1,6 @@
 """Picture weights against others, by real files of the pictures that a training holds out.
 
-    python -m benchmarks.held_out --data PICTURES --weights NEW.safetensors --json FILE
+    python -m experiments.held_out --data PICTURES --weights NEW.safetensors --json FILE
 
 The pictures are those that recipes with the default of `held_out` and crops of 192 hold out. Two
 sides of a trade are told: the objective of training, at some qualities, and bytes at equal PSNR.

@@ -1,6 +1,6 @@
 """What tiles cost: pictures of four megapixels in tiles of 512 against one tile.
 
-    python -m benchmarks.seams PICTURE... --quality 4
+    python -m experiments.seams PICTURE... --quality 4
 
 Smaller pictures are mirrored until they fill 2048x2048. All tiles are learned ones, whose seams
 these are.
@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 import flowcodec
-from benchmarks.processes import mosaic
+from benchmarks.pictures import mosaic
 from flowcodec.codecs.picture import PictureCodec
 from flowcodec.errors import FlowcodecError
 from flowcodec.evaluation.metrics import Pixels, psnr

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import held_out
-from benchmarks.held_out import Measured, compare, main
+from experiments import held_out
+from experiments.held_out import Measured, compare, main
 from tests.training.pictures import draw_folder
 
 

@@ -1,6 +1,6 @@
 """Figure 4 of paper P at one small budget: what skip and conditional coding bring.
 
-    python -m benchmarks.video_ablations --data CLIPS --json video-ablations.json \\
+    python -m experiments.video_ablations --data CLIPS --json video-ablations.json \\
         --markdown video-ablations.md
 
 A small video-mofnet is trained, then four go on from it for the same number of steps: the complete
@@ -26,15 +26,15 @@ import numpy as np
 import torch
 
 import flowcodec
-from benchmarks.flow_ablations import seed_list
 from benchmarks.machine import cpu_name
-from benchmarks.trials import begun, publish, table
+from experiments.flow_ablations import seed_list
+from experiments.trials import begun, publish, table
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.bd_rate import bd_rate
 from flowcodec.evaluation.results import write_json
 from flowcodec.training.data.sequences import Sequences
 from flowcodec.training.engine import flushed_denormals
-from flowcodec.training.recipe import VideoRecipe, VideoStage
+from flowcodec.training.video_mofnet.recipe import VideoRecipe, VideoStage
 from flowcodec.training.video_mofnet.training import VideoTraining
 
 # The compact preset at less than half its widths.

@@ -15,8 +15,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from benchmarks import flow_ablations
-from benchmarks.flow_ablations import (
+from experiments import flow_ablations
+from experiments.flow_ablations import (
     FULL,
     HELD_OUT_SEED,
     LEFT,
@@ -35,7 +35,7 @@ from benchmarks.flow_ablations import (
     tables,
     train,
 )
-from benchmarks.trials import begun
+from experiments.trials import begun
 from flowcodec.errors import UsageError
 from flowcodec.training.data.scenes import Scenes
 from flowcodec.training.flow_deeppynet.training import FlowTraining

@@ -1,6 +1,6 @@
 """Flow of generated scenes, from photographs that no training saw: ours beside OpenCV's.
 
-    python -m benchmarks.flow_scenes --data PHOTOGRAPHS [--json OUT]
+    python -m experiments.flow_scenes --data PHOTOGRAPHS [--json OUT]
 
 PHOTOGRAPHS is the folder that a recipe of flow-deeppynet trains on: of its pictures those are taken
 that the training holds out. 200 pairs of 384x512, always the same, of objects and as many of

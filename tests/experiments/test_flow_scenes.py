@@ -1,4 +1,4 @@
-"""Benchmarks of flow run through on little, and say what they should."""
+"""Measurements of flow run through on little, and say what they should."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from benchmarks import flow_picture, flow_scenes, flow_speed
+from experiments import flow_picture, flow_scenes
 from flowcodec.evaluation.flow.methods import ZERO, FlowMethod
 from tests.training.pictures import draw, draw_folder
 
@@ -53,13 +53,6 @@ def test_a_still_pair_differs_by_its_noise_alone() -> None:
     # Two channels, each of noise of 2 twice over: a Rayleigh mean of 2 sqrt(2) sqrt(pi / 2).
     assert flow_scenes.still_length(noise, [gray]) == pytest.approx(3.54, rel=0.05)
     assert flow_scenes.still_length(ZERO, [gray]) == 0
-
-
-def test_the_shifted_pair_moves_as_far_as_it_says() -> None:
-    first, second = flow_speed.shifted(draw(1), 60, 90)
-    assert first.shape == second.shape == (60, 90, 3)
-    step = flow_speed.SHIFT
-    assert np.array_equal(second[:-step, :-step], first[step:, step:])
 
 
 def test_the_picture_of_the_guide(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Media that several tests of benchmarks need."""
+"""Media that several tests of experiments need."""
 
 from fractions import Fraction
 

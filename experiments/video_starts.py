@@ -1,6 +1,6 @@
 """First weights and phases of video-mofnet, compared at equal cost.
 
-    python -m benchmarks.video_starts --data CLIPS --json video-starts.json \\
+    python -m experiments.video_starts --data CLIPS --json video-starts.json \\
         --markdown video-starts.md
 
 "three phases" is paper P's way (section IV.B): convolutions with random weights, no flow from
@@ -29,11 +29,11 @@ import numpy as np
 import torch
 
 import flowcodec
-from benchmarks.curves import Curve, gain, in_words
-from benchmarks.flow_ablations import seed_list
 from benchmarks.machine import cpu_name
-from benchmarks.trials import begun, publish, seconds_a_step, still_missing, table
-from benchmarks.video_ablations import (
+from experiments.curves import Curve, gain, in_words
+from experiments.flow_ablations import seed_list
+from experiments.trials import begun, publish, seconds_a_step, still_missing, table
+from experiments.video_ablations import (
     BATCH,
     CROP,
     FRAMES,
@@ -47,7 +47,7 @@ from benchmarks.video_ablations import (
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
 from flowcodec.training.engine import flushed_denormals
-from flowcodec.training.recipe import VideoRecipe, VideoStage
+from flowcodec.training.video_mofnet.recipe import VideoRecipe, VideoStage
 from flowcodec.training.video_mofnet.training import VideoTraining
 
 STARTS = ("three phases", "together", "flow and KLT")

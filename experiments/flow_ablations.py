@@ -1,6 +1,6 @@
 """Tables 7.8 and 7.9 of the thesis at one small budget: what pyramids, MAF and ABF bring.
 
-    python -m benchmarks.flow_ablations --data PHOTOS --steps 600 --seeds 1,2 --jobs 2 \\
+    python -m experiments.flow_ablations --data PHOTOS --steps 600 --seeds 1,2 --jobs 2 \\
         --json flow-ablations.json --markdown flow-ablations.md
 
 Every row is flow-deeppynet from random weights; of one seed, all see the same generated scenes for
@@ -37,16 +37,16 @@ import torch
 
 import flowcodec
 from benchmarks.machine import cpu_name
-from benchmarks.trials import begun, note_pictures, publish, still_missing, table, verdict
+from experiments.trials import begun, note_pictures, publish, still_missing, table, verdict
 from flowcodec.cli.measuring import names_in
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
-from flowcodec.evaluation.work import flow_work_of
+from flowcodec.evaluation.work import work_of
 from flowcodec.training.data.pictures import hold_out, load_pictures
 from flowcodec.training.data.scenes import Scene, Scenes
 from flowcodec.training.engine import flushed_denormals
+from flowcodec.training.flow_deeppynet.recipe import FlowRecipe, FlowStage
 from flowcodec.training.flow_deeppynet.training import HELD_OUT_SEED, SMALLEST, FlowTraining, Source
-from flowcodec.training.recipe import FlowRecipe, FlowStage
 
 # The compact preset at three quarters of its pyramids' widths, which are what is compared, and half
 # of the matching's and the decoder's, which all rows share and which take most of a step: 600 steps
@@ -410,7 +410,8 @@ def facts(row: Row, runs: Sequence[Run]) -> dict[str, Any]:
 @functools.cache
 def work(row: Row) -> tuple[int, float]:
     """Parameters, and thousands of multiply-adds per pixel."""
-    return flow_work_of(FlowTraining(recipe(row, 1, 1), Path()).model.config)
+    work = work_of("flow-deeppynet", FlowTraining(recipe(row, 1, 1), Path()).model.config)
+    return work.parameters, work.kmac["flow"]
 
 
 def as_markdown(figures: Mapping[str, Any]) -> str:

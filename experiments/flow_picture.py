@@ -1,4 +1,4 @@
-"""The picture of docs/flow.md: `python -m benchmarks.flow_picture docs/images/flow.png`.
+"""The picture of docs/flow.md: `python -m experiments.flow_picture docs/images/flow.png`.
 
 Scenes made of photographs that scikit-image brings along: frame, arrows, flow, and the true flow.
 """

@@ -1,6 +1,6 @@
 """Tables 7.5 and 7.6 of the thesis at one small budget: what AAB, GMB and DIRB bring.
 
-    python -m benchmarks.ablations --data PICTURES --crops 20000 --seeds 2 --json ablations.json
+    python -m experiments.ablations --data PICTURES --crops 20000 --seeds 2 --json ablations.json
 
 Every configuration is the thesis's network, narrow, with one hyperprior, all qualities in one
 model and random weights at the start; of one seed, all see the same crops at the same qualities
@@ -31,18 +31,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import flowcodec
-from benchmarks import trials
-from benchmarks.curves import SIDE, Curve, common, curve_of, middle, psnr_gain, rate_change
 from benchmarks.machine import cpu_name
-from benchmarks.trials import note_pictures, publish, still_missing, table, verdict
+from experiments import trials
+from experiments.curves import SIDE, Curve, common, curve_of, middle, psnr_gain, rate_change
+from experiments.trials import note_pictures, publish, still_missing, table, verdict
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.results import write_json
 from flowcodec.evaluation.work import work_of
 from flowcodec.training.data.crops import Crops
 from flowcodec.training.data.pictures import hold_out, load_pictures
 from flowcodec.training.engine import flushed_denormals
+from flowcodec.training.image_cnn.recipe import ImageRecipe, ImageStage
 from flowcodec.training.image_cnn.training import ImageTraining, build
-from flowcodec.training.recipe import ImageRecipe, ImageStage
 
 SIZES = {
     "width": 16,
@@ -360,7 +360,7 @@ def mean_spread(comparisons: list[Comparison]) -> float:
 def facts(name: str, runs: Sequence[Run]) -> dict[str, Any]:
     """What a configuration costs, and where it stands at one quality, on the mean of its runs."""
     mine = [run for run in runs if run["blocks"] == name]
-    work = work_of(build(recipe(name, 1, 100)).config).as_json()
+    work = work_of("image-cnn", build(recipe(name, 1, 100)).config).as_json()
     curve = {key: np.mean([run["curve"][key] for run in mine], 0) for key in ("bpp", "psnr")}
     return {
         "of": name,

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import ablations
-from benchmarks.ablations import Run, begun, configurations, recipe, tables, train
+from experiments import ablations
+from experiments.ablations import Run, begun, configurations, recipe, tables, train
 from flowcodec.errors import UsageError
 from tests.training.pictures import draw
 
