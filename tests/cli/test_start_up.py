@@ -14,9 +14,10 @@ from flowcodec.bitstream.header import PictureHeader
 from flowcodec.bitstream.picture_file import PLAIN, Tile, pack_picture
 from flowcodec.cli.main import COMMANDS
 from flowcodec.cli.models import command as models_command
+from flowcodec.codecs.systems import SYSTEMS
 from flowcodec.errors import WeightsError
 
-HEAVY = {"matplotlib", "numpy", "PIL", "rich", "scipy", "torch"}
+HEAVY = {"matplotlib", "numpy", "onnxruntime", "PIL", "rich", "scipy", "torch"}
 HEADER = PictureHeader(
     model=1,
     prior_hash=bytes.fromhex("0a1b2c3d"),
@@ -212,19 +213,21 @@ def test_models_lists_every_card(tmp_path, monkeypatch):
         card = CARD | {"metric": metric}
         (tmp_path / f"image-cnn-{metric}.json").write_text(json.dumps(card))
 
+    card = CARD | {"kind": "picture"}
     listed = json.loads(models(tmp_path, monkeypatch, "--json").output)
-    assert listed == [CARD | {"metric": "ms-ssim"}, CARD | {"metric": "mse"}]
+    assert listed[:2] == [card | {"metric": "ms-ssim"}, card | {"metric": "mse"}]
 
-    header, first, second = models(tmp_path, monkeypatch).output.splitlines()
-    assert header.split()[:2] == ["MODEL", "METRIC"]
-    assert first.split()[:2] == ["image-cnn", "ms-ssim"]
+    header, first, second, *_ = models(tmp_path, monkeypatch).output.splitlines()
+    assert header.split()[:3] == ["MODEL", "KIND", "METRIC"]
+    assert first.split()[:3] == ["image-cnn", "picture", "ms-ssim"]
     for text in ("mse", "compact", "1-8", "2.35 M", "12.5 + 34.2", "0a1b2c3d", "4e5f6071"):
         assert text in second
 
 
-def test_models_without_weights_says_so(tmp_path, monkeypatch):
-    assert models(tmp_path, monkeypatch).output.startswith("No weights are bundled")
-    assert json.loads(models(tmp_path, monkeypatch, "--json").output) == []
+def test_models_lists_systems_without_weights_too(tmp_path, monkeypatch):
+    listed = json.loads(models(tmp_path, monkeypatch, "--json").output)
+    assert listed == [{"model": row.name, "kind": row.kind} for row in SYSTEMS.values()]
+    assert "image-cnn       picture  -" in models(tmp_path, monkeypatch).output
 
 
 @pytest.mark.parametrize("text", ["{", "[]", json.dumps(CARD | {"qualities": 8})])
