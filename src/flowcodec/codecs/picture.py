@@ -48,7 +48,7 @@ from flowcodec.codecs.hidden import Seen, spanned, squared_error
 from flowcodec.codecs.protocols import PictureModel
 from flowcodec.codecs.settings import thousandths, tile_side
 from flowcodec.codecs.systems import imported, system_called, system_of
-from flowcodec.codecs.threads import limited_threads
+from flowcodec.codecs.threads import limited_threads, side_by_side
 from flowcodec.codecs.tiles import CodedTile, Trials, open_tile
 from flowcodec.codecs.weights import Weights, find_weights
 from flowcodec.codecs.windows import Windows, from_seams, part
@@ -125,15 +125,19 @@ class PictureCodec:
         self._check(file.header)
         with limited_threads(self.threads):
             header = file.header
-            canvas = Canvas(self.model, header)
-            for index, tile in enumerate(file.tiles):
-                box = header.tile_box(index)
+            canvas = Canvas(self.model, header, self.threads)
+
+            def read(index: int) -> None:
+                tile, box = file.tiles[index], header.tile_box(index)
                 with naming(tile, index):
                     if tile.type == LEARNED:
                         canvas.place(box, self.read_latents(tile, box, header.quality)[1])
                     else:
                         shown = part(canvas.pixels, box)
                         shown[:] = open_tile(tile, box, header.quality, shown.shape[2])
+
+            for _ in side_by_side(read, range(len(file.tiles)), self.threads):
+                pass
             alpha = read_alpha(file)
             learned = [index for index, tile in enumerate(file.tiles) if tile.type == LEARNED]
             canvas.show(learned, set(range(len(file.tiles))).difference(learned))
@@ -217,15 +221,18 @@ class PreparedPicture:
         codec, picture = self._codec, self._picture
         header = dataclasses.replace(self._header, quality=thousandths(quality))
         with limited_threads(codec.threads):
-            canvas = Canvas(codec.model, header)
+            canvas = Canvas(codec.model, header, codec.threads)
             learned: list[Tile | None] = [None] * header.tile_count
             if "learned" in self._kinds:
-                for index in range(header.tile_count):
+
+                def code(index: int) -> Tile:
                     box = header.tile_box(index)
                     z, real = canvas.latents_of(self._original, box)
-                    code, y = codec.prior.encode(z, real, header.quality, canvas.prices(box))
-                    learned[index] = Tile(latent_hash(z, y), code)
+                    data, y = codec.prior.encode(z, real, header.quality, canvas.prices(box))
                     canvas.place(box, y)
+                    return Tile(latent_hash(z, y), data)
+
+                learned[:] = side_by_side(code, range(header.tile_count), codec.threads)
                 canvas.show(range(header.tile_count))
             chosen = self._choose(header, learned, canvas.pixels)
             others = {i for i, tile in enumerate(chosen) if tile is not learned[i]}
@@ -249,23 +256,25 @@ class PreparedPicture:
         self, header: PictureHeader, learned: Sequence[Tile | None], pixels: NDArray[np.uint8]
     ) -> list[Tile]:
         """The best coding of each tile; puts into `pixels` what a decoder shows there."""
-        chosen = []
-        for index, (tile, trials) in enumerate(zip(learned, self._trials, strict=True)):
-            shown = part(pixels, header.tile_box(index))
+        metric = self._codec.weights.metric
+
+        def choose(index: int) -> Tile:
+            tile, shown = learned[index], part(pixels, header.tile_box(index))
             before = None if tile is None else CodedTile(tile, shown)
-            metric = self._codec.weights.metric
-            best = trials.best(before, header.quality, metric, self._kinds)
-            chosen.append(best.tile)
+            best = self._trials[index].best(before, header.quality, metric, self._kinds)
             if best.tile is not tile:
                 shown[:] = best.pixels
-        return chosen
+            return best.tile
+
+        return list(side_by_side(choose, range(len(learned)), self._codec.threads))
 
 
 class Canvas:
     """Latents (M, h, w) and pixels (H, W, 3 or 1) of a picture that is being coded or decoded."""
 
-    def __init__(self, model: PictureModel, header: PictureHeader):
-        self._model, self._header = model, header
+    def __init__(self, model: PictureModel, header: PictureHeader, threads: int | None):
+        self._model, self._header, self._threads = model, header, threads
+        self._shown = False
         self._windows = Windows.of(model, header.height, header.width)
         self._latents = np.zeros((model.channels, *self._windows.latent_size), np.float32)
         channels = 1 if header.gray else 3
@@ -311,20 +320,20 @@ class Canvas:
             for index in others:
                 y, gain = self._analyse(part(self.pixels, box_of(index)))
                 self.place(box_of(index), y * gain)
-        for index in wanted:
-            box = box_of(index)
-            if others and self._shown and not self._beside(box, others):
-                continue
-            (top, bottom), (left, right) = self._windows.around(box)
-            rows = self._windows.latents(top, bottom - top)
-            columns = self._windows.latents(left, right - left)
-            seen = self._latents[:, rows, columns]
-            decoded = self._model.synthesise(seen, self._header.quality)
-            decoded = decoded[box.top - top :, box.left - left :][: box.height, : box.width]
-            part(self.pixels, box)[:] = _gray(decoded) if self._header.gray else decoded
+        if others and self._shown:
+            wanted = [index for index in wanted if self._beside(box_of(index), others)]
+        for _ in side_by_side(self._show, wanted, self._threads):
+            pass
         self._shown = True
 
-    _shown = False
+    def _show(self, index: int) -> None:
+        box = self._header.tile_box(index)
+        (top, bottom), (left, right) = self._windows.around(box)
+        rows = self._windows.latents(top, bottom - top)
+        columns = self._windows.latents(left, right - left)
+        decoded = self._model.synthesise(self._latents[:, rows, columns], self._header.quality)
+        decoded = decoded[box.top - top :, box.left - left :][: box.height, : box.width]
+        part(self.pixels, box)[:] = _gray(decoded) if self._header.gray else decoded
 
     def _beside(self, box: TileBox, others: Collection[int]) -> bool:
         return any(self._windows.touches(box, self._header.tile_box(index)) for index in others)

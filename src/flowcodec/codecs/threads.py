@@ -1,10 +1,16 @@
-"""How many threads NumPy's matrix products take."""
+"""How many threads NumPy's matrix products take, and parts that are worked on side by side."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 
 def limited_threads(threads: int | None) -> contextlib.AbstractContextManager[Any]:
@@ -13,6 +19,22 @@ def limited_threads(threads: int | None) -> contextlib.AbstractContextManager[An
         return contextlib.nullcontext()
     limits: contextlib.AbstractContextManager[Any] = _blas().limit(limits=threads, user_api="blas")
     return limits
+
+
+def side_by_side(
+    work: Callable[[Part], Result], parts: Sequence[Part], threads: int | None
+) -> Iterator[Result]:
+    """What `work` makes of each part, in order; as many at once as there are threads (None: cores).
+
+    Parts must not depend on each other: results are the same for any number of threads.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    count = min(threads or cores or 1, len(parts))
+    if count <= 1:
+        yield from map(work, parts)
+        return
+    with limited_threads(1), ThreadPoolExecutor(count) as pool:
+        yield from pool.map(work, parts)
 
 
 @cache
