@@ -7,18 +7,18 @@ import pytest
 import torch
 
 import flowcodec
-from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
+from flowcodec.codecs.flow import FlowEstimator
 from flowcodec.errors import UsageError, WeightsError
 from flowcodec.models.flow_deeppynet.config import PRESETS
 from flowcodec.models.flow_deeppynet.model import DeepPyNet
-from flowcodec.training.flow_deeppynet.training import export
+from flowcodec.training.networks import export
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(1)
     path = tmp_path_factory.mktemp("flow") / "tiny.safetensors"
-    export(DeepPyNet(PRESETS["tiny"]), path)
+    export("flow-deeppynet", DeepPyNet(PRESETS["tiny"]), "epe", path)
     return path
 
 

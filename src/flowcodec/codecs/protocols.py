@@ -78,12 +78,30 @@ class InterModel(Protocol):
         """The frame that a decoder shows in a state."""
 
 
+class Features(Protocol):
+    """All that an estimator of motion needs to know of a picture (3, H, W): a value, so that those
+    of a frame of a video, which is the first of one pair and the second of another, are found
+    once."""
+
+    @property
+    def picture(self) -> NDArray[np.float32]: ...
+
+
 class FlowModel(Protocol):
-    """An estimator of motion, channel 0 to the right and channel 1 down, in pixels."""
+    """An estimator of motion, channel 0 to the right and channel 1 down, in pixels.
+
+    smallest: pixels a side of a picture, at least.
+    """
 
     weights: Weights[Any]
     smallest: int
 
+    def features(self, picture: NDArray[np.float32]) -> Any:
+        """Features of a picture (3, H, W) in [0, 1], as the first or as the second of a pair."""
+
+    def flow_between(self, first: Any, second: Any) -> NDArray[np.float32]:
+        """Features of two pictures of one size -> (2, H, W), from pixels of the first picture to
+        the second."""
+
     def flow(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Pictures (3, H, W) in [0, 1], of `smallest` pixels a side or more -> (2, H, W), from
-        pixels of the first to the second."""
+        """The same of two pictures (3, H, W), of which no features are kept."""

@@ -28,14 +28,33 @@ def cost_volume(a: Tensor, b: Tensor, groups: int, radius: int) -> Tensor:
     if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
         # Autocast ends where `backward` begins: its products need one type from the start.
         a, b = (x.to(torch.get_autocast_dtype(kind)) for x in (a, b))
+    if torch.onnx.is_in_onnx_export():
+        return _drawn(a, b, radius)
     products: Tensor = _Products.apply(a, b, radius)
     return products
 
 
 def _unit(x: Tensor, groups: int) -> Tensor:
     """Each group's vector at each position brought to length one: (B, G, C/G, H, W)."""
-    x = x.contiguous().unflatten(1, (groups, -1))  # sums are slow over channels that lie together
+    batch, channels, height, width = x.shape
+    x = x.contiguous()  # sums are slow over channels that lie together
+    x = x.view(batch, groups, channels // groups, height, width)
     return x * torch.rsqrt(x.square().sum(2, keepdim=True) + 1e-8)
+
+
+def _drawn(a: Tensor, b: Tensor, radius: int) -> Tensor:
+    """`_Products` by what graphs have operators for: rows of products that are padded by one each
+    begin one further on, so that what is within reach comes to lie together."""
+    size, side, reach = 2 * radius, 4 * radius, 2 * radius + 1
+    batch, groups, _, height, width = a.shape
+    products = _tiles(a, size) @ _windows(b, size)
+    full = height + -height % size, width + -width % size
+    x = F.pad(products.flatten(4), (0, size * side)).unflatten(4, (size, size * side**2 + side))
+    x = x[..., : size * (side**2 + 1)].unflatten(5, (size, side**2 + 1))
+    x = x[..., : reach * side].unflatten(6, (reach, side))[..., :reach]
+    x = x.permute(0, 3, 6, 7, 1, 4, 2, 5)
+    x = x.reshape(batch, groups * reach**2, *full)
+    return x[..., :height, :width]
 
 
 class _Products(torch.autograd.Function):
@@ -106,7 +125,7 @@ def _windows(x: Tensor, size: int) -> Tensor:
     """(B, G, C, H, W) -> (B, h, w, G, C, (2 size)^2): around each tile, half a tile more."""
     height, width = x.shape[3:]
     half = size // 2
-    x = F.pad(x, (half, half - width % -size, half, half - height % -size))
+    x = F.pad(x, (half, half + -width % size, half, half + -height % size))
     x = x.unflatten(4, (-1, size)).unflatten(3, (-1, size))  # B, G, C, h + 1, T, w + 1, T
     rows = torch.cat([x[:, :, :, :-1], x[:, :, :, 1:]], 4)
     both = torch.cat([rows[..., :-1, :], rows[..., 1:, :]], 6)

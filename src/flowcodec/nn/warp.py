@@ -28,10 +28,28 @@ def warp(x: Tensor, flow: Tensor, interpolation: Interpolation = "bilinear") -> 
 
 def sampled(x: Tensor, places: Tensor, interpolation: str = "bilinear") -> Tensor:
     """x (B, C, H, W) at places (B, 2, h, w) in its pixels, as `warp` has it but for splines."""
-    height, width = x.shape[2:]
-    scale = places.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)]).view(1, 2, 1, 1)
-    grid = (places * scale).sub_(1).permute(0, 2, 3, 1)
+    if torch.onnx.is_in_onnx_export() and interpolation == "bilinear":
+        return _gathered(x, places)
+    grid = (places * (2 / _last(x).clamp(min=1))).sub_(1).permute(0, 2, 3, 1)
     return F.grid_sample(x, grid, mode=interpolation, padding_mode="border", align_corners=True)
+
+
+def _gathered(x: Tensor, places: Tensor) -> Tensor:
+    """`sampled` bilinearly, of one picture: rows of channels by index, which ONNX Runtime does in
+    half of the time of its own GridSample."""
+    channels, pitch = x.shape[1], x.shape[3] + 1
+    places = torch.minimum(places[0].clamp(min=0), _last(x)[0])
+    corner = places.floor()
+    right, down = places - corner
+    corner = corner.long()
+    index = corner[1] * pitch + corner[0]
+    x = F.pad(x, (0, 1, 0, 1), mode="replicate")
+    rows = x[0].flatten(1).T
+    pairs = torch.cat([rows[:-1], rows[1:]], 1)[torch.stack([index, index + pitch])]
+    above, below = pairs.unflatten(3, (2, channels)).permute(0, 3, 4, 1, 2)
+    above = above[0] + (above[1] - above[0]) * right
+    below = below[0] + (below[1] - below[0]) * right
+    return (above + (below - above) * down)[None]
 
 
 def _spline(x: Tensor, places: Tensor) -> Tensor:
@@ -40,8 +58,7 @@ def _spline(x: Tensor, places: Tensor) -> Tensor:
     Where one lookup stands for two coefficients, its place says in which parts.
     """
     coefficients = _coefficients(x)
-    bound = places.new_tensor([x.shape[3] - 1, x.shape[2] - 1]).view(1, 2, 1, 1)
-    places = torch.minimum(places.clamp(min=0), bound) + BEYOND
+    places = torch.minimum(places.clamp(min=0), _last(x)) + BEYOND
     whole = places.floor()
     f = places - whole
     outer, inner = (1 - f) ** 3 / 6, (4 - 6 * f**2 + 3 * f**3) / 6
@@ -70,9 +87,15 @@ def _coefficients(x: Tensor) -> Tensor:
 def inside(flow: Tensor) -> Tensor:
     """1 where p + flow(p) lies in the picture, else 0: (B, 1, H, W)."""
     grid = _grid(flow) + flow
-    height, width = flow.shape[2:]
-    bound = grid.new_tensor([width - 1, height - 1]).view(1, 2, 1, 1)
-    return ((grid >= 0) & (grid <= bound)).all(1, keepdim=True).to(flow.dtype)
+    there = (grid >= 0) & (grid <= _last(flow))
+    return (there[:, :1] & there[:, 1:]).to(flow.dtype)
+
+
+def _last(x: Tensor) -> Tensor:
+    """The last place in x (B, C, H, W), to the right and down: (1, 2, 1, 1)."""
+    sides = (x.shape[3], x.shape[2])
+    places = [torch.as_tensor(side - 1, dtype=x.dtype, device=x.device) for side in sides]
+    return torch.stack(places).view(1, 2, 1, 1)
 
 
 def _grid(flow: Tensor) -> Tensor:

@@ -93,8 +93,8 @@ def _without_weights(model: onnx.ModelProto, constants: dict[str, NDArray[np.gen
 
 
 def _external(name: str, tensor: onnx.TensorProto) -> onnx.TensorProto:
-    """The same, without its values."""
-    found = onnx.TensorProto(name=name, data_type=tensor.data_type, dims=tensor.dims)
+    """The same, without its values; a number is a row of one, as weight files have it."""
+    found = onnx.TensorProto(name=name, data_type=tensor.data_type, dims=tensor.dims or [1])
     found.data_location = onnx.TensorProto.EXTERNAL
     found.external_data.add(key="location", value=name)
     return found

@@ -9,6 +9,7 @@ SMALLEST = 16  # pixels a side
 STRIDE = 16  # of the coarsest level
 LEVELS = 4  # of features, at 1/2, 1/4, 1/8 and 1/16
 MATCHED = (4, 3, 2)  # levels at which flow is estimated, in order
+FIRST_MATCHED = min(MATCHED)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ channel 1 is y down, in pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -42,7 +44,25 @@ class DeepPyNet(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """The flow alone, polished."""
-        flow = self.estimates(first, second)[-1]
+        return self.flow_between(first, second, self.features(first), self.features(second))
+
+    def features(self, picture: Tensor) -> list[Tensor]:
+        """Of levels 1 to 4 of a picture, whose sides are brought to multiples of the stride; and
+        pooled ones, where flow begins with such."""
+        height, width = picture.shape[2:]
+        stride = 2 * STRIDE if self.config.pooled else STRIDE
+        padding = (0, -width % stride, 0, -height % stride)
+        features: list[Tensor] = self.pyramids(
+            _together(F.pad(picture - 0.5, padding, mode="replicate"))
+        )
+        return [*features, F.avg_pool2d(features[-1], 2)] if self.config.pooled else features
+
+    def flow_between(
+        self, first: Tensor, second: Tensor, ours: Sequence[Tensor], theirs: Sequence[Tensor]
+    ) -> Tensor:
+        """The flow, polished, of two pictures and of their features."""
+        height, width = first.shape[2:]
+        flow = self._updates(ours, theirs, every=False)[-1][:, :, :height, :width]
         return polish(first, second, flow, self.config.polish)
 
     def estimates(self, first: Tensor, second: Tensor, every: bool = False) -> list[Tensor]:
@@ -51,24 +71,23 @@ class DeepPyNet(nn.Module):
         All but the last are upsampled bilinearly, the last by weights of the decoder.
         """
         height, width = first.shape[2:]
-        stride = 2 * STRIDE if self.config.pooled else STRIDE
-        padding = (0, -width % stride, 0, -height % stride)
-        ours, theirs = (
-            self.pyramids(_together(F.pad(picture - 0.5, padding, mode="replicate")))
-            for picture in (first, second)
-        )
+        found = self._updates(self.features(first), self.features(second), every)
+        return [estimate[:, :, :height, :width] for estimate in found]
+
+    def _updates(
+        self, ours: Sequence[Tensor], theirs: Sequence[Tensor], every: bool
+    ) -> list[Tensor]:
+        """As `estimates`, as large as the pyramids are."""
         found = []
         flow: Tensor | None = None
         steps = list(zip(self.matchers, MATCHED, self.config.updates, strict=True))
         if self.config.pooled:
             steps.insert(0, (self.matchers[0], MATCHED[0] + 1, self.config.pooled))
-            for features in (ours, theirs):
-                features.append(F.avg_pool2d(features[-1], 2))
         for matcher, level, updates in steps:
             assert isinstance(matcher, Matcher)
             matched = matcher.prepare(ours[level - 1], theirs[level - 1])
             batch, _, *size = ours[level - 1].shape
-            flow = first.new_zeros(batch, 2, *size) if flow is None else enlarge(flow, 2)
+            flow = ours[0].new_zeros(batch, 2, *size) if flow is None else enlarge(flow, 2)
             for _ in range(updates):
                 seen = matcher(matched, flow.detach())
                 hidden, update = self.decoder(seen)
@@ -78,8 +97,7 @@ class DeepPyNet(nn.Module):
         assert flow is not None
         if every:
             found.pop()
-        found.append(self.decoder.upsample(flow, hidden))
-        return [estimate[:, :, :height, :width] for estimate in found]
+        return [*found, self.decoder.upsample(flow, hidden)]
 
 
 class Matcher(nn.Module):

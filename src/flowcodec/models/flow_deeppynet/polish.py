@@ -74,7 +74,7 @@ def _propagated(ours: Tensor, theirs: Tensor, flow: Tensor) -> Tensor:
     """The same of one pair, as `_seen`. Where both flows are almost one, nothing is compared."""
     height, width = flow.shape[2:]
     listed = ours[0].flatten(1)
-    apart = F.l1_loss(warp(theirs, flow), ours, reduction="none").mean(1, keepdim=True)
+    apart = (warp(theirs, flow) - ours).abs_().mean(1, keepdim=True)
     least = _mean_3x3(apart) - CLEARLY
     for reach in REACHES:
         around = F.pad(flow, (reach,) * 4, mode="replicate")
@@ -87,7 +87,7 @@ def _propagated(ours: Tensor, theirs: Tensor, flow: Tensor) -> Tensor:
             places = torch.stack([tried % width, tried // width])
             places = places + other[0].flatten(1).index_select(1, tried)
             found = sampled(theirs, places[None, :, None])
-            unlike = F.l1_loss(found[0, :, 0], listed.index_select(1, tried), reduction="none")
+            unlike = (found[0, :, 0] - listed.index_select(1, tried)).abs_()
             there = apart.flatten().index_copy(0, tried, unlike.mean(0)).view_as(apart)
             difference = _mean_3x3(there)
             better = difference < least

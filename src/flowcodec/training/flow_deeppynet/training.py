@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flowcodec.codecs.systems.flow_deeppynet import restore
-from flowcodec.codecs.weights import BUNDLED, load_weights, save_weights
+from flowcodec.codecs.weights import weights_called
 from flowcodec.errors import UsageError
 from flowcodec.media.flow_sets import Pair
 from flowcodec.models.flow_deeppynet.config import PRESETS
@@ -26,6 +25,7 @@ from flowcodec.training.data.pictures import hold_out, load_pictures
 from flowcodec.training.data.scenes import Scene, Scenes, join
 from flowcodec.training.engine import Result, Training, configured
 from flowcodec.training.flow_deeppynet.recipe import FlowRecipe, FlowStage
+from flowcodec.training.networks import export, take
 
 SMALLEST = 128  # pixels a side of a photograph
 APART = 1024  # numbers of scenes between one step's and the next's
@@ -150,15 +150,14 @@ class FlowTraining(Training[FlowRecipe, FlowStage, DeepPyNet, Source, HeldOut]):
         init = self.recipe.init
         if init is None:
             return
-        bundled = BUNDLED / f"{init}.safetensors"
-        weights = load_weights(bundled if bundled.exists() else Path(init)).of("flow-deeppynet")
+        weights = weights_called(init).of("flow-deeppynet")
         own = self.model.config
         alike = dataclasses.replace(
             weights.config, updates=own.updates, polish=own.polish, pooled=own.pooled
         )
         if alike != self.model.config:
             raise UsageError(f"init = {init!r}: these weights are of another preset or switches")
-        restore(self.model, weights)
+        take(self.model, weights)
 
     def loss(self, source: Source, stage: FlowStage) -> Tensor:
         """Eq. 4.8: the error after each update, the later the heavier.
@@ -230,11 +229,5 @@ class FlowTraining(Training[FlowRecipe, FlowStage, DeepPyNet, Source, HeldOut]):
         return ", ".join(f"{name} {value[0]:.3f}" for name, value in result.items())
 
     def export(self, path: Path) -> bytes:
-        """As the function `export`, of the averaged network."""
-        return export(self.average, path)
-
-
-def export(model: DeepPyNet, path: Path) -> bytes:
-    """Write the weights of `model` in 16 bits; returns their hash."""
-    tensors = {name: value.float().cpu().numpy() for name, value in model.state_dict().items()}
-    return save_weights(path, "flow-deeppynet", "epe", model.config, tensors, {})
+        """The weights of the averaged network, with graphs; returns their hash."""
+        return export("flow-deeppynet", self.average, "epe", path)
