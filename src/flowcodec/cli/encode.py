@@ -18,11 +18,19 @@ from flowcodec.bitstream.fields import MAX_GROUP_FRAMES
 from flowcodec.bitstream.header import MAGIC
 from flowcodec.cli import encode_video
 from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
-from flowcodec.cli.measuring import Number, decibels, device_options, refuse_given, weights_options
+from flowcodec.cli.measuring import (
+    Number,
+    decibels,
+    device_options,
+    number,
+    refuse_given,
+    weights_options,
+)
 from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
 from flowcodec.cli.raw_planes import FrameRate, RawFormat
 from flowcodec.cli.sources import check_name, looked_into, readable, refuse_coded, standard
 from flowcodec.cli.streams import PIPE, check_standard_output, tell
+from flowcodec.codecs.plan import DEFAULT_GOP
 from flowcodec.errors import UsageError
 from flowcodec.media.names import printable
 
@@ -145,7 +153,9 @@ class Report:
 @click.option(
     "--gop",
     type=click.IntRange(1, MAX_GROUP_FRAMES),
-    help="Videos: at most so many frames from one that stands alone to the next. [default: 32]",
+    default=DEFAULT_GOP,
+    show_default=True,
+    help="Videos: at most so many frames from one that stands alone to the next.",
 )
 @click.option(
     "--raw",
@@ -167,7 +177,12 @@ class Report:
     " largest, one that is marked as default before others]",
 )
 @click.option(
-    "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Worker processes, of one thread each unless --threads says otherwise.",
 )
 @device_options
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a file, one a line.")
@@ -183,7 +198,7 @@ def command(
     weights: Path | None,
     strip: bool,
     tile: int,
-    gop: int | None,
+    gop: int,
     raw: VideoFormat | None,
     fps: Fraction | None,
     stream: int | None,
@@ -224,19 +239,20 @@ def command(
     if raw is not None or any(encode_video.is_video(name, output) for name in looked_into(inputs)):
         if len(inputs) > 1:
             raise UsageError("a video is encoded alone; give one input")
-        refuse_given("is for pictures, not for videos", "target_psnr", "strip", "tile", "jobs")
+        refuse_given("is for pictures, not for videos", "target_psnr", "strip", "tile")
         wanted = encode_video.Options(
             metric=metric,
             weights=weights,
             device=device,
-            threads=threads,
+            threads=1 if threads is None and jobs > 1 else threads,
             quality=4.0 if quality is None else quality,
             bpp=target_bpp,
             size=target_size,
-            gop=encode_video.DEFAULT_GOP if gop is None else gop,
+            gop=gop,
             raw=raw,
             fps=fps,
             stream=stream,
+            jobs=jobs,
             as_json=as_json,
             quiet=quiet,
         )
@@ -350,9 +366,6 @@ def _reach(options: Options, picture: Picture, name: str) -> Found[EncodedPictur
 
 
 def _as_object(report: Report) -> dict[str, Any]:
-    def number(psnr: float) -> float | None:
-        return round(psnr, 4) if math.isfinite(psnr) else None
-
     return {
         "input": report.input,
         "output": report.output,

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from flowcodec.codecs.flow import FlowEstimator
 from flowcodec.codecs.inter import PRIOR_PARTS, restore
+from flowcodec.codecs.plan import FINER, FINEST
 from flowcodec.codecs.torch_transforms import TorchTransforms
-from flowcodec.codecs.video import FINER, FINEST
 from flowcodec.codecs.weights import (
     BUNDLED,
     Weights,
