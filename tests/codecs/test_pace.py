@@ -1,6 +1,7 @@
 """Files of a wanted size, where size goes with quality in a way that the search does not know."""
 
 import itertools
+from collections import deque
 
 import numpy as np
 import pytest
@@ -23,14 +24,23 @@ def sizes(stretch, quality):
     return [8 * size(alone, quality), *(size(busy, quality) for busy in rest)]
 
 
-def coded(pace, frames, sizes=sizes):
-    """The bytes of a video whose groups follow a pace."""
+def sampled(stretches, sizes=sizes):
+    return lambda quality: [sizes(stretch, quality) for stretch in stretches]
+
+
+def coded(pace, frames, sizes=sizes, aside=1):
+    """The bytes of a video whose groups follow a pace, some of them coded side by side."""
     total = 0
-    for start in range(0, len(frames), GOP):
+    waiting = deque()
+    for number, start in enumerate(range(0, len(frames), GOP)):
         group = frames[start : start + GOP]
-        found = sum(sizes(group, pace.next()))
-        pace.note(found, len(group))
+        if len(waiting) == aside:
+            pace.note(*waiting.popleft())
+        found = sum(sizes(group, pace.quality(number, start)))
+        waiting.append((found, len(group)))
         total += found
+    for each in waiting:
+        pace.note(*each)
     return total
 
 
@@ -54,7 +64,7 @@ def test_files_come_near_their_size(seed, count, place):
     )
     limit = round(lowest * (highest / lowest) ** place)
     stretches = [frames[count * part // 3 :][:6] for part in range(3)]
-    total, attempts = reached(Aim.of(sizes, stretches, limit, count, GOP), frames)
+    total, attempts = reached(Aim.of(sampled(stretches), limit, count, GOP), frames)
     assert NEAR * limit <= total <= limit
     assert attempts <= ATTEMPTS
 
@@ -62,7 +72,7 @@ def test_files_come_near_their_size(seed, count, place):
 def test_a_size_below_the_lowest_quality_is_told_early():
     frames = [100.0] * 40
     limit = round(0.3 * sum(sum(sizes(frames[n : n + GOP], LOWEST)) for n in range(0, 40, GOP)))
-    aim = Aim.of(sizes, [frames[:6]], limit, 40, GOP)
+    aim = Aim.of(sampled([frames[:6]]), limit, 40, GOP)
     with pytest.raises(UsageError, match=f"{limit:,} bytes: at quality 1, 16 of its 40 frames"):
         reached(aim, frames)
 
@@ -70,7 +80,7 @@ def test_a_size_below_the_lowest_quality_is_told_early():
 def test_a_size_above_the_highest_quality_gets_that():
     frames = [100.0] * 40
     highest = sum(sum(sizes(frames[n : n + GOP], HIGHEST)) for n in range(0, 40, GOP))
-    aim = Aim.of(sizes, [frames[:6]], 3 * highest, 40, GOP)
+    aim = Aim.of(sampled([frames[:6]]), 3 * highest, 40, GOP)
     assert reached(aim, frames) == (highest, 1)
 
 
@@ -83,5 +93,5 @@ def test_a_limit_is_kept_where_size_hardly_follows(jump):
         return sizes(stretch, LOWEST if quality < 4.5 else LOWEST + jump)
 
     limit = sum(stepped(frames, 8.0)) - 1
-    total, _ = reached(Aim.of(stepped, [frames[:6]], limit, GOP, GOP), frames, stepped)
+    total, _ = reached(Aim.of(sampled([frames[:6]], stepped), limit, GOP, GOP), frames, stepped)
     assert total == sum(stepped(frames, 1.0))

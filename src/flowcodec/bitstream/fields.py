@@ -105,8 +105,19 @@ class Field:
         return ", ".join(str(value) for value in self.allowed)
 
 
-def _show_psnr(psnr: int) -> str:
-    return "exact" if psnr == LOSSLESS_PSNR else f"{psnr / 100:.2f} dB"
+def stored_psnr(psnr: float) -> int:
+    """A PSNR in dB as files have it; infinite: exact."""
+    return LOSSLESS_PSNR if math.isinf(psnr) else min(round(psnr * 100), LOSSLESS_PSNR - 1)
+
+
+def read_psnr(stored: int) -> float:
+    """The PSNR in dB that a file has, infinite where that is exact."""
+    return math.inf if stored == LOSSLESS_PSNR else stored / 100
+
+
+def _show_psnr(stored: int) -> str:
+    psnr = read_psnr(stored)
+    return f"{psnr:.2f} dB" if math.isfinite(psnr) else "exact"
 
 
 QUALITY = Field(

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 from flowcodec.bitstream.fields import (
     HASH,
-    LOSSLESS_PSNR,
     MAGIC,
     PSNR,
     QUALITY,
@@ -25,7 +24,6 @@ from flowcodec.bitstream.numbers import Reader
 __all__ = [
     "DEFAULT_TILE",
     "FIELDS",
-    "LOSSLESS_PSNR",
     "MAGIC",
     "MAX_SIDE",
     "MAX_TILE_PIXELS",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import click
 from flowcodec.bitstream.fields import MAGIC, file_kind
 from flowcodec.cli import decode_video
 from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
-from flowcodec.cli.measuring import Number, decibels, device_options, refuse_given
+from flowcodec.cli.measuring import Number, decibels, device_options, number, refuse_given
 from flowcodec.cli.planning import FCI, FCV, PART, Job, plan, refuse_outputs
 from flowcodec.cli.sources import (
     check_name,
@@ -115,7 +114,12 @@ class Report:
     "--lossless", is_flag=True, help="Videos: write FFV1 to a .mkv file, instead of H.264."
 )
 @click.option(
-    "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Worker processes, of one thread each unless --threads says otherwise.",
 )
 @device_options
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a file, one a line.")
@@ -151,18 +155,19 @@ def command(
     if any(decode_video.is_video(name) for name in looked_into(inputs)):
         if len(inputs) > 1:
             raise UsageError("a video is decoded alone; give one input")
-        refuse_given("is for pictures, not for videos", "format_", "strip", "jobs")
+        refuse_given("is for pictures, not for videos", "format_", "strip")
         if verify is None:
             refuse_given("is of the original that --verify names", "stream")
         wanted = decode_video.Options(
             weights=weights,
             device=device,
-            threads=threads,
+            threads=1 if threads is None and jobs > 1 else threads,
             start=start or 0.0,
             frames=frames,
             lossless=lossless,
             verify=verify,
             stream=stream,
+            jobs=jobs,
             as_json=as_json,
             quiet=quiet,
         )
@@ -322,7 +327,7 @@ def _as_object(report: Report) -> dict[str, Any]:
         "notes": list(report.notes),
     }
     if report.verified is not None:
-        found["psnr"] = round(report.verified, 4) if math.isfinite(report.verified) else None
+        found["psnr"] = number(report.verified)
     return found
 
 

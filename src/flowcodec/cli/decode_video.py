@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, field
-from fractions import Fraction
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from flowcodec.cli.jobs import naming
 from flowcodec.cli.measuring import progress_bar
 from flowcodec.cli.planning import FCV, PART
+from flowcodec.cli.process import as_worker
 from flowcodec.cli.sources import check_not_input, coded_kind, open_source
 from flowcodec.cli.streams import PIPE, check_standard_output, note, report, standard_output, warn
-from flowcodec.cli.verify_video import verification_by
 from flowcodec.errors import FlowcodecError, FormatError, UsageError
 from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
-    from flowcodec.bitstream.video_file import Damage, Group, VideoHeader, VideoIndex
-    from flowcodec.bitstream.video_groups import Colour
+    from flowcodec.codecs.decoding import Decoding
 
 FILE_SUFFIX = ".mp4"  # of the video beside a file, when no output is named
 
@@ -41,18 +37,9 @@ class Options:
     lossless: bool
     verify: Path | None
     stream: int | None  # of the original
+    jobs: int
     as_json: bool
     quiet: bool
-
-
-@dataclass
-class Done:
-    """What was decoded, and what was wrong with the file."""
-
-    frames: int = 0
-    groups: int = 0
-    damage: list[Damage] = field(default_factory=list)
-    verified: int | None = None  # groups, where that was asked for
 
 
 def is_video(source: str) -> bool:
@@ -68,6 +55,9 @@ def is_video(source: str) -> bool:
 
 def decode(source: str, output: str | None, options: Options) -> None:
     """Decode one file; what is damaged is told, and the rest decodes."""
+    from flowcodec.codecs.decoding import Decoding
+    from flowcodec.codecs.seeking import open_part
+    from flowcodec.codecs.verification import verification_by
     from flowcodec.codecs.video import load_for_video, source_of
     from flowcodec.media.video.writing import create_video
 
@@ -81,10 +71,9 @@ def decode(source: str, output: str | None, options: Options) -> None:
     inputs = [source] if options.verify is None else [source, str(options.verify)]
     check_not_input(target, inputs)
     started = time.perf_counter()
-    done = Done()
     with ExitStack() as stack:
         with naming(source):
-            part = part_of(stack.enter_context(open_source(source)), options.start, done.damage)
+            part = open_part(stack.enter_context(open_source(source)), options.start)
         header, look = part.header, source_of(part.header, part.colour)
         opened: str | BinaryIO = standard_output() if target == PIPE else target
         writer = stack.enter_context(create_video(opened, look, lossless=options.lossless))
@@ -97,24 +86,11 @@ def decode(source: str, output: str | None, options: Options) -> None:
         )
         bar = progress_bar(options.frames, "decoding")
         advance = stack.enter_context(nullcontext(lambda: None) if options.quiet else bar)
-        for group in part.groups:
-            decoded = codec.decode(header, group, done.damage.append)
-            # Whole groups can be compared: one that is shown in part is decoded to its end.
-            shown = verification.of(group, decoded) if verification else decoded
-            for place, (tick, frame) in enumerate(shown, 1):
-                late = part.first is None or tick >= part.first
-                if late and done.frames != options.frames:
-                    writer.write(frame, tick, duration_in(group, place))
-                    done.frames += 1
-                    advance()
-                elif late and verification is None:
-                    break
-            done.groups += 1
-            if done.frames == options.frames:
-                break
-        else:
-            if verification is not None and not done.damage:
-                verification.finish()
+        crew = stack.enter_context(codec.decoders(options.jobs, as_worker))
+        done = Decoding(codec, part, options.frames, verification)
+        for shown in stack.enter_context(closing(done.shown(crew))):
+            writer.write(*shown)
+            advance()
         if not done.frames:
             what = "; ".join(map(str, done.damage)) or "there are no frames in that range"
             raise FormatError(f"{source}: nothing could be decoded: {what}")
@@ -122,53 +98,11 @@ def decode(source: str, output: str | None, options: Options) -> None:
         warn(source, damage)
     for text in () if options.quiet else writer.notes:
         note(target, text)
-    if verification is not None:
-        done.verified = verification.groups
     if not options.quiet:
-        _tell(source, target, done, header, time.perf_counter() - started, options.as_json)
-    unverified = ", and nothing could be verified" if done.verified == 0 else ""
+        _tell(source, target, done, time.perf_counter() - started, options.as_json)
+    unverified = ", and nothing could be verified" if verified_groups(done) == 0 else ""
     if any(not damage.harmless for damage in done.damage):
         raise FlowcodecError(f"{source} is damaged; {done.frames} frames were decoded{unverified}")
-
-
-@dataclass(frozen=True)
-class Part:
-    """Groups to decode, of which frames are wanted from the tick `first` on; None: all of them."""
-
-    header: VideoHeader
-    groups: Iterator[Group]
-    first: int | None
-    colour: Colour | None
-
-
-def part_of(stream: BinaryIO, start: float, damage: list[Damage]) -> Part:
-    """What of a file is shown from so many seconds after its first frame on, wherever that was."""
-    from flowcodec.bitstream.video_file import open_index, read_groups
-
-    groups: Iterator[Group]
-    if start and stream.seekable():
-        index = open_index(stream, damage.append)
-        origin = index.places[0].start if len(index.places) else 0
-        first = origin + ticks(start, index.header)
-        header, groups = index.header, groups_from(index, first)
-        begin = next(groups, None)
-    else:
-        header, groups = read_groups(stream, damage.append)
-        begin = next(groups, None)
-        first = begin.header.start + ticks(start, header) if begin else 0
-    if begin is not None:
-        groups = itertools.chain([begin], groups)
-    if start and not stream.seekable():
-        groups = groups_after(groups, first)
-    return Part(header, groups, first if start else None, begin.colour if begin else None)
-
-
-def duration_in(group: Group, place: int) -> int | None:
-    """For how many ticks the frame at a place, from 1, is shown; None where the group does not
-    say it."""
-    if place < len(group.frames):
-        return group.frames[place].time - group.frames[place - 1].time
-    return group.ending if group.whole else None
 
 
 def beside(source: str) -> str:
@@ -179,31 +113,13 @@ def beside(source: str) -> str:
     return str(path.with_suffix(FILE_SUFFIX))
 
 
-def ticks(seconds: float, header: VideoHeader) -> int:
-    """A time in the ticks of a video."""
-    return round(Fraction(seconds) / header.time_base)
+def verified_groups(done: Decoding) -> int | None:
+    """How many groups were verified, where that was asked for."""
+    return None if done.verification is None else done.verification.groups
 
 
-def groups_from(index: VideoIndex, tick: int) -> Iterator[Group]:
-    """The groups from the one that shows this time on."""
-    for number in range(index.group_at_time(tick), len(index.places)):
-        yield index.read_group(number)
-
-
-def groups_after(groups: Iterator[Group], tick: int) -> Iterator[Group]:
-    """The same of groups that come one after another."""
-    held: Group | None = None
-    for group in groups:
-        if held is not None and group.header.start > tick:
-            yield held
-        held = group
-    if held is not None:
-        yield held
-
-
-def _tell(
-    source: str, target: str, done: Done, header: VideoHeader, seconds: float, as_json: bool
-) -> None:
+def _tell(source: str, target: str, done: Decoding, seconds: float, as_json: bool) -> None:
+    header, groups = done.part.header, verified_groups(done)
     if as_json:
         found = {
             "input": source,
@@ -214,13 +130,11 @@ def _tell(
             "seconds": round(seconds, 3),
             "damage": [str(damage) for damage in done.damage],
             "groups": done.groups,
-            "verified_groups": done.verified,
+            "verified_groups": groups,
         }
         report(json.dumps(found), to_stderr=target == PIPE)
         return
-    verified = ""
-    if done.verified is not None:
-        verified = f"  {done.verified} of {done.groups} groups verified"
+    verified = "" if groups is None else f"  {groups} of {done.groups} groups verified"
     report(
         f"{printable(source)} -> {printable(target)}  {header.width}x{header.height}"
         f"  {done.frames} frames  {done.frames / seconds:.1f} frames/s{verified}",

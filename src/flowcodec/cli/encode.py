@@ -18,11 +18,12 @@ from flowcodec.bitstream.fields import MAX_GROUP_FRAMES
 from flowcodec.bitstream.header import MAGIC
 from flowcodec.cli import encode_video
 from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
-from flowcodec.cli.measuring import Number, codec_options, decibels, refuse_given
+from flowcodec.cli.measuring import Number, codec_options, decibels, number, refuse_given
 from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
 from flowcodec.cli.raw_planes import FrameRate, RawFormat
 from flowcodec.cli.sources import check_name, looked_into, readable, refuse_coded, standard
 from flowcodec.cli.streams import PIPE, check_standard_output, tell
+from flowcodec.codecs.plan import DEFAULT_GOP
 from flowcodec.errors import UsageError
 from flowcodec.media.names import printable
 
@@ -146,7 +147,9 @@ class Report:
 @click.option(
     "--gop",
     type=click.IntRange(1, MAX_GROUP_FRAMES),
-    help="Videos: at most so many frames from one that stands alone to the next. [default: 32]",
+    default=DEFAULT_GOP,
+    show_default=True,
+    help="Videos: at most so many frames from one that stands alone to the next.",
 )
 @click.option(
     "--raw",
@@ -168,7 +171,12 @@ class Report:
     " largest, one that is marked as default before others]",
 )
 @click.option(
-    "-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Worker processes, of one thread each unless --threads says otherwise.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a file, one a line.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
@@ -184,7 +192,7 @@ def command(
     weights: Path | None,
     strip: bool,
     tile: int,
-    gop: int | None,
+    gop: int,
     raw: VideoFormat | None,
     fps: Fraction | None,
     stream: int | None,
@@ -225,20 +233,21 @@ def command(
     if raw is not None or any(encode_video.is_video(name, output) for name in looked_into(inputs)):
         if len(inputs) > 1:
             raise UsageError("a video is encoded alone; give one input")
-        refuse_given("is for pictures, not for videos", "target_psnr", "strip", "tile", "jobs")
+        refuse_given("is for pictures, not for videos", "target_psnr", "strip", "tile")
         wanted = encode_video.Options(
             model=model,
             metric=metric,
             weights=weights,
             device=device,
-            threads=threads,
+            threads=1 if threads is None and jobs > 1 else threads,
             quality=4.0 if quality is None else quality,
             bpp=target_bpp,
             size=target_size,
-            gop=encode_video.DEFAULT_GOP if gop is None else gop,
+            gop=gop,
             raw=raw,
             fps=fps,
             stream=stream,
+            jobs=jobs,
             as_json=as_json,
             quiet=quiet,
         )
@@ -332,8 +341,7 @@ def _reach(options: Options, picture: Picture, name: str) -> Found[EncodedPictur
     """Code a picture at the wanted quality, or search for the one that meets the target."""
     from flowcodec.codecs.rate_control import Found, Trial, reach_psnr, reach_size
 
-    def encode(quality: float) -> EncodedPicture:
-        return _codec(options).encode(picture, quality, tile=options.tile)
+    encode = _codec(options).prepare(picture, tile=options.tile).encode
 
     def tell_trial(trial: Trial) -> None:
         if not options.quiet:
@@ -354,9 +362,6 @@ def _reach(options: Options, picture: Picture, name: str) -> Found[EncodedPictur
 
 
 def _as_object(report: Report) -> dict[str, Any]:
-    def number(psnr: float) -> float | None:
-        return round(psnr, 4) if math.isfinite(psnr) else None
-
     return {
         "input": report.input,
         "output": report.output,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
 from collections.abc import Iterator
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowcodec.cli.jobs import naming
-from flowcodec.cli.measuring import progress_bar, refuse_given
+from flowcodec.cli.measuring import number, progress_bar, refuse_given
 from flowcodec.cli.planning import FCV
+from flowcodec.cli.process import as_worker
 from flowcodec.cli.sources import (
     check_name,
     check_not_input,
@@ -25,20 +25,17 @@ from flowcodec.cli.sources import (
 )
 from flowcodec.cli.streams import PIPE, check_standard_output, note, report, warn
 from flowcodec.errors import FlowcodecError, UsageError
-from flowcodec.media.formats import VIDEO_SUFFIXES
+from flowcodec.media.formats import RAW_SUFFIX, VIDEO_SUFFIXES
 from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from flowcodec.cli.part_file import Output
-    from flowcodec.codecs.pace import Aim, Pace
+    from flowcodec.codecs.pace import Pace
+    from flowcodec.codecs.side_by_side import Coders
     from flowcodec.codecs.video import EncodedVideo, VideoCodec
-    from flowcodec.media.video.format import Frame, Video, VideoFormat
-
-RAW = ".yuv"
-DEFAULT_GOP = 32  # frames
-SAMPLES, SAMPLED = 3, 6  # stretches of a video, and frames of each, that tell how size goes
+    from flowcodec.media.video.format import Video, VideoFormat
 
 
 @dataclass(frozen=True)
@@ -57,6 +54,7 @@ class Options:
     raw: VideoFormat | None
     fps: Fraction | None
     stream: int | None
+    jobs: int
     as_json: bool
     quiet: bool
 
@@ -71,8 +69,8 @@ def is_video(source: str, output: str | None) -> bool:
     if output is not None and output.lower().endswith(FCV):
         return True
     suffix = Path(source).suffix.lower()
-    if os.path.isdir(source) or suffix == RAW:
-        return suffix == RAW
+    if os.path.isdir(source) or suffix == RAW_SUFFIX:
+        return suffix == RAW_SUFFIX
     try:
         return input_kind(source) == "video"
     except OSError:  # whoever reads it will tell
@@ -105,8 +103,9 @@ def encode(source: str, output: str | None, options: Options) -> None:
             device=options.device,
             threads=options.threads,
         )
-        work = Work(codec, source, opened, options)
-        done = work.to_size() if options.aims else work.once(options.quality)
+        with codec.coders(options.jobs, as_worker) as crew:
+            work = Work(codec, crew, source, opened, options)
+            done = work.to_size() if options.aims else work.once(options.quality)
     for wrong in work.damage:
         warn(source, wrong)
     if not options.quiet:
@@ -128,6 +127,7 @@ class Work:
     """
 
     codec: VideoCodec
+    crew: Coders
     source: str
     output: Output
     options: Options
@@ -152,6 +152,7 @@ class Work:
                     gop=options.gop,
                     on_frame=advance,
                     ending=lambda: video.ending,
+                    jobs=self.crew,
                 )
             if not silent:
                 tell_notes(video, told)
@@ -160,42 +161,27 @@ class Work:
 
     def to_size(self) -> EncodedVideo:
         """Code it until the file has at most the bytes that were asked for, and is near them."""
-        from flowcodec.codecs.pace import HIGHEST, NEAR
-
-        with naming(self.source):
-            aim = self.aim()
-            taken = False
-            while not taken:
-                pace = aim.pace()
-                try:
-                    done = self.once(pace)
-                    taken = aim.takes(done.bytes, pace)
-                except UsageError:
-                    self.output.start()  # nobody wants what is too large at any quality
-                    raise
-        short = pace.always(HIGHEST) and done.bytes < NEAR * aim.limit
-        if short and not self.options.quiet:
-            told = f"quality 8, the highest, takes {done.bytes:,} of the {aim.limit:,} bytes"
-            note(self.source, told)
-        return done
-
-    def aim(self) -> Aim:
-        """What a target means for this video: it is read once, and a sample of it coded."""
-        from flowcodec.codecs.pace import Aim
+        from flowcodec.codecs.aiming import reach_video_size
 
         options = self.options
-        with opened_video(self.source, options) as video:
-            count = sum(1 for _ in video.timed)
-            pixels = video.width * video.height
-        limit = options.size or max(1, math.floor((options.bpp or 0) * pixels * count / 8))
-        starts = sorted({count * part // SAMPLES for part in range(SAMPLES)})
-        stretches: list[list[Frame]] = [[] for _ in starts]
-        with opened_video(self.source, options) as video:
-            for number, frame in enumerate(video.frames):
-                for start, stretch in zip(starts, stretches, strict=True):
-                    if start <= number < start + min(SAMPLED, options.gop):
-                        stretch.append(frame)
-        return Aim.of(self.codec.sizes, stretches, limit, count, options.gop)
+        with naming(self.source):
+            try:
+                found = reach_video_size(
+                    self.codec,
+                    lambda: opened_video(self.source, options),
+                    self.once,
+                    size=options.size,
+                    bpp=options.bpp or 0.0,
+                    gop=options.gop,
+                    crew=self.crew,
+                )
+            except UsageError:
+                self.output.start()  # nobody wants what is too large at any quality
+                raise
+        if found.short and not options.quiet:
+            taken, limit = found.coded.bytes, found.limit
+            note(self.source, f"quality 8, the highest, takes {taken:,} of the {limit:,} bytes")
+        return found.coded
 
 
 def tell_notes(video: Video, told: int = 0) -> int:
@@ -227,7 +213,7 @@ def _as_object(source: str, target: str, done: EncodedVideo, pixels: int) -> dic
         "frames": done.frames,
         "bytes": done.bytes,
         "bpp": round(done.bytes * 8 / (pixels * done.frames), 6),
-        "psnr": round(done.psnr, 4) if math.isfinite(done.psnr) else None,
+        "psnr": number(done.psnr),
     }
 
 

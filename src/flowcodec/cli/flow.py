@@ -206,7 +206,7 @@ def command(
         from flowcodec.codecs.loading import flow_estimator
 
         estimator = flow_estimator(model, weights=weights, device=device, threads=threads)
-        if min(look.width, look.height) < (least := estimator.smallest):
+        if min(look.width, look.height) < (least := estimator.model.smallest):
             raise UsageError(
                 f"{source.name} is {look.width}x{look.height}; flow needs at least "
                 f"{least}x{least} pixels"

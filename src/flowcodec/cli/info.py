@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from flowcodec.bitstream.fields import file_kind
+from flowcodec.bitstream.fields import file_kind, read_psnr
 from flowcodec.bitstream.header import (
-    LOSSLESS_PSNR,
     TILE_STEP,
     VERSION,
     describe_header,
@@ -16,6 +15,7 @@ from flowcodec.bitstream.header import (
 from flowcodec.bitstream.picture_file import PictureFile, parse_picture
 from flowcodec.cli import info_video
 from flowcodec.cli.main import USER_ERROR, complain, one_line
+from flowcodec.cli.measuring import number
 from flowcodec.cli.sources import head_of, open_source
 from flowcodec.cli.streams import standard_output, warn
 from flowcodec.codecs.systems import name_of
@@ -82,7 +82,7 @@ def _as_json(file: str, picture: PictureFile) -> dict[str, Any]:
         "gray": header.gray,
         "alpha": header.alpha,
         "quality": header.quality / 1000,
-        "psnr": None if header.psnr == LOSSLESS_PSNR else header.psnr / 100,
+        "psnr": number(read_psnr(header.psnr)),
         "tile": header.tile * TILE_STEP,
         "tiles": [
             {

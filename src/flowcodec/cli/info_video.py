@@ -4,7 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from flowcodec.bitstream.header import LOSSLESS_PSNR, VERSION
+from flowcodec.bitstream.fields import read_psnr
+from flowcodec.bitstream.header import VERSION
 from flowcodec.bitstream.video_file import (
     FRAME_KINDS,
     UNFINISHED,
@@ -16,6 +17,7 @@ from flowcodec.bitstream.video_file import (
     read_groups,
 )
 from flowcodec.bitstream.video_header import NO_MODEL
+from flowcodec.cli.measuring import number
 from flowcodec.codecs.systems import name_of
 from flowcodec.media.names import printable
 
@@ -83,7 +85,7 @@ def _group(group: Group) -> dict[str, Any]:
         "frames": found.count,
         "start": found.start,
         "quality": qualities[0] / 1000 if qualities else None,  # its frames are all lost
-        "psnr": None if found.psnr == LOSSLESS_PSNR else found.psnr / 100,
+        "psnr": number(read_psnr(found.psnr)),
     }
 
 

@@ -17,6 +17,7 @@ from flowcodec.cli import streams
 from flowcodec.cli.main import USER_ERROR, complain, one_line
 from flowcodec.cli.measuring import progress_bar
 from flowcodec.cli.planning import Job, Plan
+from flowcodec.cli.process import as_worker
 from flowcodec.cli.streams import PIPE, standard_output, tell
 from flowcodec.errors import FlowcodecError
 from flowcodec.media.files import atomic_write
@@ -166,15 +167,24 @@ def _outcomes(
     task: Task[Options, Report], jobs: Sequence[Job], count: int
 ) -> Iterator[Iterable[Callable[[], Report]]]:
     """For each job a function that returns its report or raises its error."""
-    prepare, work = partial(task.prepare, task.options), partial(task.work, task.options)
     if not jobs:
         yield []
         return
     if count == 1:
-        prepare()
-        yield (partial(work, job) for job in jobs)
+        task.prepare(task.options)
+        yield (partial(task.work, task.options, job) for job in jobs)
         return
-    from flowcodec.cli.workers import workers
+    from flowcodec.codecs.workers import workers
 
-    with workers(count, prepare, work) as crew:
-        yield crew.do(jobs)
+    with workers(count, partial(_prepare, task), _work) as crew:
+        yield (partial(next, parts) for parts in crew.do(jobs))
+
+
+def _prepare(task: Task[Options, Report]) -> Task[Options, Report]:
+    as_worker()
+    task.prepare(task.options)
+    return task
+
+
+def _work(task: Task[Options, Report], job: Job) -> Iterator[Report]:
+    yield task.work(task.options, job)

@@ -252,6 +252,11 @@ def decibels(psnr: float) -> str:
     return f"{psnr:.2f} dB" if math.isfinite(psnr) else "exact"
 
 
+def number(psnr: float) -> float | None:
+    """A PSNR in dB for JSON, which knows no infinite numbers: there it is None."""
+    return round(psnr, 4) if math.isfinite(psnr) else None
+
+
 def names_in(text: str) -> Sequence[str]:
     """The words of a comma-separated list, each once, in order."""
     return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))

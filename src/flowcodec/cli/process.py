@@ -13,6 +13,7 @@ from types import FrameType
 from flowcodec.cli.streams import keep_standard_streams
 
 GRACE = 1.0  # seconds from a signal to the end, however long the call in hand takes
+WORKER_GRACE = 0.5  # the same of a worker, which its parent waits for
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 _ENDING = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
@@ -23,6 +24,12 @@ def own_process() -> None:
     keep_standard_streams()
     quiet_libraries()
     end_on_signals(GRACE)
+
+
+def as_worker() -> None:
+    """Make this process that of a worker of a command."""
+    quiet_libraries()
+    end_on_signals(WORKER_GRACE)
 
 
 def quiet_libraries() -> None:

@@ -121,9 +121,9 @@ def coded_kind(source: str) -> str | None:
 
 def check_name(target: str, *suffixes: str) -> None:
     """UsageError where a file would bear the name of another kind; `suffixes` are its own."""
-    from flowcodec.media.formats import SUFFIXES, VIDEO_SUFFIXES
+    from flowcodec.media.formats import RAW_SUFFIX, SUFFIXES, VIDEO_SUFFIXES
 
-    known = {".fci", ".fcv", ".gif", ".yuv", *SUFFIXES, *VIDEO_SUFFIXES}
+    known = {".fci", ".fcv", ".gif", RAW_SUFFIX, *SUFFIXES, *VIDEO_SUFFIXES}
     if Path(target).suffix.lower() in known.difference(suffixes):
         raise UsageError(f"{target} would hold a {suffixes[0]} file: end its name in {suffixes[0]}")
 

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from flowcodec.codecs.fidelity import STRIP, Pixels
+
 Seen = NDArray[np.bool_]
 
 MIDDLE = 128
 SWEEPS = 2
-STRIP = 256  # rows that are worked on at once, an even number: all else is in 8 bits
 
 
 def spanned(pixels: Pixels, seen: Seen) -> Pixels:
@@ -46,19 +46,6 @@ def repeats(pixels: Pixels, seen: Seen) -> Iterator[Pixels]:
     if flat.any():
         last = np.maximum.accumulate(np.where(flat, np.arange(flat.size), flat.argmax()))
         yield pixels.reshape(flat.size, -1)[last].reshape(pixels.shape)
-
-
-def squared_error(one: Pixels, other: Pixels, seen: Seen | None) -> int:
-    """Squares of the differences of two pictures (H, W, C), summed where they are `seen` (H, W),
-    or everywhere; a strip at a time."""
-    total = 0
-    for top in range(0, len(one), STRIP):
-        strip = slice(top, top + STRIP)
-        difference = one[strip].astype(np.int32) - other[strip]
-        if seen is not None:
-            difference *= seen[strip][..., None]
-        total += int(np.square(difference, out=difference).sum(dtype=np.int64))
-    return total
 
 
 def _halved(pixels: Pixels, seen: Seen) -> tuple[Pixels, Seen]:

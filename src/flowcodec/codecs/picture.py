@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowcodec.bitstream.alpha import pack_alpha, unpack_alpha
+from flowcodec.bitstream.fields import read_psnr, stored_psnr
 from flowcodec.bitstream.header import (
     DEFAULT_TILE,
-    LOSSLESS_PSNR,
     TILE_STEP,
     PictureHeader,
     TileBox,
@@ -43,8 +42,9 @@ from flowcodec.bitstream.picture_file import (
     parse_picture,
 )
 from flowcodec.bitstream.units import TILE_KINDS
+from flowcodec.codecs.fidelity import as_measured, psnr_of, squared_error
 from flowcodec.codecs.finite import unwarned
-from flowcodec.codecs.hidden import Seen, spanned, squared_error
+from flowcodec.codecs.hidden import Seen, spanned
 from flowcodec.codecs.protocols import PictureModel
 from flowcodec.codecs.settings import thousandths, tile_side
 from flowcodec.codecs.systems import imported, system_called, system_of
@@ -58,7 +58,6 @@ from flowcodec.media.opening import MAX_PIXELS
 from flowcodec.media.picture import Picture
 from flowcodec.quality import BIT_PRICE, COARSEST
 
-VERIFY_DB = 0.05
 # Beside another tile a bit is worth more by these factors, for the first six positions from it: the
 # prior knows less there, would keep more that is not zero, and PSNR would rise with the bytes.
 SEAM = (1.08, 1.03, 1.03, 1.03, 1.03, 1.03)
@@ -239,11 +238,8 @@ class PreparedPicture:
             if others:
                 canvas.show((i for i in range(len(chosen)) if i not in others), others)
         psnr = _psnr(self._original, canvas.pixels, self._seen)
-        hundredths = (
-            LOSSLESS_PSNR if math.isinf(psnr) else min(round(psnr * 100), LOSSLESS_PSNR - 1)
-        )
         data = pack_picture(
-            dataclasses.replace(header, psnr=hundredths),
+            dataclasses.replace(header, psnr=stored_psnr(psnr)),
             chosen,
             icc=picture.icc,
             exif=picture.exif,
@@ -368,7 +364,6 @@ def verify(picture: Picture, header: PictureHeader, reference: Picture) -> float
     Only pixels with alpha above 0 count; older encoders counted all, which is taken as well.
     FormatError if the PSNR differs by more than 0.05 dB, or alpha at all.
     """
-    stored = math.inf if header.psnr == LOSSLESS_PSNR else header.psnr / 100
     if picture.alpha is None:
         found = [_psnr(reference.pixels, picture.pixels)]
     elif reference.alpha is None or not np.array_equal(picture.alpha, reference.alpha):
@@ -377,10 +372,11 @@ def verify(picture: Picture, header: PictureHeader, reference: Picture) -> float
         masks = picture.alpha > 0, None
         found = [_psnr(reference.pixels, picture.pixels, seen) for seen in masks]
     for psnr in found:
-        if psnr == stored or abs(psnr - stored) <= VERIFY_DB:
+        if as_measured(psnr, header.psnr):
             return psnr
     raise FormatError(
-        f"the decoded picture has {found[0]:.2f} dB, its encoder measured {stored:.2f} dB"
+        f"the decoded picture has {found[0]:.2f} dB, its encoder measured"
+        f" {read_psnr(header.psnr):.2f} dB"
     )
 
 
@@ -408,6 +404,5 @@ def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _psnr(a: NDArray[np.uint8], b: NDArray[np.uint8], seen: Seen | None = None) -> float:
     """PSNR in dB over the pixels that are seen, or all."""
-    total = squared_error(a, b, seen)
     pixels = a.shape[0] * a.shape[1] if seen is None else int(seen.sum())
-    return math.inf if total == 0 else 10 * math.log10(255**2 * pixels * a.shape[2] / total)
+    return psnr_of(squared_error(a, b, seen), pixels * a.shape[2])

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from flowcodec.bitstream.header import TileBox
 from flowcodec.bitstream.lossless import pack_lossless, unpack_lossless
 from flowcodec.bitstream.picture_file import LOSSLESS, PLAIN, Tile
-from flowcodec.codecs.hidden import Seen, repeats, squared_error
+from flowcodec.codecs.fidelity import squared_error
+from flowcodec.codecs.hidden import Seen, repeats
 from flowcodec.entropy.plain import FREQUENCIES, SIDE, coefficient_hash, decode, encode
 from flowcodec.errors import FormatError
 from flowcodec.nn.patches import dct_basis

@@ -9,16 +9,14 @@ inter frame is coded with is a part that is plugged in: `InterModel` is all that
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
-from flowcodec.bitstream.header import LOSSLESS_PSNR
+from flowcodec.bitstream.fields import stored_psnr
 from flowcodec.bitstream.picture_file import PictureFile
 from flowcodec.bitstream.video_file import (
     CodedFrame,
@@ -30,43 +28,34 @@ from flowcodec.bitstream.video_file import (
     Repeat,
     VideoHeader,
     VideoWriter,
-    read_groups,
     refuse,
 )
-from flowcodec.codecs.pace import Pace
+from flowcodec.codecs.fidelity import psnr_of, squared_error
+from flowcodec.codecs.pace import BEHIND, Pace
 from flowcodec.codecs.picture import PictureCodec
+from flowcodec.codecs.plan import DEFAULT_GOP, Plan, PlannedGroup, Way
 from flowcodec.codecs.protocols import Frame, InterModel
 from flowcodec.codecs.running import give_back
+from flowcodec.codecs.seeking import Part, open_part
 from flowcodec.codecs.settings import at_least_one, thousandths
+from flowcodec.codecs.side_by_side import (
+    Coders,
+    Decoders,
+    coded_groups,
+    decoded_groups,
+    decoded_parts,
+)
 from flowcodec.codecs.systems import SYSTEMS, imported, names_of, system_of
-from flowcodec.codecs.tiles import error_weight
 from flowcodec.codecs.weights import Weights, bundled_weights, find_weights
+from flowcodec.codecs.workers import Alone, Crew, workers
 from flowcodec.errors import FormatError, UsageError, WeightsError
 from flowcodec.media.video.format import VideoFormat
-from flowcodec.quality import FINEST
 
 if TYPE_CHECKING:
     from flowcodec.media.video.format import Matrix, Sampling
 
-DEFAULT_GOP = 32
-THUMBNAIL = 16  # pixels a side that are averaged before two frames are compared
-SUSPECTED_CUT = 12.0  # mean difference of such averages, of 255
-VERIFY_DB = 0.05
 UNSTATED = 2  # the code point of primaries and transfers that are not stated
-# Thousandths by which a frame that others follow is better, by metric: 1.5 and 4.5 % fewer bits.
-FINER = {"mse": 700, "ms-ssim": 1700}
-RISE, RISE_OVER = 1100, 31  # thousandths, frames: what inter frames lose one after another
 UNIT_BYTES = 14  # about what frames one coded frame in a file
-
-
-@dataclass
-class CodedGroup:
-    """Frames of one group, and the squared error of each, summed over its samples; whether it is
-    the last one."""
-
-    frames: list[CodedFrame] = field(default_factory=list)
-    errors: list[float] = field(default_factory=list)
-    last: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,8 +70,14 @@ class EncodedVideo:
 class VideoCodec:
     """Codes videos with two sets of weights. Create it with `flowcodec.load`."""
 
-    def __init__(self, intra: PictureCodec, inter: InterModel):
-        self.intra, self.inter = intra, inter
+    def __init__(
+        self,
+        intra: PictureCodec,
+        inter: InterModel,
+        again: Callable[[], VideoCodec] | None = None,
+    ):
+        """again: opens the same codec in another process; can be pickled."""
+        self.intra, self.inter, self._again = intra, inter, again
 
     def write(
         self,
@@ -94,43 +89,109 @@ class VideoCodec:
         gop: int = DEFAULT_GOP,
         on_frame: Callable[[], None] | None = None,
         ending: Callable[[], int | None] = lambda: None,
+        jobs: int | Coders = 1,
     ) -> EncodedVideo:
         """Code frames, each with its time in ticks, to a stream that need not seek.
 
         quality: a real number from 1 to 8, or what says it for each group; gop: frames of a group
         at most. Groups are written as they are complete. `ending` is asked after the last frame
-        for how many ticks that is shown (`Video.ending`). UsageError for frames that do not fit, or
+        for how many ticks that is shown (`Video.ending`). jobs: worker processes, or those of
+        `coders`; the bytes are the same for any number. UsageError for frames that do not fit, or
         none.
         """
         gop = at_least_one(gop, "gop")
-        pace = quality if isinstance(quality, Pace) else None
-        constant = 0 if isinstance(quality, Pace) else thousandths(quality)
         writer = VideoWriter(stream, self.header(format), colour_of(format))
         count, error = 0, 0.0
         samples = format.width * format.height * 3
+        pace = quality if isinstance(quality, Pace) else None
+        constant = 0 if isinstance(quality, Pace) else thousandths(quality)
 
-        def next_quality() -> int:
-            return constant if pace is None else thousandths(pace.next())
+        def wanted(number: int, first: int) -> int:
+            return constant if pace is None else thousandths(pace.quality(number, first))
 
-        for group in self.groups(timed, next_quality, gop, on_frame):
-            psnr = psnr_of(sum(group.errors), samples * len(group.frames))
-            stored = LOSSLESS_PSNR if math.isinf(psnr) else round(psnr * 100)
-            size = writer.write_group(group.frames, stored, ending() if group.last else None)
-            if pace is not None:
-                pace.note(size, len(group.frames))
-            count += len(group.frames)
-            error += sum(group.errors)
+        plan = Plan(timed, gop, self.inter.weights.metric, wanted)
+        with ExitStack() as stack:
+            crew = stack.enter_context(self.coders(jobs)) if isinstance(jobs, int) else jobs
+            most = crew.count + 1 if pace is None else min(crew.count + 1, BEHIND)
+            groups = coded_groups(plan, crew, self.code, most, on_frame)
+            for group in stack.enter_context(closing(groups)):
+                psnr = psnr_of(sum(group.errors), samples * len(group.frames))
+                last = ending() if group.last else None
+                size = writer.write_group(group.frames, stored_psnr(psnr), last)
+                if pace is not None:
+                    pace.note(size, len(group.frames))
+                count += len(group.frames)
+                error += sum(group.errors)
         if not count:
             raise UsageError("there is no frame to encode")
         size = writer.finish()
         return EncodedVideo(count, size, psnr_of(error, samples * count))
 
-    def sizes(self, frames: Sequence[Frame], quality: float) -> list[int]:
-        """Bytes of code of frames in a row, the first standing alone: a sample of a video."""
-        timed = enumerate(frames)
-        at = thousandths(quality)
-        groups = self.groups(timed, lambda: at, len(frames))
-        return [coded.code_bytes + UNIT_BYTES for group in groups for coded in group.frames]
+    def coders(
+        self, jobs: int, prepare: Callable[[], None] | None = None
+    ) -> AbstractContextManager[Coders]:
+        """So many processes that code groups, until the block ends; for one, this process.
+
+        prepare: what each other process does first. UsageError where there can't be any.
+        """
+        return self._crew(jobs, prepare, VideoCodec.code)
+
+    def decoders(
+        self, jobs: int, prepare: Callable[[], None] | None = None
+    ) -> AbstractContextManager[Decoders]:
+        """The same for decoding."""
+        return self._crew(jobs, prepare, decoded_parts)
+
+    def _crew(
+        self,
+        jobs: int,
+        prepare: Callable[[], None] | None,
+        work: Callable[[VideoCodec, Any], Iterable[Any]],
+    ) -> AbstractContextManager[Crew[Any, Any]]:
+        if at_least_one(jobs, "jobs") == 1:
+            return nullcontext(Alone(self, work))
+        if self._again is None:
+            raise UsageError("this codec was put together by hand: it works in one process alone")
+        return workers(jobs, partial(_opened, self._again, prepare), work)
+
+    def code(self, group: PlannedGroup) -> Iterator[tuple[CodedFrame, float]]:
+        """Each frame of a planned group as it is coded, and its squared error over all samples."""
+        states: dict[int, Any] = {}
+        for step, frame in group:
+            coded: CodedFrame
+            state = None if step.reference is None else states[step.reference]
+            if step.way is Way.ALONE:
+                coded, state = self.alone(frame, step.time, step.quality)
+            elif step.way is Way.INTER:
+                made, state = self.inter.encode(frame, state, step.quality)
+                coded = Inter(step.time, step.quality, made.hash, made.data)
+            else:
+                coded = Repeat(step.time)
+            states = {step.place: state}  # each is the reference of the next
+            error = squared_error(frame, self.inter.shown(state))
+            give_back()
+            yield coded, error
+
+    def alone(self, frame: Frame, time: int, quality: int) -> tuple[Intra, Any]:
+        """A frame that stands alone, at a quality in thousandths, and the state after it."""
+        coded = self.intra.encode(frame, quality / 1000)
+        return Intra(time, quality, coded.tiles), self.inter.start(coded.reconstruction)
+
+    def sizes(
+        self, stretches: Sequence[Sequence[Frame]], quality: float, crew: Coders | None = None
+    ) -> list[list[int]]:
+        """Bytes of code of each frame of some stretches of a video, whose first stand alone."""
+        at, metric = thousandths(quality), self.inter.weights.metric
+        groups = [
+            [
+                step
+                for group in Plan(enumerate(frames), len(frames), metric, lambda *where: at)
+                for step in group
+            ]
+            for frames in stretches
+        ]
+        coded = (crew or Alone(self, VideoCodec.code)).do(groups)
+        return [[frame.code_bytes + UNIT_BYTES for frame, _ in parts] for parts in coded]
 
     def header(self, format: VideoFormat) -> VideoHeader:
         """What a file says about this codec and a video."""
@@ -150,73 +211,6 @@ class VideoCodec:
             inter_prior_hash=self.inter.prior_hash[:4],
             inter_weights_hash=self.inter.weights.hash[:4],
         )
-
-    def groups(
-        self,
-        timed: Iterable[tuple[int, Frame]],
-        next_quality: Callable[[], int],
-        gop: int,
-        on_frame: Callable[[], None] | None = None,
-    ) -> Iterator[CodedGroup]:
-        """Code frames; one group at a time is held. A quality is asked for before each.
-
-        A group that a cut begins goes on with the quality of the one before.
-        """
-        group = CodedGroup()
-        quality = 0
-        state: Any = None
-        before: Frame | None = None
-        for time, frame in timed:
-            coded: CodedFrame
-            full = len(group.frames) == gop
-            if before is not None and not full and np.array_equal(frame, before):
-                coded = Repeat(time)
-            elif before is None or full:
-                if group.frames:
-                    yield group
-                    group = CodedGroup()
-                quality = next_quality()
-                coded, state = self.alone(frame, time, quality, gop)
-            else:
-                place = len(group.frames)
-                coded, state = self._following(frame, before, state, time, quality, place, gop)
-                if isinstance(coded, Intra):
-                    yield group
-                    group = CodedGroup()
-            group.frames.append(coded)
-            group.errors.append(squared_error(frame, self.inter.shown(state)))
-            before = frame
-            give_back()
-            if on_frame:
-                on_frame()
-        if group.frames:
-            group.last = True
-            yield group
-
-    def alone(self, frame: Frame, time: int, quality: int, gop: int) -> tuple[Intra, Any]:
-        """A frame that begins a group of a quality in thousandths, and the state after it."""
-        if gop > 1:
-            quality = min(quality + FINER[self.inter.weights.metric], FINEST)
-        coded = self.intra.encode(frame, quality / 1000)
-        return Intra(time, quality, coded.tiles), self.inter.start(coded.reconstruction)
-
-    def _following(
-        self, frame: Frame, before: Frame, state: Any, time: int, quality: int, place: int, gop: int
-    ) -> tuple[CodedFrame, Any]:
-        """As an inter frame, at its place in the group; after what may be a cut, alone where that
-        costs less."""
-        at = risen(quality, place)
-        coded, after = self.inter.encode(frame, state, at)
-        inter = Inter(time, at, coded.hash, coded.data)
-        if difference(frame, before) < SUSPECTED_CUT:
-            return inter, after
-        alone, anew = self.alone(frame, time, quality, gop)
-        weight = error_weight(quality, "mse") / 3
-        costs = [
-            8 * unit.code_bytes + weight * squared_error(frame, self.inter.shown(s))
-            for unit, s in ((inter, after), (alone, anew))
-        ]
-        return (inter, after) if costs[0] <= costs[1] else (alone, anew)
 
     def check(self, header: VideoHeader) -> None:
         """WeightsError unless a file was made with these weights."""
@@ -257,12 +251,37 @@ class VideoCodec:
             give_back()
             yield coded.time, frame
 
-    def read(self, stream: BinaryIO) -> Iterator[tuple[int, Frame]]:
-        """All frames of a whole file, each with its time in ticks; FormatError at any damage."""
-        header, groups = read_groups(stream)
-        self.check(header)
-        for group in groups:
-            yield from self.decode(header, group)
+    def decode_part(
+        self,
+        part: Part,
+        report: Callable[[Damage], None] = refuse,
+        jobs: int | Decoders = 1,
+    ) -> Generator[tuple[Group, Iterator[tuple[int, Frame]]], None, None]:
+        """Each group of a part with its frames, which are to be taken before the next group.
+
+        report: told what is damaged. jobs: worker processes, or those of `decoders`.
+        """
+        with ExitStack() as stack:
+            crew = stack.enter_context(self.decoders(jobs)) if isinstance(jobs, int) else jobs
+            yield from decoded_groups(part, crew, report)
+
+    def read(
+        self, stream: BinaryIO, start: float = 0.0, jobs: int = 1
+    ) -> Iterator[tuple[int, Frame]]:
+        """The frames of a file from so many seconds on, each with its time in ticks; FormatError at
+        any damage."""
+        part = open_part(stream, start)
+        self.check(part.header)
+        with closing(self.decode_part(part, jobs=jobs)) as groups:
+            for _, frames in groups:
+                yield from (each for each in frames if part.first is None or each[0] >= part.first)
+
+
+def _opened(again: Callable[[], VideoCodec], prepare: Callable[[], None] | None) -> VideoCodec:
+    """What a worker works with."""
+    if prepare is not None:
+        prepare()
+    return again()
 
 
 def open_video_codec(
@@ -270,8 +289,9 @@ def open_video_codec(
 ) -> VideoCodec:
     """The codec of these inter frames; the others are coded by the first system of pictures, with
     bundled weights of the same metric."""
+    again = partial(open_video_codec, weights, device=device, threads=threads or 1)
     intra = bundled_weights(names_of("picture")[0], weights.metric)
-    return _opened(intra, weights, device, threads)
+    return _put_together(intra, weights, device, threads, again)
 
 
 def load_for_video(
@@ -288,24 +308,22 @@ def load_for_video(
         find_weights(hash, weights).of(system.name)
         for hash, system in zip(hashes, systems, strict=True)
     )
-    codec = _opened(intra, inter, device, threads)
+    again = partial(load_for_video, header, weights=weights, device=device, threads=threads or 1)
+    codec = _put_together(intra, inter, device, threads, again)
     codec.check(header)
     return codec
 
 
-def _opened(
-    intra: Weights[Any], inter: Weights[Any], device: str, threads: int | None
+def _put_together(
+    intra: Weights[Any],
+    inter: Weights[Any],
+    device: str,
+    threads: int | None,
+    again: Callable[[], VideoCodec],
 ) -> VideoCodec:
     opens = imported(SYSTEMS[inter.model].model)
-    return VideoCodec(
-        PictureCodec(intra, device=device, threads=threads), opens(inter, device, threads)
-    )
-
-
-def risen(quality: int, place: int) -> int:
-    """The quality of an inter frame, in thousandths: it rises along a group, since each frame
-    inherits what those before it have lost, and people would see the group fade."""
-    return min(quality + RISE * min(place, RISE_OVER) // RISE_OVER, FINEST)
+    pictures = PictureCodec(intra, device=device, threads=threads)
+    return VideoCodec(pictures, opens(inter, device, threads), again)
 
 
 def colour_of(format: VideoFormat) -> Colour | None:
@@ -330,25 +348,3 @@ def source_of(header: VideoHeader, colour: Colour | None = None) -> VideoFormat:
         primaries=primaries,
         transfer=transfer,
     )
-
-
-def squared_error(a: Frame, b: Frame) -> float:
-    """Summed over all samples."""
-    difference = a.astype(np.int32) - b
-    return float(np.square(difference).sum(dtype=np.int64))
-
-
-def psnr_of(error: float, samples: int) -> float:
-    """In dB, of a squared error summed over so many samples of 8 bits."""
-    return math.inf if error == 0 else 10 * math.log10(255**2 * samples / error)
-
-
-def difference(a: Frame, b: Frame) -> float:
-    """Mean difference of two frames in blocks of 16x16, as far as they are whole."""
-    return float(np.abs(_thumbnail(a) - _thumbnail(b)).mean()) if min(a.shape[:2]) >= 16 else 255.0
-
-
-def _thumbnail(frame: Frame) -> NDArray[np.float64]:
-    rows, columns = (side // THUMBNAIL for side in frame.shape[:2])
-    whole = frame[: rows * THUMBNAIL, : columns * THUMBNAIL, 1]
-    return whole.reshape(rows, THUMBNAIL, columns, THUMBNAIL).mean((1, 3))

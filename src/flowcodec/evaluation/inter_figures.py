@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowcodec.codecs.accounting import InterAccount, Plane, account_of_inter
+from flowcodec.codecs.plan import finer
 from flowcodec.codecs.settings import thousandths
 from flowcodec.codecs.systems.video_mofnet import InterCodec
 from flowcodec.codecs.video import VideoCodec
@@ -38,7 +39,7 @@ def code_pair(
         sizes = [f"{x.shape[1]}x{x.shape[0]}" for x in (first, second)]
         raise UsageError(f"two frames of one video have one size, not {' and '.join(sizes)}")
     at = thousandths(quality)
-    _, state = codec.alone(first, 0, at, 2)
+    _, state = codec.alone(first, 0, finer(at, codec.inter.weights.metric))
     frame, after = codec.inter.encode(second, state, at)
     assert isinstance(codec.inter, InterCodec)
     account = account_of_inter(codec.inter, frame, state, at)

@@ -13,6 +13,9 @@ VIDEO_SUFFIXES = frozenset(
 )
 """Suffixes of the files that are taken for videos, lower case, with their dots."""
 
+RAW_SUFFIX = ".yuv"
+"""Of planes without a header, which do not say what they are."""
+
 
 @dataclass(frozen=True)
 class PictureFormat:

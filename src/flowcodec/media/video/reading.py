@@ -22,7 +22,7 @@ import numpy as np
 
 from flowcodec.errors import MediaError, UsageError
 from flowcodec.media.folders import picture_files
-from flowcodec.media.formats import SUFFIXES
+from flowcodec.media.formats import RAW_SUFFIX, SUFFIXES
 from flowcodec.media.peeking import peeked
 from flowcodec.media.picture import read_picture
 from flowcodec.media.video.format import (
@@ -39,7 +39,6 @@ from flowcodec.media.video.size import stated_size
 from flowcodec.media.video.streams import ffmpeg_as_media_error, read_container
 
 PIPE_NAME = "standard input"
-RAW_SUFFIX = ".yuv"
 HEAD_BYTES = 16  # that tell y4m and MP4
 
 

@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 
 from flowcodec.errors import MediaError
 from flowcodec.media.files import atomic_write
+from flowcodec.media.formats import RAW_SUFFIX
 from flowcodec.media.outputs import check_folder, hidden_name, plain_file
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.media.video import matroska
@@ -101,7 +102,7 @@ def create_video(
         raise MediaError(f"lossless video goes into a .mkv file, not {path}")
     if not suffix and plain_file(path) is None:
         suffix = ".y4m"
-    if suffix in (".y4m", ".yuv"):
+    if suffix in (".y4m", RAW_SUFFIX):
         with atomic_write(path) as stream:
             yield _PlaneWriter(stream, format, header=suffix == ".y4m")
     elif not suffix:

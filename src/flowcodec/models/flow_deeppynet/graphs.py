@@ -64,7 +64,7 @@ def graphs(network: DeepPyNet) -> list[Graph]:
             FlowBetween(network),
             {**sides, **levels},
             ("flow",),
-            {name: pixels for name in (*sides, "flow")}
+            dict.fromkeys((*sides, "flow"), pixels)
             | {name: sizes[name.split("_")[1]] for name in levels},
         ),
     ]

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flowcodec.codecs.plan import FINER
 from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
 from flowcodec.codecs.systems.video_mofnet import PRIOR_PARTS, restore
 from flowcodec.codecs.torch_transforms import TorchTransforms
-from flowcodec.codecs.video import FINER
 from flowcodec.codecs.weights import (
     BUNDLED,
     Weights,

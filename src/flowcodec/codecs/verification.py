@@ -1,21 +1,20 @@
-"""`flowcodec decode --verify` of a video: groups beside the frames that they were made of."""
+"""Decoded groups of a video beside the frames that they were made of."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowcodec.bitstream.header import LOSSLESS_PSNR
+from flowcodec.bitstream.fields import read_psnr
+from flowcodec.codecs.fidelity import as_measured, psnr_of, squared_error
 from flowcodec.errors import FlowcodecError, FormatError
+from flowcodec.media.formats import RAW_SUFFIX
 
 if TYPE_CHECKING:
     from flowcodec.bitstream.video_file import Group
     from flowcodec.media.video.format import Frame, Timed, Video, VideoFormat
-
-RAW = ".yuv"
 
 
 @contextmanager
@@ -26,7 +25,7 @@ def verification_by(
     that the coded file has."""
     from flowcodec.media.video import open_raw, open_video
 
-    raw = original.suffix.lower() == RAW
+    raw = original.suffix.lower() == RAW_SUFFIX
     with open_raw(original, format) if raw else open_video(original, stream=stream) as video:
         yield Verification(video)
 
@@ -50,8 +49,6 @@ class Verification:
         FormatError where it is further from the original than that; FlowcodecError where the
         original has other frames.
         """
-        from flowcodec.codecs.video import VERIFY_DB, psnr_of, squared_error
-
         known, count, samples, error = group.header, 0, 0, 0.0
         for number, (tick, frame) in enumerate(decoded, known.first):
             error += squared_error(self._frame(number, frame), frame)
@@ -61,11 +58,11 @@ class Verification:
         if count < known.count:
             return
         found = psnr_of(error, samples)
-        expected = math.inf if known.psnr == LOSSLESS_PSNR else known.psnr / 100
-        if found != expected and not abs(found - expected) <= VERIFY_DB:
+        if not as_measured(found, known.psnr):
             raise FormatError(
-                f"group {known.number} has {found:.2f} dB, its encoder measured {expected:.2f} dB:"
-                f" either {self._name} is not its original, or it was decoded wrong"
+                f"group {known.number} has {found:.2f} dB, its encoder measured"
+                f" {read_psnr(known.psnr):.2f} dB: either {self._name} is not its original, or it"
+                " was decoded wrong"
             )
         self.groups += 1
 
