@@ -14,8 +14,8 @@ from tests.entropy.samples import randomise
 
 SMALL = {
     "patch": PRESETS["tiny"],
-    "groups": dataclasses.replace(
-        PRESETS["tiny"], order="checkerboard", motion_groups=(8, 4), groups=(8, 16)
+    "slices": dataclasses.replace(
+        PRESETS["tiny"], order="checkerboard", motion_slices=(8, 4), slices=(8, 16)
     ),
     "strided": dataclasses.replace(
         PRESETS["tiny"], transform="strided", interpolation="bilinear", temporal=False

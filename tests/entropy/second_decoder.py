@@ -37,7 +37,7 @@ class WeightFile:
         described = json.loads(data[8 : 8 + size])
         config = json.loads(described.pop("__metadata__")["config"])
         of = "motion_" if part == "motion" else ""
-        self.groups = tuple(config[f"{of}groups"])
+        self.slices = tuple(config.get(f"{of}slices") or config[f"{of}groups"])
         self.gaussians = config.get("components", 1)
         self.features = config[f"{of}features"]
         self.hyper = config[f"{of}hyper"]
@@ -62,7 +62,7 @@ class WeightFile:
                 values = list(struct.unpack(f"<{(end - begin) // width}{letter}", data[begin:end]))
                 self.tensors[name.removeprefix(prefix)] = shape, values
         self.weights_hash = digest.digest()
-        text = f"({self.groups}, {self.gaussians}, 8"
+        text = f"({self.slices}, {self.gaussians}, 8"
         if (self.density, self.order) != ("gaussian", "checkerboard"):
             text += f", '{self.density}', '{self.order}'"
         digest = hashlib.sha256(f"{text})".encode())
@@ -303,19 +303,19 @@ class TileDecoder:
     def decode(self) -> tuple[list[Map], list[Map]]:
         """z and y, a list of channels each (maps of single values)."""
         z = self.hyper_latents() if self.kind == 1 else self.hyper_zeros()
-        groups = self.file.groups
+        slices = self.file.slices
         places = [(r, c) for r in range(self.height) for c in range(self.width)]
         if self.kind == -1:
-            return z, [dict.fromkeys(places, [0]) for _ in range(sum(groups))]
+            return z, [dict.fromkeys(places, [0]) for _ in range(sum(slices))]
         features = self.features(z)
         gains = row(self.file.rows("log_gain"), self.quality)
         y: list[Map] = []
-        for index, group in enumerate(groups):
-            gain = gains[len(y) : len(y) + group]
-            channels: list[Map] = [{} for _ in range(group)]
+        for index, count in enumerate(slices):
+            gain = gains[len(y) : len(y) + count]
+            channels: list[Map] = [{} for _ in range(count)]
             if self.file.order == "wavefront":
                 self.wavefront(features, places, gain, channels)
-            elif index == len(groups) - 1:
+            elif index == len(slices) - 1:
                 self.step(index, features, places, gain, channels)
             else:
                 halves = [[p for p in places if sum(p) % 2 == odd] for odd in (0, 1)]

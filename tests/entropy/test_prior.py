@@ -45,8 +45,8 @@ def test_costs_add_up_to_the_code(name, height, width, quality, scale, seed):
 @pytest.mark.parametrize("value", [-3, 2**20])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_cost_stands_where_its_symbol_stands(name, value):
-    """No table of a symbol hangs on another of its own step: z, or half of a group of y."""
-    prior, groups = PRIORS[name], CONFIGS[name].groups
+    """No table of a symbol hangs on another of its own step: z, or half of a slice of y."""
+    prior, slices = PRIORS[name], CONFIGS[name].slices
     z, y = integers(name, 7, 6, 1, 0)
     costs = prior.cost(z, y, 4000)
 
@@ -62,11 +62,11 @@ def test_a_cost_stands_where_its_symbol_stands(name, value):
         changed = changes(1, (1, 2, 3)) & together
         assert np.argwhere(changed).tolist() == [[1, 2, 3]]
         return
-    for row, column in ((0, 0), (3, 2), (6, 5)):  # the last group is one step
+    for row, column in ((0, 0), (3, 2), (6, 5)):  # the last slice is one step
         place = (CONFIGS[name].latent - 1, row, column)
         assert np.argwhere(changes(1, place)).tolist() == [list(place)]
     odd = np.indices((7, 6)).sum(0) % 2 == 1
-    assert np.argwhere(changes(1, (1, 2, 3))[: groups[0]] & odd).tolist() == [[1, 2, 3]]
+    assert np.argwhere(changes(1, (1, 2, 3))[: slices[0]] & odd).tolist() == [[1, 2, 3]]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -105,7 +105,7 @@ def test_hash_covers_values_names_and_layout_but_not_storage():
 
     changed = arrays | {"half_bias": arrays["half_bias"] + 1}
     renamed = {name.replace("half", "whole"): array for name, array in arrays.items()}
-    other = type(layout)(layout.groups[::-1], layout.components, layout.window)
+    other = type(layout)(layout.slices[::-1], layout.components, layout.window)
     hashes = [prior_hash(changed, layout), prior_hash(renamed, layout), prior_hash(arrays, other)]
     assert len({original, *hashes}) == 4
 

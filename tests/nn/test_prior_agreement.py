@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from flowcodec.entropy.coder import Encoder
-from flowcodec.entropy.prior import context_input as integer_context_input
-from flowcodec.entropy.prior import interpolate
+from flowcodec.entropy.context import context_input as integer_context_input
+from flowcodec.entropy.fixed_point import interpolate
+from flowcodec.nn.context import context_input
 from flowcodec.nn.fixed_point import activation
-from flowcodec.nn.prior import Mixture, context_input, quantise
+from flowcodec.nn.symbols import Mixture, quantise
 from tests.entropy.samples import CONFIGS, exact, random_latents, random_prior
 
 HEIGHT, WIDTH = 24, 32
@@ -53,7 +54,7 @@ def test_features_differ_by_a_few_units(name, quality, mean, largest):
     ours = activation(prior.hyper_synthesis(restored) + prior.quality_bias(at))[0] * 1024
 
     integers = rounded[0].long().numpy()
-    other = exact(prior)._features(integers, HEIGHT, WIDTH, round(quality * 1000), None)
+    other = exact(prior).features(integers, HEIGHT, WIDTH, round(quality * 1000))
     difference = np.abs(ours.numpy().transpose(1, 2, 0) - other)
     assert np.abs(other).mean() > 500
     assert difference.mean() < mean
@@ -84,9 +85,7 @@ def test_both_see_the_same_latents_beside():
 def test_context_sees_the_same():
     prior = random_prior(CONFIGS["context"], 1)
     y = np.random.default_rng(0).integers(-300, 300, (CONFIGS["context"].latent, 6, 5))
-    ours = torch.cat(
-        context_input(torch.from_numpy(y)[None].float(), prior.log_gain(torch.tensor([3.0]))), 1
-    )
+    ours = context_input(torch.from_numpy(y)[None].float(), prior.log_gain(torch.tensor([3.0])))
     gain = interpolate(prior.export()["log_gain"], 3000)
     other = integer_context_input(y.reshape(len(y), -1), gain)
     difference = np.abs(ours[0].reshape(2 * len(y), -1).numpy().T * 1024 - other)

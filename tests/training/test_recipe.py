@@ -71,7 +71,7 @@ def test_a_wrong_key_is_named(tmp_path: Path, old: str, new: str, named: str) ->
         ('preset = "tiny"\nswitches.depth = 3', r"switches\.depth.*width"),
         ('preset = "tiny"\nswitches.attention = "fog"', r"switches.*'fog'.*attention"),
         ('preset = "tiny"\nswitches.width = "wide"', r"switches.*width"),
-        ('preset = "tiny"\nswitches.groups = [8, 8]', r"switches.*groups.*24 channels"),
+        ('preset = "tiny"\nswitches.slices = [8, 8]', r"switches.*slices.*24 channels"),
         ('preset = "tiny"\nswitches.transform = "strided"', 'start = "klt".*strided'),
         ('preset = "tiny"\nswitches.trunk = "wooden"', r"switches.*'wooden'.*trunk"),
         (
@@ -89,9 +89,9 @@ def test_a_network_that_cannot_be_built_is_refused(
 
 
 def test_switches_replace_fields_of_the_preset(tmp_path: Path) -> None:
-    lines = 'preset = "tiny"\nswitches.components = 3\nswitches.groups = [4, 20]'
+    lines = 'preset = "tiny"\nswitches.components = 3\nswitches.slices = [4, 20]'
     config = build(load(tmp_path, GOOD.replace('preset = "tiny"', lines))).config
-    assert (config.components, config.groups, config.width) == (3, (4, 20), 8)
+    assert (config.components, config.slices, config.width) == (3, (4, 20), 8)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.toml")))

@@ -14,7 +14,7 @@ from flowcodec.codecs.inter import InterCodec, InterFrame, Kind, State
 from flowcodec.codecs.picture import PictureCodec, latent_size, naming, tile_place
 from flowcodec.codecs.running import running
 from flowcodec.codecs.threads import limited_threads
-from flowcodec.entropy.prior import HYPER_RATIO
+from flowcodec.entropy.hyper import HYPER_RATIO
 
 Plane = NDArray[np.float64]
 

@@ -41,6 +41,7 @@ PRIOR = "prior."
 CORRECTION = ".correction."
 SCALE = ".scale"
 REFINEMENT = "refinement."
+FORMER = {"groups": "slices", "motion_groups": "motion_slices"}  # what older files call fields
 WINDOW = 8  # positions of a line of attention in h_s
 
 
@@ -69,7 +70,7 @@ class Weights(Generic[C]):
 def exact_prior(weights: Weights[ImageCnnConfig]) -> ExactPrior:
     """The integer prior; WeightsError if its arrays do not fit together."""
     config = weights.config
-    layout = Layout(config.coded_groups, config.components, WINDOW)
+    layout = Layout(config.coded_slices, config.components, WINDOW)
     return _built(weights, weights.prior, layout)
 
 
@@ -87,12 +88,12 @@ def inter_priors(weights: Weights[MofNetConfig]) -> InterPriors:
     config = weights.config
     motion_seen, seen = 2 * config.motion_latent, 2 * (config.motion_latent + config.latent)
     priors = []
-    for name, groups, beside in (
-        ("motion.", config.motion_groups, motion_seen),
-        ("codec.", config.groups, seen),
+    for name, slices, beside in (
+        ("motion.", config.motion_slices, motion_seen),
+        ("codec.", config.slices, seen),
     ):
         arrays = {n.removeprefix(name): a for n, a in weights.prior.items() if n.startswith(name)}
-        layout = Layout(groups, 1, WINDOW, config.density, config.order)
+        layout = Layout(slices, 1, WINDOW, config.density, config.order)
         prior = _built(weights, arrays, layout)
         if (prior.beside.inputs if prior.beside else 0) != config.temporal * beside:
             raise WeightsError(f"{weights.path}: the prior of {name[:-1]} is not what config says")
@@ -210,7 +211,10 @@ def _described(path: Path, metadata: Mapping[str, str]) -> tuple[str, str, Any]:
     if model not in CONFIGS:
         raise WeightsError(f"{path} is for a model {model!r}; there are: {', '.join(CONFIGS)}")
     try:
-        config = msgspec.json.decode(metadata["config"], type=CONFIGS[model])
+        described = msgspec.json.decode(metadata["config"], type=dict[str, Any])
+        own = {field.name for field in dataclasses.fields(CONFIGS[model])}
+        named = {n if n in own else FORMER.get(n, n): value for n, value in described.items()}
+        config = msgspec.convert(named, CONFIGS[model])
     except msgspec.DecodeError as error:
         raise WeightsError(f"{path} has a config that is not {model}'s: {error}") from error
     return model, metadata["metric"], config

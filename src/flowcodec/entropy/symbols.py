@@ -1,0 +1,198 @@
+"""Symbols under tables: latents are coded with one density each, or with mixtures of them.
+
+Inside a step symbols are sorted by table (stable), tables in ascending order; escaped values follow
+the step. Mixtures are sorted by the size of their table and coded in pieces, each with its escaped
+values behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowcodec.entropy.coder import LARGEST_LATENT, Coder, Model, model_of
+from flowcodec.entropy.fixed_point import ACTIVATION_BITS, times_exp2
+from flowcodec.entropy.tables import (
+    FINER,
+    MEAN_BITS,
+    NEARBY,
+    SCALE_OFFSET,
+    SCALES,
+    Density,
+    mixture_counts,
+    nearby_bits,
+    reach,
+    tables_of,
+)
+from flowcodec.errors import FormatError
+
+Ints = NDArray[np.int64]
+GAIN_TO_ACTIVATION = 2  # gains are in units of 2^-8, activations of 2^-10
+MEAN_LIMIT = 1 << 20  # in sixteenths
+WIDEST = 2048  # symbols of a mixture's table: those of the largest scale fit
+COUNTS_AT_ONCE = 1 << 20
+
+
+def gained_mean(mean: Ints, gain: Ints) -> Ints:
+    """Means (activations) times their gain, in sixteenths."""
+    return np.clip(times_exp2(mean, gain, ACTIVATION_BITS - MEAN_BITS), -MEAN_LIMIT, MEAN_LIMIT)
+
+
+def scale_index(log_scale: Ints, gain: Ints, density: Density = "gaussian") -> Ints:
+    """log2 of scales (activations) plus that of the gain, as indices of `scale_table`."""
+    offset = (gain << GAIN_TO_ACTIVATION) + (SCALE_OFFSET + 64 + (FINER[density] << 7))
+    return np.asarray(np.clip(log_scale + offset >> 7, 0, SCALES + FINER[density] - 1))
+
+
+def cheaper(
+    y: NDArray[Any],
+    nearest: Ints,
+    mean: Ints,
+    scale: Ints,
+    price: NDArray[np.floating],
+    density: Density = "gaussian",
+) -> Ints:
+    """The integers that an encoder codes for gained latents, under one density each (C, n).
+
+    Either the nearest one, or the next towards the mean where the bits that this saves are worth
+    it: `price` (C, n) is the squared error that one bit is worth. Any choice decodes.
+    """
+    whole = mean >> MEAN_BITS
+    middle = (mean + (1 << (MEAN_BITS - 1))) >> MEAN_BITS
+    where = np.flatnonzero((nearest != middle) & (np.abs(nearest - whole) <= NEARBY))
+    one = nearest.reshape(-1)[where]
+    step = np.sign(middle.reshape(-1)[where] - one)
+    mean = mean.reshape(-1)[where]
+    bits = nearby_bits(density)
+    table = scale.reshape(-1)[where] << MEAN_BITS | mean & 15
+    at = table * bits.shape[1] + (one - (mean >> MEAN_BITS) + NEARBY)
+    saved = bits.reshape(-1)[at] - bits.reshape(-1)[at + step]
+    error = 1 + 2 * step * (one - y.reshape(-1)[where])  # (one + step - y)^2 - (one - y)^2
+    chosen = nearest.copy()
+    chosen.reshape(-1)[where] += np.where(price.reshape(-1)[where] * saved > error, step, 0)
+    return chosen
+
+
+@lru_cache(maxsize=2 * SCALES * 16)
+def _model(table: int, density: Density) -> Model:
+    return model_of(tables_of(table >> MEAN_BITS, density)[table & 15])
+
+
+@lru_cache(maxsize=2)
+def _reaches(density: Density = "gaussian") -> Ints:
+    return np.array([reach(scale, density) for scale in range(SCALES + FINER[density])])
+
+
+def code_singly(
+    coder: Coder, mean: Ints, scale: Ints, wanted: Ints | None, density: Density = "gaussian"
+) -> Ints:
+    """Code latents (any shape) under one density each: few tables, so sorted by table."""
+    shape = mean.shape
+    mean = mean.reshape(-1)
+    table = (scale.reshape(-1) << MEAN_BITS | mean & 15).astype(np.int16)
+    order = np.argsort(table, kind="stable")
+    coder = coder.at(order)
+    counts = np.bincount(table)
+    used = np.flatnonzero(counts)
+    models = [(_model(t, density), int(counts[t])) for t in used.tolist()]
+    reaches = _reaches(density)[table[order] >> MEAN_BITS]
+    offset = (mean >> MEAN_BITS)[order] - reaches
+    values = None if wanted is None else wanted.reshape(-1)[order]
+    coded = np.empty(len(mean), np.int64)
+    coded[order] = _code(coder, values, offset, 2 * reaches + 2, lambda s: coder.symbols(s, models))
+    return coded.reshape(shape)
+
+
+def window(means: Ints, scales: Ints, weights: Ints) -> tuple[Ints, Ints]:
+    """Where the tables of mixtures (n, G) begin, and their sizes: powers of two from 4 to 2048.
+
+    They cover every component of weight 2^-10 or more to its reach, around their middle.
+    """
+    heavy = weights >= 1 << 6
+    reaches = _reaches()[scales]
+    low = np.where(heavy, (means >> MEAN_BITS) - reaches, MEAN_LIMIT).min(1)
+    high = np.where(heavy, (means >> MEAN_BITS) + 1 + reaches, -MEAN_LIMIT).max(1)
+    sizes = 2 ** np.arange(2, WIDEST.bit_length())
+    size = sizes[np.minimum(np.searchsorted(sizes, high - low + 1), len(sizes) - 1)]
+    return (low + high + 1) // 2 - size // 2, size
+
+
+def code_mixtures(
+    coder: Coder, means: Ints, scales: Ints, weights: Ints, wanted: Ints | None
+) -> Ints:
+    """Code latents under mixtures: parameters (G, channels, n); sorted by size of table."""
+    shape = means.shape[1:]
+    flat = [p.reshape(len(p), -1).T for p in (means, scales, weights)]
+    low, size = window(*flat)
+    order = np.argsort(size, kind="stable")
+    values = None if wanted is None else wanted.reshape(-1)
+    coded = np.empty(len(low), np.int64)
+    for chosen in _runs(order, size):
+        counts = mixture_counts(low[chosen], int(size[chosen[0]]), *(p[chosen] for p in flat))
+        known = None if values is None else values[chosen]
+        run_coder = coder.at(chosen)
+        code = partial(run_coder.rows, counts=counts)
+        coded[chosen] = _code(run_coder, known, low[chosen], size[chosen], code)
+    return coded.reshape(shape)
+
+
+def _runs(order: Ints, size: Ints) -> Iterable[Ints]:
+    """Pieces of `order` of one size each and at most 2^20 counts in all."""
+    edges = np.flatnonzero(np.diff(size[order])) + 1
+    for run in np.split(order, edges):
+        if len(run):
+            rows = COUNTS_AT_ONCE // int(size[run[0]])
+            yield from np.split(run, range(rows, len(run), rows))
+
+
+def code_alike(
+    coder: Coder, models: list[Model], low: Ints, count: int, wanted: Ints | None
+) -> Ints:
+    """Code latents (channels, count) under one model and one first value for each channel."""
+    sizes = np.array([len(model.counts) - 1 for model in models])
+    runs = [(model, count) for model in models]
+    values = None if wanted is None else wanted.reshape(-1)
+    offset, size = np.repeat(low, count), np.repeat(sizes, count)
+    coded = _code(coder, values, offset, size, lambda s: coder.symbols(s, runs))
+    return coded.reshape(len(models), count)
+
+
+def _code(
+    coder: Coder,
+    values: Ints | None,
+    offset: Ints,
+    size: Ints,
+    code: Callable[[Ints | None], Ints],
+) -> Ints:
+    """Code values - offset where that lies in [0, size), else the escape symbol `size`; escaped
+    values follow as integers relative to offset, inside the table counted as 0."""
+    symbols = None
+    escaped = None
+    if values is not None:
+        distance = values - offset
+        outside = (distance < 0) | (distance >= size)
+        symbols = np.where(outside, size, distance)
+        escaped = _fold(distance[outside], size[outside])
+    coded = code(symbols)
+    where = np.flatnonzero(coded == size)
+    result = coded + offset
+    if len(where):
+        folded = coder.at(where).integers(escaped, len(where))
+        result[where] = offset[where] + _unfold(folded, size[where])
+        if np.abs(result[where]).max() > 2 * LARGEST_LATENT:
+            raise FormatError("the entropy-coded part is damaged: a latent is out of range")
+    return result
+
+
+def _fold(distance: Ints, size: Ints) -> Ints:
+    """Distances outside [0, size) as signed integers without a gap: below -> -1, -2, ...; above
+    -> 0, 1, ..."""
+    return np.where(distance < 0, distance, distance - size)
+
+
+def _unfold(value: Ints, size: Ints) -> Ints:
+    return np.where(value < 0, value, value + size)
