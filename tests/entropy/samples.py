@@ -2,7 +2,9 @@
 
 import numpy as np
 import torch
+from torch import nn
 
+from flowcodec.entropy.context import OwnContext
 from flowcodec.entropy.prior import ExactPrior, Layout
 from flowcodec.nn.attention import WINDOW
 from flowcodec.nn.context import CausalConv2d
@@ -28,12 +30,24 @@ CONFIGS = {
         density="laplace",
         order="wavefront",
     ),
+    "wavefronts": PriorConfig(
+        latent=9, hyper=4, features=12, hidden=(12, 12), slices=(2, 4, 3), order="wavefront"
+    ),
+    "mixed": PriorConfig(
+        latent=16,
+        hyper=4,
+        features=12,
+        hidden=(12, 12),
+        slices=(3, 2, 4, 3, 4),
+        density="laplace",
+        order=("four-step", "one-step", "wavefront", "four-step", "checkerboard"),
+    ),
 }
 
 
-def random_prior(config: PriorConfig, seed: int) -> Prior:
+def random_prior(config: PriorConfig, seed: int, own: nn.Module | None = None) -> Prior:
     """A prior in which every table, layer and branch has something to say."""
-    prior = Prior(config).eval()
+    prior = Prior(config, own).eval()
     randomise(prior, seed)
     return prior
 
@@ -69,11 +83,11 @@ def randomise(prior: Prior, seed: int) -> None:
     prior.restore(prior.export())
 
 
-def exact(prior: Prior) -> ExactPrior:
+def exact(prior: Prior, own: OwnContext | None = None) -> ExactPrior:
     """The integer twin."""
     config = prior.config
     layout = Layout(config.slices, config.components, WINDOW, config.density, config.order)
-    return ExactPrior(prior.export(), layout)
+    return ExactPrior(prior.export(), layout, own)
 
 
 def random_latents(
