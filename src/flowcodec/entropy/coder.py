@@ -77,9 +77,10 @@ class Encoder(Coder):
         """Code symbols in order, the first `n` with the first model, and so on."""
         assert symbols is not None
         narrow = symbols.astype(np.int32)
+        encode = self._coder.encode
         start = 0
         for model, count in models:
-            self._coder.encode(narrow[start : start + count], model.categorical)
+            encode(narrow[start : start + count], model.categorical)
             start += count
         self._calls.append(lambda d: np.array_equal(d.symbols(None, models), symbols))
         return symbols
@@ -122,7 +123,8 @@ class Decoder(Coder):
 
     def symbols(self, symbols: Ints | None, models: list[tuple[Model, int]]) -> Ints:
         with _damage():
-            parts = [self._coder.decode(model.categorical, count) for model, count in models]
+            decode = self._coder.decode
+            parts = [decode(model.categorical, count) for model, count in models]
             return np.concatenate(parts).astype(np.int64)
 
     def rows(self, symbols: Ints | None, counts: Ints) -> Ints:

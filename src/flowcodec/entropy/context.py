@@ -24,7 +24,7 @@ from flowcodec.entropy.fixed_point import (
     log2_table,
     times_exp2,
 )
-from flowcodec.entropy.order import RANKINGS, Order, Step, steps_of
+from flowcodec.entropy.order import RANKINGS, Order, Step, back_of, steps_of
 
 Ints = NDArray[np.int64]
 
@@ -126,6 +126,7 @@ class SliceWalk:
     ):
         """features (h * w, C); before: maps of the slices before. That of this one is added."""
         self.steps = steps_of(context.order, *shape)
+        self.back = back_of(context.order, *shape)
         self._context, self._own = context, own
         self._sums: dict[int, Map] = {}  # by rank, of the taps that the steps have seen
         kernel = RANKINGS[context.order].kernel or 1

@@ -68,6 +68,12 @@ def steps_of(order: Order, height: int, width: int) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+@lru_cache(maxsize=32)
+def back_of(order: Order, height: int, width: int) -> Ints:
+    """Where each position, row by row, stands in the sequence of all steps."""
+    return np.argsort(np.concatenate([step.positions for step in steps_of(order, height, width)]))
+
+
 def orders_of(order: Order | tuple[Order, ...], slices: int) -> tuple[Order, ...]:
     """The order of each slice. A word alone is for all of them, but of "checkerboard" the last
     slice, which has none to help, comes in one step."""

@@ -207,17 +207,20 @@ class ExactPrior:
         gain = self._gain(quality)
         flat = None if real_y is None else real_y.reshape(len(real_y), -1)
         flat_price = None if price is None else price.reshape(len(gain), -1)
-        y = np.zeros((len(gain), height * width), np.int64)
+        y = np.empty((len(gain), height * width), np.int64)
         maps: list[Map] = []
         for part, context, head in zip(self.parts, self.contexts, self.heads, strict=True):
             walk = SliceWalk(context, (height, width), features, maps, self.own)
+            coded = []
             for step in walk.steps:
-                here = part, step.positions
-                real = None if flat is None else flat[here]
-                cost = None if flat_price is None else flat_price[here]
+                here = step.positions
+                real = None if flat is None else flat[part].take(here, 1)
+                cost = None if flat_price is None else flat_price[part].take(here, 1)
                 base = walk.base(step)
-                y[here] = self._code_step(coder.at("y", *here), base, head, gain[part], real, cost)
-                walk.put(step, y[here], gain[part])
+                at = coder.at("y", part, here)
+                coded.append(self._code_step(at, base, head, gain[part], real, cost))
+                walk.put(step, coded[-1], gain[part])
+            np.take(np.concatenate(coded, 1), walk.back, 1, out=y[part])
             features = walk.left()
         return z, y.reshape(len(gain), height, width)
 

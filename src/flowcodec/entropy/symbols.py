@@ -77,9 +77,18 @@ def cheaper(
     return chosen
 
 
-@lru_cache(maxsize=2 * SCALES * 16)
-def _model(table: int, density: Density) -> Model:
-    return model_of(tables_of(table >> MEAN_BITS, density)[table & 15])
+class _Models(dict[int, Model]):
+    """By number of table, 16 scale + fraction of the mean; made when they are asked for."""
+
+    def __init__(self, density: Density):
+        self.density = density
+
+    def __missing__(self, table: int) -> Model:
+        model = model_of(tables_of(table >> MEAN_BITS, self.density)[table & 15])
+        return self.setdefault(table, model)
+
+
+_models = lru_cache(maxsize=2)(_Models)
 
 
 @lru_cache(maxsize=2)
@@ -92,18 +101,16 @@ def code_singly(
 ) -> Ints:
     """Code latents (any shape) under one density each: few tables, so sorted by table."""
     shape = mean.shape
-    mean = mean.reshape(-1)
-    table = (scale.reshape(-1) << MEAN_BITS | mean & 15).astype(np.int16)
+    mean, scale = mean.reshape(-1), scale.reshape(-1)
+    table = (scale << MEAN_BITS | mean & 15).astype(np.int16)
     order = np.argsort(table, kind="stable")
-    coder = coder.at(order)
     counts = np.bincount(table)
     used = np.flatnonzero(counts)
-    models = [(_model(t, density), int(counts[t])) for t in used.tolist()]
-    reaches = _reaches(density)[table[order] >> MEAN_BITS]
-    offset = (mean >> MEAN_BITS)[order] - reaches
-    values = None if wanted is None else wanted.reshape(-1)[order]
-    coded = np.empty(len(mean), np.int64)
-    coded[order] = _code(coder, values, offset, 2 * reaches + 2, lambda s: coder.symbols(s, models))
+    known = _models(density)
+    runs = [(known[t], n) for t, n in zip(used.tolist(), counts[used].tolist(), strict=True)]
+    reaches = _reaches(density)[scale]
+    offset, size = (mean >> MEAN_BITS) - reaches, 2 * reaches + 2
+    coded = _code(coder, wanted, offset, size, order, lambda c, s: c.symbols(s, runs))
     return coded.reshape(shape)
 
 
@@ -128,16 +135,18 @@ def code_mixtures(
     shape = means.shape[1:]
     flat = [p.reshape(len(p), -1).T for p in (means, scales, weights)]
     low, size = window(*flat)
-    order = np.argsort(size, kind="stable")
-    values = None if wanted is None else wanted.reshape(-1)
     coded = np.empty(len(low), np.int64)
-    for chosen in _runs(order, size):
+    for chosen in _runs(np.argsort(size, kind="stable"), size):
         counts = mixture_counts(low[chosen], int(size[chosen[0]]), *(p[chosen] for p in flat))
-        known = None if values is None else values[chosen]
-        run_coder = coder.at(chosen)
-        code = partial(run_coder.rows, counts=counts)
-        coded[chosen] = _code(run_coder, known, low[chosen], size[chosen], code)
+        known = None if wanted is None else wanted.reshape(-1)[chosen]
+        code = partial(_rows, counts=counts)
+        order = np.arange(len(chosen))
+        coded[chosen] = _code(coder.at(chosen), known, low[chosen], size[chosen], order, code)
     return coded.reshape(shape)
+
+
+def _rows(coder: Coder, symbols: Ints | None, counts: Ints) -> Ints:
+    return coder.rows(symbols, counts)
 
 
 def _runs(order: Ints, size: Ints) -> Iterable[Ints]:
@@ -155,35 +164,38 @@ def code_alike(
     """Code latents (channels, count) under one model and one first value for each channel."""
     sizes = np.array([len(model.counts) - 1 for model in models])
     runs = [(model, count) for model in models]
-    values = None if wanted is None else wanted.reshape(-1)
     offset, size = np.repeat(low, count), np.repeat(sizes, count)
-    coded = _code(coder, values, offset, size, lambda s: coder.symbols(s, runs))
+    order = np.arange(len(offset))
+    coded = _code(coder, wanted, offset, size, order, lambda c, s: c.symbols(s, runs))
     return coded.reshape(len(models), count)
 
 
 def _code(
     coder: Coder,
-    values: Ints | None,
+    wanted: Ints | None,
     offset: Ints,
     size: Ints,
-    code: Callable[[Ints | None], Ints],
+    order: Ints,
+    code: Callable[[Coder, Ints | None], Ints],
 ) -> Ints:
-    """Code values - offset where that lies in [0, size), else the escape symbol `size`; escaped
-    values follow as integers relative to offset, inside the table counted as 0."""
-    symbols = None
-    escaped = None
-    if values is not None:
-        distance = values - offset
+    """Code integers (n,) in an order: each less its offset where that lies in [0, size), else the
+    escape symbol `size`; escaped values follow, inside the table counted as 0."""
+    coder = coder.at(order)
+    symbols = distance = None
+    if wanted is not None:
+        distance = wanted.reshape(-1) - offset
         outside = (distance < 0) | (distance >= size)
-        symbols = np.where(outside, size, distance)
-        escaped = _fold(distance[outside], size[outside])
-    coded = code(symbols)
-    where = np.flatnonzero(coded == size)
+        symbols = np.where(outside, size, distance)[order]
+    coded = np.empty_like(offset)
+    coded[order] = code(coder, symbols)
     result = coded + offset
-    if len(where):
-        folded = coder.at(where).integers(escaped, len(where))
-        result[where] = offset[where] + _unfold(folded, size[where])
-        if np.abs(result[where]).max() > 2 * LARGEST_LATENT:
+    escaped = coded == size
+    if escaped.any():
+        where = np.flatnonzero(escaped[order])
+        at = order[where]
+        known = None if distance is None else _fold(distance[at], size[at])
+        result[at] = offset[at] + _unfold(coder.at(where).integers(known, len(where)), size[at])
+        if np.abs(result[at]).max() > 2 * LARGEST_LATENT:
             raise FormatError("the entropy-coded part is damaged: a latent is out of range")
     return result
 
