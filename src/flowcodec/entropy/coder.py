@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from flowcodec.errors import FormatError
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.signedinteger[Any]]
 Categorical = constriction.stream.model.Categorical
 
 ROWS = Categorical(perfect=False)
@@ -76,7 +76,7 @@ class Encoder(Coder):
     def symbols(self, symbols: Ints | None, models: list[tuple[Model, int]]) -> Ints:
         """Code symbols in order, the first `n` with the first model, and so on."""
         assert symbols is not None
-        narrow = symbols.astype(np.int32)
+        narrow = symbols.astype(np.int32, copy=False)
         encode = self._coder.encode
         start = 0
         for model, count in models:
@@ -125,7 +125,7 @@ class Decoder(Coder):
         with _damage():
             decode = self._coder.decode
             parts = [decode(model.categorical, count) for model, count in models]
-            return np.concatenate(parts).astype(np.int64)
+            return np.concatenate(parts)
 
     def rows(self, symbols: Ints | None, counts: Ints) -> Ints:
         with _damage():

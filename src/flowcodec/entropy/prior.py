@@ -220,7 +220,7 @@ class ExactPrior:
                 at = coder.at("y", part, here)
                 coded.append(self._code_step(at, base, head, gain[part], real, cost))
                 walk.put(step, coded[-1], gain[part])
-            np.take(np.concatenate(coded, 1), walk.back, 1, out=y[part])
+            y[part] = np.concatenate(coded, 1).take(walk.back, 1)
             features = walk.left()
         return z, y.reshape(len(gain), height, width)
 
@@ -240,7 +240,7 @@ class ExactPrior:
         parts = x.astype(np.int64).reshape(-1, components, len(gain), len(base))
         means = gained_mean(parts[0], gain[None, :, None])
         scales = scale_index(parts[1], gain[None, :, None], density)
-        wanted = None if real is None else np.rint(real).astype(np.int64)
+        wanted = None if real is None else np.rint(real).astype(np.int32)
         if components > 1:
             return code_mixtures(coder, means, scales, softmax_weights(parts[2], 16), wanted)
         if real is not None and wanted is not None and price is not None:

@@ -30,22 +30,25 @@ from flowcodec.entropy.tables import (
 )
 from flowcodec.errors import FormatError
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.signedinteger[Any]]
+Narrow = NDArray[np.int32]  # what symbols are made of: 64 bits would take twice the time
 GAIN_TO_ACTIVATION = 2  # gains are in units of 2^-8, activations of 2^-10
 MEAN_LIMIT = 1 << 20  # in sixteenths
 WIDEST = 2048  # symbols of a mixture's table: those of the largest scale fit
 COUNTS_AT_ONCE = 1 << 20
 
 
-def gained_mean(mean: Ints, gain: Ints) -> Ints:
+def gained_mean(mean: Ints, gain: Ints) -> Narrow:
     """Means (activations) times their gain, in sixteenths."""
-    return np.clip(times_exp2(mean, gain, ACTIVATION_BITS - MEAN_BITS), -MEAN_LIMIT, MEAN_LIMIT)
+    gained = times_exp2(mean, gain, ACTIVATION_BITS - MEAN_BITS)
+    return np.clip(gained, -MEAN_LIMIT, MEAN_LIMIT).astype(np.int32)
 
 
-def scale_index(log_scale: Ints, gain: Ints, density: Density = "gaussian") -> Ints:
+def scale_index(log_scale: Ints, gain: Ints, density: Density = "gaussian") -> Narrow:
     """log2 of scales (activations) plus that of the gain, as indices of `scale_table`."""
     offset = (gain << GAIN_TO_ACTIVATION) + (SCALE_OFFSET + 64 + (FINER[density] << 7))
-    return np.asarray(np.clip(log_scale + offset >> 7, 0, SCALES + FINER[density] - 1))
+    index = log_scale.astype(np.int32) + offset.astype(np.int32) >> 7
+    return np.asarray(np.clip(index, 0, SCALES + FINER[density] - 1))
 
 
 def cheaper(
@@ -92,8 +95,8 @@ _models = lru_cache(maxsize=2)(_Models)
 
 
 @lru_cache(maxsize=2)
-def _reaches(density: Density = "gaussian") -> Ints:
-    return np.array([reach(scale, density) for scale in range(SCALES + FINER[density])])
+def _reaches(density: Density = "gaussian") -> Narrow:
+    return np.array([reach(scale, density) for scale in range(SCALES + FINER[density])], np.int32)
 
 
 def code_singly(
