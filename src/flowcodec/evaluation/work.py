@@ -11,12 +11,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from flowcodec.codecs.weights import exact_prior, inter_priors, load_weights
+from flowcodec.entropy.context import tells_the_next
+from flowcodec.entropy.order import RANKINGS, steps_of
 from flowcodec.models.flow_deeppynet.config import DeepPyNetConfig
 from flowcodec.models.flow_deeppynet.model import DeepPyNet
 from flowcodec.models.image_cnn.config import ImageCnnConfig
 from flowcodec.models.image_cnn.model import LATENT_STRIDE, ImageCnn
 from flowcodec.models.video_mofnet.config import MofNetConfig
 from flowcodec.models.video_mofnet.model import VideoMofNet
+from flowcodec.nn.order import LATER
 from flowcodec.nn.prior import Prior
 
 HEIGHT, WIDTH = 512, 768  # a Kodak picture
@@ -124,13 +127,21 @@ def _kmac(counter: FlopCounterMode) -> float:
 
 
 def _unused(prior: Prior) -> float:
-    """Training runs a context over the whole map for either half of the checkerboard; coding runs
-    the first of the two at half of the positions."""
-    if prior.config.order != "checkerboard":
-        return 0.0
-    named = prior.contexts.named_parameters()
-    contexts = sum(weight.numel() for name, weight in named if name.endswith("weight"))
-    return contexts / 2000 / LATENT_STRIDE**2
+    """Training runs a context over the whole map for each rank of positions, and for what the whole
+    slice tells; coding makes each product once, and none with what is not known yet."""
+    config = prior.config
+    unused = 0.0
+    for index, order in enumerate(config.orders):
+        if order == "one-step":
+            continue
+        taps = RANKINGS[order].kernel ** 2
+        steps = steps_of(order, HEIGHT // LATENT_STRIDE, WIDTH // LATENT_STRIDE)
+        known = sum(len(step.seen) * len(step.positions) for step in steps)
+        tells = tells_the_next(order) and index + 1 < len(config.orders)
+        made = taps if tells else known / sum(len(step.positions) for step in steps)
+        weights = prior.get_parameter(f"contexts.{index}.weight").numel()
+        unused += weights * (LATER[order] + tells - made / taps)
+    return unused / 1000 / LATENT_STRIDE**2
 
 
 def flow_work_of(config: DeepPyNetConfig) -> tuple[int, float]:
