@@ -101,6 +101,23 @@ def test_weights_that_could_leave_exact_arithmetic_are_refused():
         ExactPrior(arrays, PRIORS["context"].layout)
 
 
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"half_bias": np.zeros((2, 12), int)}, "half_bias has 2 rows"),
+        ({"contexts.0.weight": np.zeros((12, 6, 5, 5), int)}, "no kernel of side 5"),
+        ({"contexts.0.weight": np.zeros((12, 4, 3, 3), int)}, "has 4 inputs"),
+        ({"wholes.1.weight": None}, "wholes.1.weight"),
+        ({"log_gain": np.zeros((8, 15), int)}, "do not add up to 15 channels"),
+    ],
+)
+def test_arrays_of_another_layout_are_refused(changed, error):
+    arrays = random_prior(CONFIGS["mixed"], 3).export() | changed
+    arrays = {name: array for name, array in arrays.items() if array is not None}
+    with pytest.raises((ValueError, KeyError), match=error):
+        ExactPrior(arrays, PRIORS["mixed"].layout)
+
+
 def test_hash_covers_values_names_and_layout_but_not_storage():
     prior = random_prior(CONFIGS["context"], 3)
     arrays, layout = prior.export(), PRIORS["context"].layout

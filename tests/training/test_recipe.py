@@ -94,6 +94,21 @@ def test_switches_replace_fields_of_the_preset(tmp_path: Path) -> None:
     assert (config.components, config.slices, config.width) == (3, (4, 20), 8)
 
 
+def test_each_slice_may_have_an_order_of_its_own(tmp_path: Path) -> None:
+    lines = """model = "video-mofnet"
+preset = "tiny"
+switches.order = ["four-step", "one-step"]
+switches.motion_slices = [4, 8]"""
+    text = GOOD.replace('model = "image-cnn"\npreset = "tiny"', lines)
+    right = text.replace(lines, f"{lines}\nswitches.slices = [8, 16]")
+    config = open_training(load(tmp_path, right), tmp_path).model.config
+    assert (config.order, config.slices) == (("four-step", "one-step"), (8, 16))
+    with pytest.raises(UsageError, match="switches: 1 slices have 2 orders"):
+        open_training(load(tmp_path, text), tmp_path)
+    with pytest.raises(UsageError, match="switches.*order"):
+        open_training(load(tmp_path, right.replace("one-step", "two-step")), tmp_path)
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.toml")))
 def test_recipes_of_the_package_load_and_build(name: str, tmp_path: Path) -> None:
     recipe = load_recipe(find_recipe(name))

@@ -24,7 +24,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 import flowcodec
+from flowcodec.entropy.order import Order
 from flowcodec.entropy.prior import ExactPrior, Layout
+from flowcodec.entropy.tables import Density
 from flowcodec.errors import UsageError, WeightsError
 from flowcodec.media.files import atomic_write
 from flowcodec.models.flow_deeppynet.config import DeepPyNetConfig
@@ -70,8 +72,7 @@ class Weights(Generic[C]):
 def exact_prior(weights: Weights[ImageCnnConfig]) -> ExactPrior:
     """The integer prior; WeightsError if its arrays do not fit together."""
     config = weights.config
-    layout = Layout(config.coded_slices, config.components, WINDOW)
-    return _built(weights, weights.prior, layout)
+    return _built(weights, weights.prior, config.coded_slices, config.components)
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,7 @@ def inter_priors(weights: Weights[MofNetConfig]) -> InterPriors:
         ("codec.", config.slices, seen),
     ):
         arrays = {n.removeprefix(name): a for n, a in weights.prior.items() if n.startswith(name)}
-        layout = Layout(slices, 1, WINDOW, config.density, config.order)
-        prior = _built(weights, arrays, layout)
+        prior = _built(weights, arrays, slices, 1, config.density, config.order)
         if (prior.beside.inputs if prior.beside else 0) != config.temporal * beside:
             raise WeightsError(f"{weights.path}: the prior of {name[:-1]} is not what config says")
         priors.append(prior)
@@ -103,10 +103,15 @@ def inter_priors(weights: Weights[MofNetConfig]) -> InterPriors:
 
 
 def _built(
-    weights: Weights[Any], arrays: Mapping[str, NDArray[np.integer]], layout: Layout
+    weights: Weights[Any],
+    arrays: Mapping[str, NDArray[np.integer]],
+    slices: tuple[int, ...],
+    components: int,
+    density: Density = "gaussian",
+    order: Order | tuple[Order, ...] = "checkerboard",
 ) -> ExactPrior:
     try:
-        return ExactPrior(arrays, layout)
+        return ExactPrior(arrays, Layout(slices, components, WINDOW, density, order))
     except (KeyError, ValueError, IndexError) as error:
         raise WeightsError(f"{weights.path}: the prior's arrays do not fit: {error!r}") from error
 

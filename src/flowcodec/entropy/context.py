@@ -21,6 +21,7 @@ from flowcodec.entropy.fixed_point import (
     Map,
     Surroundings,
     clamp,
+    conv_of,
     log2_table,
     times_exp2,
 )
@@ -77,7 +78,7 @@ class SliceContext:
             if conv is not None and conv.inputs != 2 * channels:
                 raise ValueError(f"a context of {channels} channels has {conv.inputs} inputs")
         if within is not None and within.kernel != RANKINGS[order].kernel:
-            raise ValueError(f"the order {order} has no context of {within.kernel} taps a side")
+            raise ValueError(f"the order {order} has no kernel of side {within.kernel}")
 
     def bias(self, rank: int) -> Map:
         """What is added for the positions of a rank, from 1."""
@@ -88,29 +89,22 @@ class SliceContext:
 def contexts_of(
     arrays: Mapping[str, NDArray[np.integer]], slices: Sequence[int], orders: Sequence[Order]
 ) -> list[SliceContext]:
-    """Those of all slices: `contexts.g` inside slice g; `wholes.g`, of the slices but the last,
-    where that is none or sees one side alone; rows of `half_bias` in the order of slices."""
-
-    def conv(name: str) -> Conv | None:
-        found = arrays.get(f"{name}.weight")
-        return None if found is None else Conv(found, arrays[f"{name}.bias"])
-
+    """Those of all slices: `contexts.g` inside slice g; `wholes.g` where there is none that sees
+    all sides, but not of the last slice; rows of `half_bias` in the order of slices."""
     found = []
     biases = arrays["half_bias"]
+    if len(biases) != sum(RANKINGS[order].biases for order in orders):
+        raise ValueError(f"half_bias has {len(biases)} rows")
     for index, (channels, order) in enumerate(zip(slices, orders, strict=True)):
-        count = RANKINGS[order].biases
-        within = conv(f"contexts.{index}") if count else None
-        whole = None
+        ranking = RANKINGS[order]
+        within = whole = None
+        if ranking.biases:
+            within = conv_of(arrays, f"contexts.{index}")
         if index + 1 < len(slices):
-            whole = within if tells_the_next(order) else conv(f"wholes.{index}")
-        found.append(SliceContext(order, channels, within, biases[:count], whole))
-        biases = biases[count:]
+            whole = within if ranking.around else conv_of(arrays, f"wholes.{index}")
+        found.append(SliceContext(order, channels, within, biases[: ranking.biases], whole))
+        biases = biases[ranking.biases :]
     return found
-
-
-def tells_the_next(order: Order) -> bool:
-    """Whether the convolution inside a slice sees all around, so that it tells the next one too."""
-    return order in ("checkerboard", "four-step")
 
 
 class SliceWalk:
@@ -169,8 +163,7 @@ class SliceWalk:
         """All sums of products, of which those that steps have seen are there already."""
         total = np.empty(self._known.features.shape)
         for step in self.steps:
-            rest = np.delete(np.arange(conv.kernel**2), step.seen)
-            total[step.positions] = self._seen.sums(conv, step.positions, rest)
+            total[step.positions] = self._seen.sums(conv, step.positions, step.unseen)
             if step.rank in self._sums:
                 total[step.positions] += self._sums[step.rank]
         return total

@@ -8,6 +8,7 @@ whatever the order of summation, the number of threads or the instruction set.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from math import isqrt
 
@@ -78,6 +79,11 @@ class Conv:
     def rounded(self, sums: Map) -> Map:
         """Sums of products (n, O), which are changed, as activations."""
         return _rounded(sums, self.bias)
+
+
+def conv_of(arrays: Mapping[str, NDArray[np.integer]], name: str) -> Conv:
+    """The convolution of that name."""
+    return Conv(arrays[f"{name}.weight"], arrays[f"{name}.bias"])
 
 
 def _rounded(sums: Map, bias: Map) -> Map:

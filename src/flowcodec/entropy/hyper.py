@@ -12,8 +12,8 @@ from flowcodec.entropy.coder import Coder, Model, model_of
 from flowcodec.entropy.context import restored
 from flowcodec.entropy.fixed_point import (
     AdjacentAttention,
-    Conv,
     Map,
+    conv_of,
     interpolate,
     leaky,
     pixel_shuffle,
@@ -36,17 +36,14 @@ class HyperPrior:
         self.mean = arrays["hyper_mean"].astype(np.int64)
         self.log_scale = arrays["hyper_log_scale"].astype(np.int64)
         self.weight = softmax_weights(arrays["hyper_logit"].astype(np.int64), 16)
-
-        def conv(name: str) -> Conv:
-            return Conv(
-                arrays[f"hyper_synthesis.{name}.weight"], arrays[f"hyper_synthesis.{name}.bias"]
-            )
-
-        self.up1, self.up2, self.out = conv("up1"), conv("up2"), conv("out")
+        self.up1, self.up2, self.out = (
+            conv_of(arrays, f"hyper_synthesis.{name}") for name in ("up1", "up2", "out")
+        )
         self.attention = None
         if "hyper_synthesis.attention.merge.weight" in arrays:
             query, key, value, merge = (
-                conv(f"attention.{part}") for part in ("query", "key", "value", "merge")
+                conv_of(arrays, f"hyper_synthesis.attention.{part}")
+                for part in ("query", "key", "value", "merge")
             )
             self.attention = AdjacentAttention(query, key, value, merge, attention)
         self._tables = lru_cache(maxsize=QUALITIES)(self._make_tables)

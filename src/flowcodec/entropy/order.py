@@ -26,29 +26,32 @@ WAVEFRONT_SLOPE = 3  # a position waits for the one two columns to the right in 
 @dataclass(frozen=True)
 class Ranking:
     """rank: of rows and columns; kernel: of the convolution by which a step sees those before;
-    biases: of the ranks 1, 2, ... (the last of them serves all that follow)."""
+    biases: of the ranks 1, 2, ... (the last of them serves all that follow); around: whether that
+    convolution sees all sides, so that a whole slice tells the next one by it too."""
 
     rank: Callable[[Ints, Ints], Ints]
     kernel: int
     biases: int
+    around: bool
 
 
 RANKINGS: dict[Order, Ranking] = {
-    "checkerboard": Ranking(lambda row, column: (row + column) % 2, 3, 1),
-    "wavefront": Ranking(lambda row, column: WAVEFRONT_SLOPE * row + column, 5, 1),
-    "four-step": Ranking(lambda row, column: row % 2 * 3 ^ column % 2 * 2, 3, 3),
-    "one-step": Ranking(lambda row, column: 0 * (row + column), 0, 0),
+    "checkerboard": Ranking(lambda row, column: (row + column) % 2, 3, 1, True),
+    "wavefront": Ranking(lambda row, column: WAVEFRONT_SLOPE * row + column, 5, 1, False),
+    "four-step": Ranking(lambda row, column: row % 2 * 3 ^ column % 2 * 2, 3, 3, True),
+    "one-step": Ranking(lambda row, column: 0 * (row + column), 0, 0, False),
 }
 
 
 @dataclass(frozen=True)
 class Step:
     """positions: indices of a flat map, row by row; seen: the taps of the order's kernel, counted
-    row by row, at which the steps before lie (none for rank 0)."""
+    row by row, at which the steps before lie (none for rank 0); unseen: the others."""
 
     rank: int
     positions: Ints
     seen: Ints
+    unseen: Ints
 
 
 @lru_cache(maxsize=32)
@@ -64,7 +67,8 @@ def steps_of(order: Order, height: int, width: int) -> tuple[Step, ...]:
         first = positions[0]
         own = int(rank[first])
         around = ranking.rank(row[first] + down, column[first] + across)
-        steps.append(Step(own, positions, np.flatnonzero(around < own if own else 0 * around)))
+        seen = (around < own) & (own > 0)
+        steps.append(Step(own, positions, np.flatnonzero(seen), np.flatnonzero(~seen)))
     return tuple(steps)
 
 

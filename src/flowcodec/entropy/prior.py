@@ -20,7 +20,15 @@ from numpy.typing import NDArray
 
 from flowcodec.entropy.coder import LARGEST_LATENT, Coder, Decoder, Encoder
 from flowcodec.entropy.context import OwnContext, SliceWalk, context_input, contexts_of
-from flowcodec.entropy.fixed_point import Conv, Map, clamp, interpolate, leaky, softmax_weights
+from flowcodec.entropy.fixed_point import (
+    Conv,
+    Map,
+    clamp,
+    conv_of,
+    interpolate,
+    leaky,
+    softmax_weights,
+)
 from flowcodec.entropy.hyper import HyperPrior
 from flowcodec.entropy.meter import Bits, Meter
 from flowcodec.entropy.order import Order, orders_of, shortest
@@ -75,16 +83,15 @@ class ExactPrior:
         self.hyper = HyperPrior(arrays, layout.window)
         self._gain = lru_cache(maxsize=16)(lambda q: interpolate(arrays["log_gain"], q))
         self.channels = arrays["log_gain"].shape[1]
-
-        def conv(name: str) -> Conv:
-            return Conv(arrays[f"{name}.weight"], arrays[f"{name}.bias"])
-
-        self.beside = conv("beside") if "beside.weight" in arrays else None
+        if sum(layout.slices) != self.channels:
+            raise ValueError(f"slices {layout.slices} do not add up to {self.channels} channels")
+        self.beside = conv_of(arrays, "beside") if "beside.weight" in arrays else None
         self.contexts = contexts_of(arrays, layout.slices, layout.orders)
         ends = np.cumsum((0, *layout.slices)).tolist()
         self.parts = [slice(*ends[index : index + 2]) for index in range(len(layout.slices))]
         self.heads = [
-            [conv(f"heads.{g}.layers.{i}") for i in range(3)] for g in range(len(self.parts))
+            [conv_of(arrays, f"heads.{g}.layers.{i}") for i in range(3)]
+            for g in range(len(self.parts))
         ]
 
     def encode(

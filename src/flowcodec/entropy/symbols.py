@@ -47,8 +47,8 @@ def gained_mean(mean: Ints, gain: Ints) -> Narrow:
 def scale_index(log_scale: Ints, gain: Ints, density: Density = "gaussian") -> Narrow:
     """log2 of scales (activations) plus that of the gain, as indices of `scale_table`."""
     offset = (gain << GAIN_TO_ACTIVATION) + (SCALE_OFFSET + 64 + (FINER[density] << 7))
-    index = log_scale.astype(np.int32) + offset.astype(np.int32) >> 7
-    return np.asarray(np.clip(index, 0, SCALES + FINER[density] - 1))
+    index = np.clip(log_scale + offset >> 7, 0, SCALES + FINER[density] - 1)
+    return np.asarray(index, np.int32)
 
 
 def cheaper(

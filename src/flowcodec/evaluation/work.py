@@ -11,7 +11,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from flowcodec.codecs.weights import exact_prior, inter_priors, load_weights
-from flowcodec.entropy.context import tells_the_next
 from flowcodec.entropy.order import RANKINGS, steps_of
 from flowcodec.models.flow_deeppynet.config import DeepPyNetConfig
 from flowcodec.models.flow_deeppynet.model import DeepPyNet
@@ -137,7 +136,7 @@ def _unused(prior: Prior) -> float:
         taps = RANKINGS[order].kernel ** 2
         steps = steps_of(order, HEIGHT // LATENT_STRIDE, WIDTH // LATENT_STRIDE)
         known = sum(len(step.seen) * len(step.positions) for step in steps)
-        tells = tells_the_next(order) and index + 1 < len(config.orders)
+        tells = RANKINGS[order].around and index + 1 < len(config.orders)
         made = taps if tells else known / sum(len(step.positions) for step in steps)
         weights = prior.get_parameter(f"contexts.{index}.weight").numel()
         unused += weights * (LATER[order] + tells - made / taps)
