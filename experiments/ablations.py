@@ -50,7 +50,7 @@ SIZES = {
     "hyper": 16,
     "features": 32,
     "hidden": [64, 64],
-    "groups": [32],
+    "slices": [32],
 }
 COMPONENTS = 3  # Gaussians of GMB
 HELD_OUT = 24  # pictures

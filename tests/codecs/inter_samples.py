@@ -14,8 +14,14 @@ from tests.entropy.samples import randomise
 
 SMALL = {
     "patch": PRESETS["tiny"],
-    "groups": dataclasses.replace(
-        PRESETS["tiny"], order="checkerboard", motion_groups=(8, 4), groups=(8, 16)
+    "slices": dataclasses.replace(
+        PRESETS["tiny"], order="checkerboard", motion_slices=(8, 4), slices=(8, 16)
+    ),
+    "orders": dataclasses.replace(
+        PRESETS["tiny"],
+        order=("one-step", "wavefront", "four-step"),
+        motion_slices=(2, 4, 6),
+        slices=(8, 8, 8),
     ),
     "strided": dataclasses.replace(
         PRESETS["tiny"], transform="strided", interpolation="bilinear", temporal=False

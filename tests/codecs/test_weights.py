@@ -141,3 +141,15 @@ def test_a_checkpoint_codes_what_it_decodes(card):
     assert np.array_equal(decoded.pixels, coded.reconstruction)
     readme = (path.parent / "README.md").read_text("utf-8")
     assert f"{path.name}" in readme and load_weights(path).hash[:4].hex() in readme
+
+
+@pytest.mark.parametrize("name", ["image-cnn-mse", "video-mofnet-mse", "flow-deeppynet-epe"])
+def test_older_files_call_slices_groups(tmp_path, name):
+    data = (BUNDLED / f"{name}.safetensors").read_bytes()
+    (size,) = struct.unpack("<Q", data[:8])
+    described = data[8 : 8 + size].replace(rb"slices\"", rb"groups\"").ljust(size)
+    path = tmp_path / "old.safetensors"
+    path.write_bytes(data[:8] + described + data[8 + size :])
+    old, new = load_weights(path), load_weights(BUNDLED / f"{name}.safetensors")
+    assert b"slices" not in described and b"groups" in described
+    assert (old.config, old.hash) == (new.config, new.hash)

@@ -2,37 +2,52 @@
 
 import numpy as np
 import torch
+from torch import nn
 
+from flowcodec.entropy.context import OwnContext
 from flowcodec.entropy.prior import ExactPrior, Layout
 from flowcodec.nn.attention import WINDOW
+from flowcodec.nn.context import CausalConv2d
 from flowcodec.nn.prior import Prior, PriorConfig
 
 CONFIGS = {
-    "context": PriorConfig(latent=20, hyper=4, features=16, hidden=(16, 12), groups=(4, 6, 10)),
+    "context": PriorConfig(latent=20, hyper=4, features=16, hidden=(16, 12), slices=(4, 6, 10)),
     "attention": PriorConfig(
-        latent=12, hyper=4, features=12, hidden=(12, 12), groups=(4, 8), attention=True
+        latent=12, hyper=4, features=12, hidden=(12, 12), slices=(4, 8), attention=True
     ),
     "mixture": PriorConfig(
-        latent=12, hyper=4, features=12, hidden=(16, 16), groups=(4, 8), components=3
+        latent=12, hyper=4, features=12, hidden=(16, 16), slices=(4, 8), components=3
     ),
     "paper": PriorConfig(
-        latent=12, hyper=6, features=12, hidden=(12, 12), groups=(12,), components=3, attention=True
+        latent=12, hyper=6, features=12, hidden=(12, 12), slices=(12,), components=3, attention=True
     ),
     "wavefront": PriorConfig(
         latent=12,
         hyper=4,
         features=12,
         hidden=(12, 12),
-        groups=(12,),
+        slices=(12,),
         density="laplace",
         order="wavefront",
+    ),
+    "wavefronts": PriorConfig(
+        latent=9, hyper=4, features=12, hidden=(12, 12), slices=(2, 4, 3), order="wavefront"
+    ),
+    "mixed": PriorConfig(
+        latent=16,
+        hyper=4,
+        features=12,
+        hidden=(12, 12),
+        slices=(3, 2, 4, 3, 4),
+        density="laplace",
+        order=("four-step", "one-step", "wavefront", "four-step", "checkerboard"),
     ),
 }
 
 
-def random_prior(config: PriorConfig, seed: int) -> Prior:
+def random_prior(config: PriorConfig, seed: int, own: nn.Module | None = None) -> Prior:
     """A prior in which every table, layer and branch has something to say."""
-    prior = Prior(config).eval()
+    prior = Prior(config, own).eval()
     randomise(prior, seed)
     return prior
 
@@ -52,8 +67,9 @@ def randomise(prior: Prior, seed: int) -> None:
         if name.endswith("weight"):
             inputs = parameter[0].numel()
             noise(parameter, (1.5 if "hyper_synthesis" in name else 0.7) / inputs**0.5)
-            if prior.config.order == "wavefront" and name.startswith("contexts"):
-                parameter.mul_(prior.contexts[0].mask)
+            layer = prior.get_submodule(name.removesuffix(".weight"))
+            if isinstance(layer, CausalConv2d):
+                parameter.mul_(layer.mask)
         elif name.endswith("bias"):
             noise(parameter, 0.3)
     ladder = torch.linspace(-1, 3, 8)[:, None]
@@ -67,11 +83,11 @@ def randomise(prior: Prior, seed: int) -> None:
     prior.restore(prior.export())
 
 
-def exact(prior: Prior) -> ExactPrior:
+def exact(prior: Prior, own: OwnContext | None = None) -> ExactPrior:
     """The integer twin."""
     config = prior.config
-    layout = Layout(config.groups, config.components, WINDOW, config.density, config.order)
-    return ExactPrior(prior.export(), layout)
+    layout = Layout(config.slices, config.components, WINDOW, config.density, config.order)
+    return ExactPrior(prior.export(), layout, own)
 
 
 def random_latents(

@@ -29,6 +29,21 @@ def activation(x: int) -> int:
     return clamp(x, -(2**17), 2**17)
 
 
+RANKS: dict[str, Callable[[int, int], int]] = {  # 8.6
+    "checkerboard": lambda r, c: (r + c) % 2,
+    "wavefront": lambda r, c: 3 * r + c,
+    "four-step": lambda r, c: [[0, 2], [3, 1]][r % 2][c % 2],
+    "one-step": lambda r, c: 0,
+}
+BIASES = {"checkerboard": 1, "wavefront": 1, "four-step": 3, "one-step": 0}
+
+
+def orders_of(word: str, slices: int) -> list[str]:
+    """18"""
+    orders = [word] * slices
+    return [*orders[:-1], "one-step"] if word == "checkerboard" else orders
+
+
 class WeightFile:
     """8.1; of an inter model, with part "motion" or "codec", 18"""
 
@@ -37,12 +52,13 @@ class WeightFile:
         described = json.loads(data[8 : 8 + size])
         config = json.loads(described.pop("__metadata__")["config"])
         of = "motion_" if part == "motion" else ""
-        self.groups = tuple(config[f"{of}groups"])
+        self.slices = tuple(config.get(f"{of}slices") or config[f"{of}groups"])
         self.gaussians = config.get("components", 1)
         self.features = config[f"{of}features"]
         self.hyper = config[f"{of}hyper"]
         self.density = config.get("density", "gaussian")
-        self.order = config.get("order", "checkerboard")
+        order = config.get("order", "checkerboard")
+        self.orders = orders_of(order, len(self.slices)) if isinstance(order, str) else order
         codes = {
             "F16": ("<f2", "e", 2),
             "I8": ("|i1", "b", 1),
@@ -62,9 +78,10 @@ class WeightFile:
                 values = list(struct.unpack(f"<{(end - begin) // width}{letter}", data[begin:end]))
                 self.tensors[name.removeprefix(prefix)] = shape, values
         self.weights_hash = digest.digest()
-        text = f"({self.groups}, {self.gaussians}, 8"
-        if (self.density, self.order) != ("gaussian", "checkerboard"):
-            text += f", '{self.density}', '{self.order}'"
+        text = f"({self.slices}, {self.gaussians}, 8"
+        words = [word for word in RANKS if orders_of(word, len(self.slices)) == self.orders]
+        if (self.density, *words[:1]) != ("gaussian", "checkerboard"):
+            text += f", '{self.density}', {words[0] if words else tuple(self.orders)!r}"
         digest = hashlib.sha256(f"{text})".encode())
         for name in sorted(self.tensors):
             shape, values = self.tensors[name]
@@ -303,41 +320,31 @@ class TileDecoder:
     def decode(self) -> tuple[list[Map], list[Map]]:
         """z and y, a list of channels each (maps of single values)."""
         z = self.hyper_latents() if self.kind == 1 else self.hyper_zeros()
-        groups = self.file.groups
+        slices = self.file.slices
         places = [(r, c) for r in range(self.height) for c in range(self.width)]
         if self.kind == -1:
-            return z, [dict.fromkeys(places, [0]) for _ in range(sum(groups))]
+            return z, [dict.fromkeys(places, [0]) for _ in range(sum(slices))]
         features = self.features(z)
         gains = row(self.file.rows("log_gain"), self.quality)
+        biases = self.file.rows("half_bias")
         y: list[Map] = []
-        for index, group in enumerate(groups):
-            gain = gains[len(y) : len(y) + group]
-            channels: list[Map] = [{} for _ in range(group)]
-            if self.file.order == "wavefront":
-                self.wavefront(features, places, gain, channels)
-            elif index == len(groups) - 1:
-                self.step(index, features, places, gain, channels)
-            else:
-                halves = [[p for p in places if sum(p) % 2 == odd] for odd in (0, 1)]
-                self.step(index, features, halves[0], gain, channels)
-                bias = self.file.rows("half_bias")[index]
-                found = self.context(index, channels, gain, places)
-                self.step(index, self.added(features, found, bias), halves[1], gain, channels)
-                found = self.context(index, channels, gain, places)
-                features = self.added(features, found, [0] * len(bias))
+        for index, (count, order) in enumerate(zip(slices, self.file.orders, strict=True)):
+            gain = gains[len(y) : len(y) + count]
+            channels: list[Map] = [{} for _ in range(count)]
+            own, biases = biases[: BIASES[order]], biases[BIASES[order] :]
+            for rank in sorted({RANKS[order](*place) for place in places}):
+                base = features
+                if rank:
+                    found = self.context(f"contexts.{index}", channels, gain, places)
+                    base = self.added(features, found, own[min(rank, len(own)) - 1])
+                step = [place for place in places if RANKS[order](*place) == rank]
+                self.step(index, base, step, gain, channels)
+            if index < len(slices) - 1:
+                name = "contexts" if order in ("checkerboard", "four-step") else "wholes"
+                found = self.context(f"{name}.{index}", channels, gain, places)
+                features = self.added(features, found, [0] * self.file.features)
             y += channels
         return z, y
-
-    def wavefront(
-        self, features: Map, places: list[tuple[int, int]], gain: list[int], y: list[Map]
-    ) -> None:
-        bias = self.file.rows("half_bias")[0]
-        base = features
-        for front in sorted({3 * r + c for r, c in places}):
-            if front:
-                base = self.added(features, self.context(0, y, gain, places), bias)
-            step = [(r, c) for r, c in places if 3 * r + c == front]
-            self.step(0, base, step, gain, y)
 
     def hyper_latents(self) -> list[Map]:
         gains = row(self.file.rows("hyper_log_gain"), self.quality)
@@ -449,9 +456,9 @@ class TileDecoder:
         return result
 
     def context(
-        self, index: int, y: list[Map], gain: list[int], places: list[tuple[int, int]]
+        self, name: str, y: list[Map], gain: list[int], places: list[tuple[int, int]]
     ) -> Map:
-        return self.layer(f"contexts.{index}", context_input(y, gain, places))
+        return self.layer(name, context_input(y, gain, places))
 
     def step(
         self,
@@ -461,7 +468,7 @@ class TileDecoder:
         gain: list[int],
         y: list[Map],
     ) -> None:
-        """Decode the latents of a group at some positions into y."""
+        """Decode the latents of a slice at some positions into y."""
         x = {place: base[place] for place in places}
         for number in range(3):
             x = self.layer(f"heads.{index}.layers.{number}", leaky(x))

@@ -6,8 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowcodec.entropy.coder import Encoder, model_of
-from flowcodec.entropy.prior import ExactPrior, latent_hash, prior_hash
+from flowcodec.entropy.order import steps_of
+from flowcodec.entropy.prior import ExactPrior, Layout, latent_hash, prior_hash
 from flowcodec.errors import FormatError, WeightsError
+from flowcodec.nn.prior import PriorConfig
+from tests.entropy.own_context import Opposite, TrainedOpposite
 from tests.entropy.samples import CONFIGS, exact, random_latents, random_prior
 
 PRIORS = {name: exact(random_prior(config, 3)) for name, config in CONFIGS.items()}
@@ -45,28 +48,30 @@ def test_costs_add_up_to_the_code(name, height, width, quality, scale, seed):
 @pytest.mark.parametrize("value", [-3, 2**20])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_cost_stands_where_its_symbol_stands(name, value):
-    """No table of a symbol hangs on another of its own step: z, or half of a group of y."""
-    prior, groups = PRIORS[name], CONFIGS[name].groups
+    """No table of a symbol hangs on another of its own step: z, or the positions of a slice of y
+    that come together."""
+    prior, config = PRIORS[name], CONFIGS[name]
     z, y = integers(name, 7, 6, 1, 0)
     costs = prior.cost(z, y, 4000)
 
     def changes(index, place):
         changed = [z.copy(), y.copy()]
-        changed[index][place] = value
+        changed[index][place] += value
         return costs[index] != prior.cost(*changed, 4000)[index]
 
     assert np.argwhere(changes(0, (1, 0, 1))).tolist() == [[1, 0, 1]]
-    if CONFIGS[name].order == "wavefront":
-        rows, columns = np.indices((7, 6))
-        together = 3 * rows + columns == 3 * 2 + 3
-        changed = changes(1, (1, 2, 3)) & together
-        assert np.argwhere(changed).tolist() == [[1, 2, 3]]
-        return
-    for row, column in ((0, 0), (3, 2), (6, 5)):  # the last group is one step
-        place = (CONFIGS[name].latent - 1, row, column)
-        assert np.argwhere(changes(1, place)).tolist() == [list(place)]
-    odd = np.indices((7, 6)).sum(0) % 2 == 1
-    assert np.argwhere(changes(1, (1, 2, 3))[: groups[0]] & odd).tolist() == [[1, 2, 3]]
+    start = 0
+    for channels, order in zip(config.slices, config.orders, strict=True):
+        part = slice(start, start + channels)
+        for step in steps_of(order, 7, 6)[:: 1 if order != "wavefront" else 5]:
+            where = step.positions[len(step.positions) // 2]
+            place = (start + channels // 2, *np.unravel_index(where, (7, 6)))
+            changed = changes(1, place)
+            assert not changed[:start].any()
+            together = changed[part].reshape(channels, -1)[:, step.positions]
+            found = [(start + c, step.positions[p]) for c, p in np.argwhere(together)]
+            assert found == [(place[0], where)]
+        start += channels
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -96,6 +101,23 @@ def test_weights_that_could_leave_exact_arithmetic_are_refused():
         ExactPrior(arrays, PRIORS["context"].layout)
 
 
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"half_bias": np.zeros((2, 12), int)}, "half_bias has 2 rows"),
+        ({"contexts.0.weight": np.zeros((12, 6, 5, 5), int)}, "no kernel of side 5"),
+        ({"contexts.0.weight": np.zeros((12, 4, 3, 3), int)}, "has 4 inputs"),
+        ({"wholes.1.weight": None}, "wholes.1.weight"),
+        ({"log_gain": np.zeros((8, 15), int)}, "do not add up to 15 channels"),
+    ],
+)
+def test_arrays_of_another_layout_are_refused(changed, error):
+    arrays = random_prior(CONFIGS["mixed"], 3).export() | changed
+    arrays = {name: array for name, array in arrays.items() if array is not None}
+    with pytest.raises((ValueError, KeyError), match=error):
+        ExactPrior(arrays, PRIORS["mixed"].layout)
+
+
 def test_hash_covers_values_names_and_layout_but_not_storage():
     prior = random_prior(CONFIGS["context"], 3)
     arrays, layout = prior.export(), PRIORS["context"].layout
@@ -105,9 +127,45 @@ def test_hash_covers_values_names_and_layout_but_not_storage():
 
     changed = arrays | {"half_bias": arrays["half_bias"] + 1}
     renamed = {name.replace("half", "whole"): array for name, array in arrays.items()}
-    other = type(layout)(layout.groups[::-1], layout.components, layout.window)
+    other = type(layout)(layout.slices[::-1], layout.components, layout.window)
     hashes = [prior_hash(changed, layout), prior_hash(renamed, layout), prior_hash(arrays, other)]
     assert len({original, *hashes}) == 4
+
+
+def test_layouts_of_all_orders_have_hashes_of_their_own():
+    arrays = random_prior(CONFIGS["context"], 3).export()
+    slices = (4, 6, 10)
+    orders = [
+        "checkerboard",
+        "wavefront",
+        "four-step",
+        "one-step",
+        ("four-step", "checkerboard", "one-step"),
+        ("checkerboard", "checkerboard", "checkerboard"),
+    ]
+    hashes = [prior_hash(arrays, Layout(slices, 1, 8, order=order)) for order in orders]
+    assert len(set(hashes)) == len(orders)
+    spelt = ("checkerboard", "checkerboard", "one-step")
+    assert prior_hash(arrays, Layout(slices, 1, 8, order=spelt)) == hashes[0]
+    with pytest.raises(ValueError, match="3 slices have 2 orders"):
+        Layout(slices, 1, 8, order=("four-step", "one-step"))
+
+
+@pytest.mark.parametrize("order", [("checkerboard", "four-step", "one-step"), "four-step"])
+def test_a_system_plugs_in_a_context_of_its_own(order):
+    slices = (4, 3, 5)
+    config = PriorConfig(
+        latent=12, hyper=4, features=12, hidden=(12, 12), slices=slices, order=order
+    )
+    trained = random_prior(config, 3, TrainedOpposite(slices, 12))
+    prior = exact(trained, Opposite(trained.export(), slices))
+    y, z = (np.rint(3 * part).astype(np.int64) for part in random_latents(config, 7, 5, 2))
+    code, _ = prior.encode(z, y, 4000)
+    found = prior.decode(code, 7, 5, 4000)
+    assert all(map(np.array_equal, found, (z, y)))
+    without = exact(trained)
+    assert prior.hash != without.hash
+    assert not np.array_equal(prior.cost(z, y, 4000)[1], without.cost(z, y, 4000)[1])
 
 
 def test_latent_hash_tells_small_changes():

@@ -75,7 +75,7 @@ def test_reads_escapes_of_every_length(model):
     random = np.random.default_rng(5)
     z, y = (
         np.rint(random.normal(0, 1, (channels, *shape)) * 2.0 ** random.integers(0, 22, shape))
-        for channels, shape in ((weights.hyper, (1, 2)), (sum(weights.groups), (3, 5)))
+        for channels, shape in ((weights.hyper, (1, 2)), (sum(weights.slices), (3, 5)))
     )
     y[0, 0, :2] = 2**24, -(2**24)
     z, y = z.astype(np.int64), y.astype(np.int64)
@@ -102,7 +102,7 @@ def test_reads_the_latents_of_an_inter_frame(name, kind, tmp_path):
     parts = [WeightFile(data, part) for part in ("motion", "codec")]
     hashes = b"".join(part.prior_hash for part in parts)
     assert hashlib.sha256(hashes).digest() == codec.prior_hash
-    past = [{place: [0] * (2 * sum(part.groups)) for place in np.ndindex(3, 4)} for part in parts]
+    past = [{place: [0] * (2 * sum(part.slices)) for place in np.ndindex(3, 4)} for part in parts]
     for frame, quality in ((before, 7000), (coded, 4321)):
         coder = RangeDecoder(frame.data)
         hashes = struct.pack("<6i", *(coder.escaped() for _ in range(6)))

@@ -30,6 +30,15 @@ def test_convolutions_are_counted_once_a_pixel() -> None:
     assert work.decode == kmac["prior"] + kmac["synthesis"]
 
 
+def test_a_context_is_counted_once() -> None:
+    """Whether it is used by half of a checkerboard, then by all: each product is made once."""
+    config = dataclasses.replace(PRESETS["compact"], latent=64, slices=(16, 48))
+    features = (192 * 48 * 9 / 4096) + (512 * 48 * 9 / 1024) + 128 * 128 / 256
+    heads = 2 * (128 * 128 + 128 * 96) / 256 + 96 * 2 * 64 / 256
+    context = 2 * 16 * 128 * 9 / 256
+    assert work_of(config).prior == pytest.approx((features + heads + context) / 1000, rel=1e-3)
+
+
 @pytest.mark.parametrize("preset", ["compact", "paper"])
 def test_the_docs_print_what_is_counted(preset: str) -> None:
     work = work_of("image-cnn", PRESETS[preset])

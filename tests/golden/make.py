@@ -6,7 +6,7 @@ ones. The models are untrained, but no part of them is silent:
 
 tiny.safetensors    patch transform, attention, context, one Gaussian, DIRB
 plain.safetensors   patch transform, no attention or DIRB, one Gaussian: runs in NumPy
-merge.safetensors   strided transform, one group, mixtures of three Gaussians, no attention
+merge.safetensors   strided transform, one slice, mixtures of three Gaussians, no attention
 
 and expected.json holds, for each stream, the model, the SHA-256 of its latents (z then y of all
 tiles, or the coefficients or samples of tiles of the other kinds, as little-endian 32-bit integers)
@@ -50,7 +50,7 @@ MODELS = {
         hyper=4,
         features=8,
         hidden=(8, 8),
-        groups=(6, 10),
+        slices=(6, 10),
         attention="aab",
         components=1,
         refinement=True,
@@ -63,7 +63,7 @@ MODELS = {
         hyper=4,
         features=8,
         hidden=(8, 8),
-        groups=(4, 5, 7),
+        slices=(4, 5, 7),
         attention="none",
         components=1,
         refinement=False,
@@ -76,7 +76,7 @@ MODELS = {
         hyper=3,
         features=6,
         hidden=(8, 8),
-        groups=(6,),
+        slices=(6,),
         attention="none",
         components=3,
         refinement=False,

@@ -3,7 +3,7 @@
 Frozen like the pictures of `make.py`: what exists is never written over. The models of inter frames
 are untrained, but no part of their priors is silent:
 
-inter-patch.safetensors     patch transform, groups, latents of the frame before, masking
+inter-patch.safetensors     patch transform, slices, latents of the frame before, masking
 inter-strided.safetensors   strided transform, wavefront
 
 Latents stand in them in all ways, relative to a global motion. I-frames are of
@@ -37,8 +37,8 @@ MODELS: dict[str, MofNetConfig] = {
     "inter-patch": dataclasses.replace(
         PRESETS["tiny"],
         order="checkerboard",
-        motion_groups=(8, 4),
-        groups=(8, 16),
+        motion_slices=(8, 4),
+        slices=(8, 16),
         masking=True,
     ),
     "inter-strided": dataclasses.replace(

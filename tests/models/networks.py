@@ -7,8 +7,8 @@ from flowcodec.models.image_cnn.config import ImageCnnConfig
 from flowcodec.models.image_cnn.model import ImageCnn
 
 SMALL = {
-    "strided": {"width": 6, "groups": (12,)},
-    "patch": {"width": 4, "groups": (4, 8), "blocks": (1, 1)},
+    "strided": {"width": 6, "slices": (12,)},
+    "patch": {"width": 4, "slices": (4, 8), "blocks": (1, 1)},
 }
 
 

@@ -1,16 +1,21 @@
 """The prior as training sees it and the integer prior are one network."""
 
 import dataclasses
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
 from flowcodec.entropy.coder import Encoder
-from flowcodec.entropy.prior import context_input as integer_context_input
-from flowcodec.entropy.prior import interpolate
+from flowcodec.entropy.context import context_input as integer_context_input
+from flowcodec.entropy.fixed_point import interpolate
+from flowcodec.nn.context import context_input
 from flowcodec.nn.fixed_point import activation
-from flowcodec.nn.prior import Mixture, context_input, quantise
+from flowcodec.nn.order import Order
+from flowcodec.nn.prior import PriorConfig
+from flowcodec.nn.symbols import Mixture, quantise
+from tests.entropy.own_context import Opposite, TrainedOpposite
 from tests.entropy.samples import CONFIGS, exact, random_latents, random_prior
 
 HEIGHT, WIDTH = 24, 32
@@ -53,7 +58,7 @@ def test_features_differ_by_a_few_units(name, quality, mean, largest):
     ours = activation(prior.hyper_synthesis(restored) + prior.quality_bias(at))[0] * 1024
 
     integers = rounded[0].long().numpy()
-    other = exact(prior)._features(integers, HEIGHT, WIDTH, round(quality * 1000), None)
+    other = exact(prior).features(integers, HEIGHT, WIDTH, round(quality * 1000))
     difference = np.abs(ours.numpy().transpose(1, 2, 0) - other)
     assert np.abs(other).mean() > 500
     assert difference.mean() < mean
@@ -84,9 +89,7 @@ def test_both_see_the_same_latents_beside():
 def test_context_sees_the_same():
     prior = random_prior(CONFIGS["context"], 1)
     y = np.random.default_rng(0).integers(-300, 300, (CONFIGS["context"].latent, 6, 5))
-    ours = torch.cat(
-        context_input(torch.from_numpy(y)[None].float(), prior.log_gain(torch.tensor([3.0]))), 1
-    )
+    ours = context_input(torch.from_numpy(y)[None].float(), prior.log_gain(torch.tensor([3.0])))
     gain = interpolate(prior.export()["log_gain"], 3000)
     other = integer_context_input(y.reshape(len(y), -1), gain)
     difference = np.abs(ours[0].reshape(2 * len(y), -1).numpy().T * 1024 - other)
@@ -102,21 +105,50 @@ def test_restoring_an_export_changes_nothing():
     assert all(np.array_equal(arrays[name], array) for name, array in other.export().items())
 
 
+ORDERS = [*get_args(Order), ("four-step", "checkerboard", "one-step")]
+
+
+@pytest.mark.parametrize("price", [None, 0.1])
+@pytest.mark.parametrize("slices", [(12,), (3, 4, 5)])
+@pytest.mark.parametrize("order", ORDERS)
 @torch.no_grad()
-def test_both_choose_the_same_integers_at_a_price():
-    config = CONFIGS["context"]
-    prior = random_prior(config, 1)
+def test_both_walk_in_the_same_order(order, slices, price):
+    """Bits agree, and at a price the integers do; but on the wavefront training takes neighbours
+    for what their features alone tell of them."""
+    if isinstance(order, tuple):
+        order = order[-len(slices) :]
+    config = PriorConfig(
+        latent=12, hyper=4, features=16, hidden=(16, 12), slices=slices, order=order
+    )
+    check_agreement(config, price, 0.02 if order == "wavefront" else 0.004)
+
+
+@pytest.mark.parametrize("price", [None, 0.1])
+@torch.no_grad()
+def test_both_see_a_context_of_the_systems_own(price):
+    slices = (3, 4, 5)
+    config = PriorConfig(
+        latent=12, hyper=4, features=16, hidden=(16, 12), slices=slices, order=ORDERS[-1]
+    )
+    own = TrainedOpposite(slices, config.features)
+    check_agreement(config, price, 0.004, own, lambda arrays: Opposite(arrays, slices))
+
+
+def check_agreement(config, price, tolerance, own=None, integer_own=lambda arrays: None):
+    """Both give the same latents but for a few, in as many bits within one percent."""
+    prior = random_prior(config, 1, own)
     y, z = random_latents(config, HEIGHT, WIDTH, 2)
     at = torch.tensor([4.0])
-    price = torch.full((config.latent, 1, 1), 0.1)
-    ours = prior(torch.from_numpy(y)[None], torch.from_numpy(z)[None], at, price=price).y[0]
+    prices = None if price is None else torch.full((config.latent, 1, 1), price)
+    ours = prior(torch.from_numpy(y)[None], torch.from_numpy(z)[None], at, price=prices)
     rounded_z = torch.round(torch.from_numpy(z) * torch.exp2(prior.hyper_log_gain(at))[0])
     gained = y * torch.exp2(prior.log_gain(at))[0].numpy()
-    _, other = exact(prior).encode(
-        rounded_z.long().numpy(), gained, 4000, np.full(gained.shape, 0.1)
-    )
-    assert (ours.numpy() != np.rint(gained)).mean() > 0.01
-    assert (ours.numpy() != other).mean() < 0.002
+    given = None if price is None else np.full(gained.shape, price)
+    twin = exact(prior, integer_own(prior.export()))
+    code, other = twin.encode(rounded_z.long().numpy(), gained, 4000, given)
+    assert ((ours.y[0].numpy() != np.rint(gained)).mean() > 0.01) == (price is not None)
+    assert (ours.y[0].numpy() != other).mean() <= (tolerance if price else 0)
+    assert 8 * len(code) == pytest.approx(float(ours.y_bits + ours.z_bits), rel=0.01)
 
 
 @pytest.mark.parametrize("mean", [0.0, 1.3])

@@ -13,10 +13,10 @@ from flowcodec.codecs.runtime import Network, at_quality
 from flowcodec.codecs.systems import System
 from flowcodec.codecs.weights import built_prior
 from flowcodec.entropy.prior import Layout
+from flowcodec.models.work import HEIGHT, WIDTH, Counter, Work, parameters_of
 from flowcodec.nn.graph import Graph
 from flowcodec.nn.latents import LatentCoder
 from flowcodec.nn.prior import PriorConfig
-from flowcodec.nn.work import HEIGHT, WIDTH, Counter, Work, parameters_of
 from flowcodec.quality import lambdas_of
 from flowcodec.training.data.crops import Crops
 from flowcodec.training.data.pictures import hold_out, load_pictures
@@ -47,7 +47,7 @@ class Toy(LatentCoder):
                 hyper=config.hyper,
                 features=6,
                 hidden=(6, 6),
-                groups=config.slices,
+                slices=config.slices,
             )
         )
         self.config = config

@@ -27,7 +27,7 @@ def tiles(picture: np.ndarray) -> np.ndarray:
 
 def started(latent: int, sample: np.ndarray) -> ImageCnn:
     torch.manual_seed(0)
-    config = dataclasses.replace(PRESETS["tiny"], latent=latent, groups=(8, latent - 8))
+    config = dataclasses.replace(PRESETS["tiny"], latent=latent, slices=(8, latent - 8))
     model = ImageCnn(config)
     start_from_klt(model, sample, MSE_LAMBDAS)
     return model.eval()

@@ -67,7 +67,7 @@ def test_a_wrong_key_is_named(tmp_path: Path, old: str, new: str, named: str) ->
         ('preset = "tiny"\nswitches.depth = 3', r"switches\.depth.*width"),
         ('preset = "tiny"\nswitches.attention = "fog"', r"switches.*'fog'.*attention"),
         ('preset = "tiny"\nswitches.width = "wide"', r"switches.*width"),
-        ('preset = "tiny"\nswitches.groups = [8, 8]', r"switches.*groups.*24 channels"),
+        ('preset = "tiny"\nswitches.slices = [8, 8]', r"switches.*slices.*24 channels"),
         ('preset = "tiny"\nswitches.transform = "strided"', 'start = "klt".*strided'),
         ('preset = "tiny"\nswitches.trunk = "wooden"', r"switches.*'wooden'.*trunk"),
         (
@@ -85,9 +85,24 @@ def test_a_network_that_cannot_be_built_is_refused(
 
 
 def test_switches_replace_fields_of_the_preset(tmp_path: Path) -> None:
-    lines = 'preset = "tiny"\nswitches.components = 3\nswitches.groups = [4, 20]'
+    lines = 'preset = "tiny"\nswitches.components = 3\nswitches.slices = [4, 20]'
     config = build(load(tmp_path, GOOD.replace('preset = "tiny"', lines))).config
-    assert (config.components, config.groups, config.width) == (3, (4, 20), 8)
+    assert (config.components, config.slices, config.width) == (3, (4, 20), 8)
+
+
+def test_each_slice_may_have_an_order_of_its_own(tmp_path: Path) -> None:
+    lines = """model = "video-mofnet"
+preset = "tiny"
+switches.order = ["four-step", "one-step"]
+switches.motion_slices = [4, 8]"""
+    text = GOOD.replace('model = "image-cnn"\npreset = "tiny"', lines)
+    right = text.replace(lines, f"{lines}\nswitches.slices = [8, 16]")
+    config = open_training(load(tmp_path, right), tmp_path).model.config
+    assert (config.order, config.slices) == (("four-step", "one-step"), (8, 16))
+    with pytest.raises(UsageError, match="switches: 1 slices have 2 orders"):
+        open_training(load(tmp_path, text), tmp_path)
+    with pytest.raises(UsageError, match="switches.*order"):
+        open_training(load(tmp_path, right.replace("one-step", "two-step")), tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.toml")))

@@ -15,7 +15,7 @@ from flowcodec.codecs.running import running
 from flowcodec.codecs.systems.video_mofnet import InterCodec, InterFrame, Kind, State
 from flowcodec.codecs.threads import limited_threads
 from flowcodec.codecs.windows import Windows
-from flowcodec.entropy.prior import HYPER_RATIO
+from flowcodec.entropy.hyper import HYPER_RATIO
 
 Plane = NDArray[np.float64]
 

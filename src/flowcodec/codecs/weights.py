@@ -37,6 +37,7 @@ PRIOR = "prior."
 GRAPH, CONSTANT = "graph.", "constant."
 CORRECTION = ".correction."
 SCALE = ".scale"
+FORMER = {"groups": "slices", "motion_groups": "motion_slices"}  # what older files call fields
 
 
 C = TypeVar("C")
@@ -213,7 +214,11 @@ def _described(path: Path, metadata: Mapping[str, str]) -> tuple[str, str, Any]:
     if model not in SYSTEMS:
         raise WeightsError(f"{path} is for a model {model!r}; there are: {', '.join(SYSTEMS)}")
     try:
-        config = msgspec.json.decode(metadata["config"], type=imported(SYSTEMS[model].config))
+        form = imported(SYSTEMS[model].config)
+        described = msgspec.json.decode(metadata["config"], type=dict[str, Any])
+        own = {field.name for field in dataclasses.fields(form)}
+        named = {n if n in own else FORMER.get(n, n): value for n, value in described.items()}
+        config = msgspec.convert(named, form)
     except msgspec.DecodeError as error:
         raise WeightsError(f"{path} has a config that is not {model}'s: {error}") from error
     return model, metadata["metric"], config

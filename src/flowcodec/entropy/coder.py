@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from flowcodec.errors import FormatError
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.signedinteger[Any]]
 Categorical = constriction.stream.model.Categorical
 
 ROWS = Categorical(perfect=False)
@@ -76,10 +76,11 @@ class Encoder(Coder):
     def symbols(self, symbols: Ints | None, models: list[tuple[Model, int]]) -> Ints:
         """Code symbols in order, the first `n` with the first model, and so on."""
         assert symbols is not None
-        narrow = symbols.astype(np.int32)
+        narrow = symbols.astype(np.int32, copy=False)
+        encode = self._coder.encode
         start = 0
         for model, count in models:
-            self._coder.encode(narrow[start : start + count], model.categorical)
+            encode(narrow[start : start + count], model.categorical)
             start += count
         self._calls.append(lambda d: np.array_equal(d.symbols(None, models), symbols))
         return symbols
@@ -122,8 +123,9 @@ class Decoder(Coder):
 
     def symbols(self, symbols: Ints | None, models: list[tuple[Model, int]]) -> Ints:
         with _damage():
-            parts = [self._coder.decode(model.categorical, count) for model, count in models]
-            return np.concatenate(parts).astype(np.int64)
+            decode = self._coder.decode
+            parts = [decode(model.categorical, count) for model, count in models]
+            return np.concatenate(parts)
 
     def rows(self, symbols: Ints | None, counts: Ints) -> Ints:
         with _damage():

@@ -8,6 +8,7 @@ whatever the order of summation, the number of threads or the instruction set.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from math import isqrt
 
@@ -34,7 +35,9 @@ def clamp(x: Map) -> Map:
 
 def leaky(x: Map) -> Map:
     """LeakyReLU of slope 1/8: an arithmetic shift by three where x is negative."""
-    return np.maximum(x, np.floor(x * 2.0**-LEAKY_SHIFT))
+    shifted = x * 2.0**-LEAKY_SHIFT
+    np.floor(shifted, out=shifted)
+    return np.maximum(x, shifted, out=shifted)
 
 
 class Conv:
@@ -49,63 +52,96 @@ class Conv:
             raise WeightsError("a layer of the prior could leave the range of exact arithmetic")
         columns = weight.astype(np.float64).transpose(2, 3, 1, 0)
         # A power of two moves no digit: the sums stay as exact as those of the integers.
-        self.matrix = np.ascontiguousarray(columns.reshape(-1, self.outputs)) * 2.0**-WEIGHT_BITS
+        taps = np.ascontiguousarray(columns.reshape(-1, self.inputs, self.outputs))
+        self.taps = taps * 2.0**-WEIGHT_BITS
         self.bias = (bias.astype(np.float64) + 2.0 ** (WEIGHT_BITS - 1)) * 2.0**-WEIGHT_BITS
 
     def __call__(self, x: Map) -> Map:
         """(h, w, I) -> (h, w, O), rescaled to activations and clamped."""
         height, width, _ = x.shape
+        rows = x.reshape(height * width, self.inputs)
         if self.kernel == 1:
-            return self.at(x.reshape(-1, self.inputs)).reshape(height, width, self.outputs)
-        reach = self.kernel // 2
-        padded = np.pad(x, ((reach, reach), (reach, reach), (0, 0)))
-        found = np.empty((height * width, self.outputs))
-        band = max(1, GATHERED // (width * len(self.matrix)))
-        for top in range(0, height, band):
-            rows = neighbourhoods(padded[top : top + band + 2 * reach], self.kernel)
-            found[top * width : top * width + len(rows)] = self.at(rows)
+            found = self.at(rows)
+        else:
+            seen = Surroundings(height, width, self.inputs, self.kernel)
+            seen.put(slice(None), rows)
+            found = self.rounded(seen.sums(self, slice(None), slice(None)))
         return found.reshape(height, width, self.outputs)
 
     def at(self, rows: Map) -> Map:
-        """(n, k*k*I) gathered inputs -> (n, O)."""
-        total = rows @ self.matrix
-        total += self.bias
-        np.floor(total, out=total)
-        return np.clip(total, -LIMIT, LIMIT, out=total)
+        """(n, I) inputs of a 1 x 1 convolution -> (n, O)."""
+        return self.rounded(rows @ self.taps[0])
+
+    def across(self, rows: Map) -> Map:
+        """As `at`, by channels: (O, n)."""
+        return _rounded(self.taps[0].T @ rows.T, self.bias[:, None])
+
+    def rounded(self, sums: Map) -> Map:
+        """Sums of products (n, O), which are changed, as activations."""
+        return _rounded(sums, self.bias)
 
 
-def neighbourhoods(x: Map, kernel: int) -> Map:
-    """(h + kernel - 1, w + kernel - 1, C) -> (h*w, kernel*kernel*C): all windows."""
-    view = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), (0, 1))
-    return view.transpose(0, 1, 3, 4, 2).reshape(view.shape[0] * view.shape[1], -1)
+def conv_of(arrays: Mapping[str, NDArray[np.integer]], name: str) -> Conv:
+    """The convolution of that name."""
+    return Conv(arrays[f"{name}.weight"], arrays[f"{name}.bias"])
+
+
+def _rounded(sums: Map, bias: Map) -> Map:
+    sums += bias
+    np.floor(sums, out=sums)
+    return np.clip(sums, -LIMIT, LIMIT, out=sums)
 
 
 class Surroundings:
-    """A growing map and what a convolution sees around its positions, zero where nothing is yet.
+    """A growing map, and sums of products over what lies around its positions.
 
-    Positions count row by row.
+    Positions count row by row, and so do the taps of the kernel. It is zero beyond the map and
+    where nothing is yet. Sums leave out channels that are zero everywhere, and positions all around
+    which is zero: most latents of most frames are.
     """
 
-    def __init__(self, height: int, width: int, conv: Conv):
-        self.kernel, reach = conv.kernel, conv.kernel // 2
-        self._padded = np.zeros((height + 2 * reach, width + 2 * reach, conv.inputs))
-        self.whole = self._padded[reach : reach + height, reach : reach + width]
-        rows, columns = np.divmod(np.arange(height * width), width)
-        self._corners = rows * (width + 2 * reach) + columns
-        across = np.arange(conv.kernel)
-        self._taps = (across[:, None] * (width + 2 * reach) + across).reshape(-1)
+    def __init__(self, height: int, width: int, channels: int, kernel: int):
+        reach = kernel // 2
+        self._around = neighbourhoods(height, width, kernel)
+        padded = np.zeros((height + 2 * reach, width + 2 * reach, channels))
+        self.whole = padded[reach : reach + height, reach : reach + width]
+        self._rows = padded.reshape(-1, channels)
+        self._told = np.zeros(len(self._rows), bool)
+        self._channels = np.zeros(channels, bool)
 
-    def put(self, positions: Ints, values: Map) -> None:
+    def put(self, positions: Ints | slice, values: Map) -> None:
         """Set some positions (n,) to values (n, C)."""
-        flat = self._padded.reshape(-1, self._padded.shape[2])
-        middle = self._taps[len(self._taps) // 2]
-        flat[self._corners[positions] + middle] = values
+        places = self._around[positions, self._around.shape[1] // 2]
+        told = values != 0
+        self._rows[places] = values
+        self._told[places] = told.any(1)
+        self._channels |= told.any(0)
 
-    def around(self, positions: Ints) -> Map:
-        """What lies around some positions: (n, kernel * kernel * C), as `Conv.at` takes it."""
-        flat = self._padded.reshape(-1, self._padded.shape[2])
-        found: Map = flat[self._corners[positions][:, None] + self._taps]
-        return found.reshape(len(found), -1)
+    def sums(self, conv: Conv, positions: Ints | slice, taps: Ints | slice) -> Map:
+        """Of the products at some taps of a convolution, around some positions: (n, O)."""
+        around = self._around[positions][:, taps]
+        total = np.zeros((len(around), conv.outputs))
+        near = np.flatnonzero(self._told[around].any(1))
+        rows, weight = self._rows, conv.taps[taps]
+        if not self._channels.all():
+            rows, weight = rows[:, self._channels], weight[:, self._channels]
+        matrix = weight.reshape(-1, conv.outputs)
+        band = max(1, GATHERED // max(1, len(matrix)))
+        for start in range(0, len(near), band):
+            part = near[start : start + band]
+            total[part] = rows.take(around[part], 0).reshape(len(part), -1) @ matrix
+        return total
+
+
+@lru_cache(maxsize=16)
+def neighbourhoods(height: int, width: int, kernel: int) -> Ints:
+    """What lies around each position of a map: (h * w, kernel * kernel) indices of the positions of
+    the padded map, which has kernel // 2 rows and columns more on each side."""
+    row, column = np.divmod(np.arange(height * width), width)
+    across = np.arange(kernel)
+    stride = width + kernel - 1
+    taps = (across[:, None] * stride + across).reshape(-1)
+    return np.asarray((row * stride + column)[:, None] + taps)
 
 
 def pixel_shuffle(x: Map) -> Map:

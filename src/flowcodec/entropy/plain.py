@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from flowcodec.entropy.coder import Coder, Decoder, Encoder
 from flowcodec.entropy.fixed_point import log2_table
-from flowcodec.entropy.prior import code_singly
+from flowcodec.entropy.symbols import code_singly
 from flowcodec.entropy.tables import PRECISION, SCALES, reach, tables_of
 from flowcodec.errors import FlowcodecError
 

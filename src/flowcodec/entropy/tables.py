@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import isqrt
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.signedinteger[Any]]
 Density = Literal["gaussian", "laplace"]
 
 PRECISION = 24

@@ -9,7 +9,7 @@ import torch
 
 from flowcodec.codecs.systems import SYSTEMS, imported
 from flowcodec.codecs.weights import load_weights
-from flowcodec.nn.work import Work
+from flowcodec.models.work import Work
 
 
 def work_of(system: str, config: Any) -> Work:

@@ -11,7 +11,6 @@ floating point with straight-through rounding, and export the integers:
 from __future__ import annotations
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -57,20 +56,3 @@ class FixedConv2d(nn.Conv2d):
             weight.clamp(-limit, limit).int().numpy(),
             bias.clamp(-limit, limit).int().numpy(),
         )
-
-
-class CausalConv2d(FixedConv2d):
-    """The same, seeing only what lies above a position, and to its left in its own row.
-
-    Minnen et al. 2018 call it a masked convolution.
-    """
-
-    mask: Tensor
-
-    def __init__(self, inputs: int, outputs: int, kernel: int):
-        super().__init__(inputs, outputs, kernel)
-        before = torch.arange(kernel * kernel).view(kernel, kernel) < kernel * kernel // 2
-        self.register_buffer("mask", before.float(), persistent=False)
-        with torch.no_grad():
-            self.weight.mul_(self.mask)
-        self.weight.register_hook(lambda gradient: gradient * self.mask)

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowcodec.nn.attention import attention
+from flowcodec.nn.context import context_input
 from flowcodec.nn.gains import PerQuality
 from flowcodec.nn.precision import without_autocast
-from flowcodec.nn.prior import Coded, Prior, PriorConfig, context_input
+from flowcodec.nn.prior import Coded, Prior, PriorConfig
 from flowcodec.nn.strided import down
 
 
@@ -83,8 +84,7 @@ class LatentCoder(nn.Module):
 
     def seen(self, y: Tensor, quality: Tensor) -> Tensor:
         """What another prior sees of integer-valued y, without a gradient: (B, 2M, h, w)."""
-        found = context_input(y.detach(), self.prior.log_gain(quality).detach())
-        return torch.cat(found, 1)
+        return context_input(y.detach(), self.prior.log_gain(quality).detach())
 
     def gain(self, quality: Tensor) -> Tensor:
         """(B, M, 1, 1), by which y is multiplied before rounding."""

@@ -1,9 +1,9 @@
 """The learned prior of the latents: hyper synthesis, context and Gaussian merge, in fixed point.
 
-    z ──h_s──► features ──┬─► head 1 ──► means, scales (weights) of group 1, anchors
-                          │◄── context conv of the decoded anchors
-                          ├─► head 1 ──► the same of group 1, the other half of the checkerboard
-                          │◄── context conv of the whole group
+    z ──h_s──► features ──┬─► head 1 ──► means, scales (weights) of slice 1, first half
+                          │◄── context conv of the first half
+                          ├─► head 1 ──► the same of slice 1, second half of the checkerboard
+                          │◄── context conv of the whole slice
                           ├─► head 2 ...
 
 All of it is integer arithmetic when coding (`flowcodec.entropy.prior`); here the same network
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -24,25 +23,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowcodec.nn.attention import FixedAdjacentAttention
+from flowcodec.nn.context import Known, context_input, contexts_of
 from flowcodec.nn.fixed_point import (
     ACTIVATION_BITS,
-    ACTIVATION_LIMIT,
     WEIGHT_BITS,
-    CausalConv2d,
     FixedConv2d,
     activation,
     leaky,
 )
 from flowcodec.nn.gains import PerQuality
-from flowcodec.nn.likelihood import MASSES, bits, gaussian_mass
+from flowcodec.nn.likelihood import bits, gaussian_mass
+from flowcodec.nn.order import LATER, Order, orders_of, ranks_of
 from flowcodec.nn.straight_through import add_noise, round_through
-
-Density = Literal["gaussian", "laplace"]
-Order = Literal["checkerboard", "wavefront"]
+from flowcodec.nn.symbols import Density, Head, Mixture, quantise
 
 HYPER_COMPONENTS = 3
 GAIN_BITS = 8
-REACH = 0.1  # of a threshold of rounding, in steps of the quantiser
 
 
 @dataclass(frozen=True)
@@ -50,24 +46,35 @@ class PriorConfig:
     """Sizes and switches of the prior.
 
     latent: channels of y; hyper: channels of z; features: width of the feature map at 1/16;
-    hidden: widths of a head's two hidden layers; groups: channels of each group of y in coding
+    hidden: widths of a head's two hidden layers; slices: channels of each slice of y in coding
     order (their sum is `latent`); components: Gaussians a latent element (GMB when above 1);
-    attention: adjacent attention inside h_s; density: of a latent of y; order: of its positions.
-    With one group on the checkerboard there is no context: y is coded in one step, as in the
-    thesis. On the wavefront a masked 5x5 convolution sees what was coded before. beside: channels
-    of latents at 1/16 that both sides know already, such as those of the frame before.
+    attention: adjacent attention inside h_s; density: of a latent of y; order: of its positions,
+    one for all slices or one each (`nn.order`). With one slice on the checkerboard there is no
+    context: y is coded in one step, as in the thesis. beside: channels of latents at 1/16 that both
+    sides know already, such as those of the frame before.
     """
 
     latent: int
     hyper: int
     features: int
     hidden: tuple[int, int]
-    groups: tuple[int, ...]
+    slices: tuple[int, ...]
     components: int = 1
     attention: bool = False
     density: Density = "gaussian"
-    order: Order = "checkerboard"
+    order: Order | tuple[Order, ...] = "checkerboard"
     beside: int = 0
+
+    def __post_init__(self) -> None:
+        if sum(self.slices) != self.latent:
+            raise ValueError(f"slices {self.slices} do not add up to {self.latent} channels")
+        if len(self.orders) != len(self.slices):
+            raise ValueError(f"{len(self.slices)} slices have {len(self.orders)} orders")
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """The order of each slice."""
+        return orders_of(self.order, len(self.slices))
 
 
 @dataclass(frozen=True)
@@ -77,92 +84,6 @@ class Coded:
     y: Tensor  # (B, M, h, w) integer-valued
     y_bits: Tensor  # (B,)
     z_bits: Tensor  # (B,)
-
-
-class Head(nn.Module):
-    """Three 1x1 convolutions with LeakyReLU: the Gaussian merge block (thesis 3.2, fig. 3.3)."""
-
-    def __init__(self, features: int, hidden: tuple[int, int], channels: int, components: int):
-        super().__init__()
-        self.channels, self.components = channels, components
-        per_element = 2 if components == 1 else 3
-        last = FixedConv2d(hidden[1], per_element * components * channels, 1)
-        self.layers = nn.ModuleList(
-            [FixedConv2d(features, hidden[0], 1), FixedConv2d(hidden[0], hidden[1], 1), last]
-        )
-        assert last.bias is not None
-        nn.init.normal_(last.weight, std=0.01)
-        nn.init.zeros_(last.bias)
-        if components > 1:
-            spread = torch.linspace(-1.0, 1.0, components).repeat_interleave(channels)
-            with torch.no_grad():
-                last.bias[components * channels : 2 * components * channels] = spread
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """(B, C, h, w) -> means, log2 scales (and weight logits), each (B, G, channels, h, w)."""
-        for layer in self.layers:
-            x = layer(leaky(x))
-        shape = (x.shape[0], -1, self.components, self.channels, *x.shape[2:])
-        parts = x.view(shape).unbind(1)
-        return parts[0], parts[1], parts[2] if len(parts) == 3 else None
-
-
-class Mixture:
-    """What a head expects of gained latents: G densities each, (B, G, C, h, w)."""
-
-    def __init__(
-        self,
-        found: tuple[Tensor, Tensor, Tensor | None],
-        log_gain: Tensor,
-        density: Density = "gaussian",
-    ):
-        """What `Head` gives, for latents before the gain, and log2 of the gain (B, C, 1, 1)."""
-        self.mass = MASSES[density]
-        mean, log_scale, logit = found
-        gain = log_gain[:, None]
-        self.mean, self.log_scale = mean * torch.exp2(gain), log_scale + gain
-        self.weight = None if logit is None else torch.softmax(logit, dim=1)
-
-    def bits(self, y: Tensor) -> Tensor:
-        """What each of the latents y (B, C, h, w) costs."""
-        mass = self.mass(y[:, None] - self.mean, self.log_scale)
-        return bits(mass[:, 0] if self.weight is None else (mass * self.weight).sum(1))
-
-
-def quantise(y: Tensor, expected: Mixture, price: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The integers of gained latents and what each costs, with a gradient to the latents.
-
-    Either the nearest one, or the next towards what is expected where the bits saved are worth it:
-    `price` (C, 1, 1) is the squared error, in steps of the quantiser, that one bit is worth. The
-    exact coder's twin is `entropy.prior.cheaper`. Without a price, and under mixtures, it is the
-    nearest with a straight-through gradient.
-
-    At a price the gradient is that of the thresholds: an integer changes where its latent crosses
-    one, by a whole step, and its bits by what the two integers differ in. A latent hears of it
-    within about `REACH` of a threshold. Elsewhere moving it changes nothing, and so says the
-    gradient (docs/training.md has what other gradients say).
-    """
-    if price is None or expected.weight is not None:
-        rounded = round_through(y)
-        return rounded, expected.bits(rounded)
-    with torch.no_grad():
-        one, likely = y.round(), expected.mean[:, 0].round()
-        other = one + torch.sign(likely - one)
-        costs = [price * expected.bits(k) + (k - y).square() for k in (one, other)]
-        chosen = torch.where(costs[1] < costs[0], other, one)
-        below, here, above = (expected.bits(chosen + step) for step in (-1, 0, 1))
-        down, up = here - below, above - here
-        near_down = near(y - (chosen - 0.5 + price * down / 2))
-        near_up = near(y - (chosen + 0.5 + price * up / 2))
-    moved = y - y.detach()
-    integers = chosen + moved * (near_down + near_up)
-    return integers, expected.bits(chosen) + moved * (near_down * down + near_up * up)
-
-
-def near(distance: Tensor) -> Tensor:
-    """A logistic density of scale `REACH` around a threshold."""
-    side = torch.sigmoid(distance / REACH)
-    return side * (1 - side) / REACH
 
 
 class HyperSynthesis(nn.Module):
@@ -190,10 +111,10 @@ class HyperSynthesis(nn.Module):
 class Prior(nn.Module):
     """Codes z with a factorized mixture and y given z and the already coded part of y."""
 
-    def __init__(self, config: PriorConfig):
+    def __init__(self, config: PriorConfig, own: nn.Module | None = None):
+        """own: a context that this prior has beside the convolutions of its slices, a module that
+        is called with `Known`."""
         super().__init__()
-        if sum(config.groups) != config.latent:
-            raise ValueError(f"groups {config.groups} do not add up to {config.latent} channels")
         self.config = config
         self.log_gain = PerQuality(config.latent)  # log2 of the gain of y
         self.hyper_log_gain = PerQuality(
@@ -212,21 +133,13 @@ class Prior(nn.Module):
             if self.beside.bias is not None:
                 nn.init.zeros_(self.beside.bias)
         self.heads = nn.ModuleList(
-            Head(config.features, config.hidden, group, config.components)
-            for group in config.groups
+            Head(config.features, config.hidden, channels, config.components)
+            for channels in config.slices
         )
-        contexts: list[FixedConv2d]
-        if config.order == "wavefront":
-            contexts = [CausalConv2d(2 * config.latent, config.features, 5)]
-        else:
-            # The last group feeds nobody: it has no context convolution and is coded in one step.
-            contexts = [FixedConv2d(2 * group, config.features, 3) for group in config.groups[:-1]]
-        self.contexts = nn.ModuleList(contexts)
-        self.half_bias = nn.Parameter(torch.zeros(len(contexts), config.features, 1, 1))
-        for context in contexts:
-            assert context.bias is not None
-            nn.init.normal_(context.weight, std=0.02)
-            nn.init.zeros_(context.bias)
+        self.contexts, self.wholes = contexts_of(config.slices, config.orders, config.features)
+        later = [LATER[order] for order in config.orders]
+        self.half_bias = nn.Parameter(torch.zeros(sum(later), config.features, 1, 1))
+        self.own = own
 
     def hyper_bits(self, z: Tensor, log_gain: Tensor) -> Tensor:
         """Bits of every element of gained z (B, N, h, w) under the factorized mixture."""
@@ -266,57 +179,76 @@ class Prior(nn.Module):
         if self.beside is not None:
             features = features + self.beside(beside)
         features = activation(features)
-        anchors = self.anchors(y.shape[2], y.shape[3], y.device)
         y_bits = y.new_zeros(y.shape[0])
-        density = self.config.density
-        quantised = []
-        start = 0
-        for index, (group, head) in enumerate(zip(self.config.groups, self.heads, strict=True)):
-            part = slice(start, start + group)
-            start += group
-            real, gain = gained[:, part], log_gain[:, part]
-            cost = None if price is None else price[part]
-            base = features
-            context = self.contexts[index] if index < len(self.contexts) else None
-            if context is not None:
-                half = self.first_guess(real, features, head, gain, cost)
-                known = torch.cat(context_input(half, gain), 1)
-                if self.config.order == "checkerboard":
-                    known = known * anchors
-                later = activation(features + context(known) + self.half_bias[index])
-                base = torch.where(anchors, features, later)
-            expected = Mixture(head(base), gain, density)
+        quantised: list[Tensor] = []
+        maps: list[Tensor] = []
+        parts = zip(
+            *(values.split(self.config.slices, 1) for values in (gained, log_gain)), strict=True
+        )
+        costs_of = [None] * len(self.heads) if price is None else price.split(self.config.slices)
+        for index, ((real, gain), cost) in enumerate(zip(parts, costs_of, strict=True)):
+            base = self.base(index, features, real, gain, cost, maps)
+            expected = self.expected(index, base, gain)
             rounded, costs = quantise(real, expected, cost)
             quantised.append(rounded)
-            if context is not None and index + 1 < len(self.heads):
-                known = torch.cat(context_input(rounded, gain), 1)
-                features = activation(features + context(known))
+            maps.append(context_input(rounded, gain))
+            features = self.left(index, features, maps[-1])
             if noise:
                 costs = expected.bits(add_noise(real))
             y_bits = y_bits + costs.sum((1, 2, 3))
         return Coded(torch.cat(quantised, 1), y_bits, z_bits.sum((1, 2, 3)))
 
-    def anchors(self, height: int, width: int, device: torch.device) -> Tensor:
-        """(h, w) booleans: the positions that are coded first and see no other."""
-        if self.config.order == "checkerboard":
-            return checkerboard(height, width, device)
-        first = torch.zeros(height, width, dtype=torch.bool, device=device)
-        first[0, 0] = True
-        return first
+    def expected(self, index: int, base: Tensor, gain: Tensor) -> Mixture:
+        """What the head of a slice makes of what it sees."""
+        return Mixture(self.heads[index](base), gain, self.config.density)
 
-    def first_guess(
-        self, real: Tensor, features: Tensor, head: nn.Module, gain: Tensor, cost: Tensor | None
+    def base(
+        self,
+        index: int,
+        features: Tensor,
+        real: Tensor,
+        gain: Tensor,
+        cost: Tensor | None,
+        before: list[Tensor],
     ) -> Tensor:
-        """The integers that a context sees; at a price, as far as `features` alone tell them.
+        """What the head of a slice sees at each position, in the step in which that is coded.
 
-        That is exact for the checkerboard's first half. On the wavefront each choice would wait
-        for the one before, which training cannot.
+        At a price the integers of the steps before are those that the walk chooses; but on the
+        wavefront, where each choice would wait for the one before, they are what `features` alone
+        tell: training cannot wait.
         """
-        if cost is None:
-            return round_through(real)
-        with torch.no_grad():
-            expected = Mixture(head(features), gain, self.config.density)
-        return quantise(real, expected, cost)[0]
+        order = self.config.orders[index]
+        ranks = ranks_of(order, real.shape[2], real.shape[3], real.device)
+        base = features
+        if self.own is not None:
+            nothing = torch.zeros_like(real).repeat(1, 2, 1, 1)
+            known = Known(features, [*before, nothing], ranks < 0)
+            base = activation(features + self.own(known))
+        for rank in range(1, LATER[order] + 1):
+            with torch.no_grad():
+                expected = None if cost is None else self.expected(index, base, gain)
+            guess = round_through(real) if expected is None else quantise(real, expected, cost)[0]
+            seen = context_input(guess, gain)
+            if order != "wavefront":
+                seen = seen * (ranks < rank)
+            later = features + self.contexts[str(index)](seen) + self.bias(index, rank)
+            if self.own is not None:
+                later = later + self.own(Known(features, [*before, seen], ranks < rank))
+            base = torch.where(ranks >= rank, activation(later), base)
+        return base
+
+    def bias(self, index: int, rank: int) -> Tensor:
+        """What is added at the positions of a rank of a slice: (C, 1, 1)."""
+        before = sum(LATER[order] for order in self.config.orders[:index])
+        return self.half_bias[before + rank - 1]
+
+    def left(self, index: int, features: Tensor, known: Tensor) -> Tensor:
+        """The features that the next slice begins with."""
+        key = str(index)
+        if index + 1 == len(self.heads):
+            return features
+        conv = self.wholes[key] if key in self.wholes else self.contexts[key]
+        return activation(features + conv(known))
 
     def export(self) -> dict[str, np.ndarray]:
         """The integers of the exact prior, by name: what weight files carry and hashes cover.
@@ -358,23 +290,6 @@ class Prior(nn.Module):
         for name, (value, fraction_bits) in own.items():
             array = torch.from_numpy(arrays[name].astype(np.float64)) / (1 << fraction_bits)
             value.copy_(array.view(value.shape))
-
-
-def context_input(y: Tensor, log_gain: Tensor) -> tuple[Tensor, Tensor]:
-    """What a context sees of decoded integers: their value before the gain, and log2(1+|y|).
-
-    Both are fixed-point activations. Shapes as y.
-    """
-    value = activation(y * torch.exp2(-log_gain))
-    magnitude = activation(torch.log2(1 + y.abs()).clamp(max=ACTIVATION_LIMIT))
-    return value, magnitude
-
-
-def checkerboard(height: int, width: int, device: torch.device) -> Tensor:
-    """(h, w) booleans, true where row + column is even: the half that is coded first."""
-    rows = torch.arange(height, device=device)[:, None]
-    columns = torch.arange(width, device=device)[None, :]
-    return (rows + columns) % 2 == 0
 
 
 def fixed(values: Tensor, fraction_bits: int) -> np.ndarray:

@@ -34,7 +34,7 @@ class Recipe(
     """Everything a training is made of, but for the folder of data: what all models share."""
 
     preset: str
-    switches: dict[str, str | int | bool | list[int]] = {}  # fields of the preset to replace
+    switches: dict[str, str | int | bool | list[int | str]] = {}  # fields of the preset to replace
     init: str | None = None  # weights to begin with: a file, or the name of bundled ones
     optimiser: Literal["muon", "adam"] = "muon"  # "muon": for the weights of convolutions
     weight_decay: float = 0.0  # of what Adam trains

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from flowcodec.codecs.finite import check_finite, unwarned
 from flowcodec.codecs.runtime import Network, at_quality
 from flowcodec.codecs.weights import Weights, built_prior
-from flowcodec.entropy.prior import HYPER_RATIO, Layout
+from flowcodec.entropy.hyper import HYPER_RATIO
+from flowcodec.entropy.prior import Layout
 from flowcodec.models.image_cnn.config import LATENT_STRIDE, ImageCnnConfig
 from flowcodec.nn.patches import BLOCK
 
@@ -30,7 +31,7 @@ class ImageCnnModel:
         self.weights = weights
         self.channels, self.fixed = config.coded, int(config.masking)
         self.reach, self.grid = reach_of(config)
-        self.prior = built_prior(weights, Layout(config.coded_groups, config.components, WINDOW))
+        self.prior = built_prior(weights, Layout(config.coded_slices, config.components, WINDOW))
         self._analysis = Network(weights, "analysis", device, threads)
         self._hyper_analysis = Network(weights, "hyper_analysis", device, threads)
         self._synthesis = Network(weights, "synthesis", device, threads)

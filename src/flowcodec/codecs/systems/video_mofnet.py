@@ -127,11 +127,11 @@ def inter_priors(weights: Weights[MofNetConfig]) -> InterPriors:
     config = weights.config
     motion_seen, seen = 2 * config.motion_latent, 2 * (config.motion_latent + config.latent)
     priors = []
-    for name, groups, beside in (
-        ("motion.", config.motion_groups, motion_seen),
-        ("codec.", config.groups, seen),
+    for name, slices, beside in (
+        ("motion.", config.motion_slices, motion_seen),
+        ("codec.", config.slices, seen),
     ):
-        layout = Layout(groups, 1, WINDOW, config.density, config.order)
+        layout = Layout(slices, 1, WINDOW, config.density, config.order)
         prior = built_prior(weights, layout, name)
         if (prior.beside.inputs if prior.beside else 0) != config.temporal * beside:
             raise WeightsError(f"{weights.path}: the prior of {name[:-1]} is not what config says")

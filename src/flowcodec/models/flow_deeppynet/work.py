@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from flowcodec.models.flow_deeppynet.model import DeepPyNet
-from flowcodec.nn.work import HEIGHT, WIDTH, Counter, Work, parameters_of
+from flowcodec.models.work import HEIGHT, WIDTH, Counter, Work, parameters_of
 
 
 def work(network: DeepPyNet) -> Work:

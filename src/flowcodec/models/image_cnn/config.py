@@ -17,7 +17,7 @@ class ImageCnnConfig:
     16x16 linear transform (KLT start) and its inverse between two residual networks at 1/8.
     width: channels inside the transforms (N); latent: channels of g_a at 1/16 (M); hyper: channels
     of z at 1/64; attention: block in g_a, g_s, h_a and h_s; components: Gaussians per latent
-    element (GMB above 1); refinement: DIRB after g_s; features, hidden, groups: the prior
+    element (GMB above 1); refinement: DIRB after g_s; features, hidden, slices: the prior
     (`nn.prior.PriorConfig`).
     """
 
@@ -27,7 +27,7 @@ class ImageCnnConfig:
     hyper: int
     features: int
     hidden: tuple[int, int]
-    groups: tuple[int, ...]
+    slices: tuple[int, ...]
     attention: Literal["none", "aab", "cheng", "nlam"]
     components: int
     refinement: bool
@@ -45,9 +45,9 @@ class ImageCnnConfig:
         return self.latent + self.masking
 
     @property
-    def coded_groups(self) -> tuple[int, ...]:
-        """Channels of each group of y in coding order."""
-        return ((1,) if self.masking else ()) + self.groups
+    def coded_slices(self) -> tuple[int, ...]:
+        """Channels of each slice of y in coding order."""
+        return ((1,) if self.masking else ()) + self.slices
 
 
 PRESETS = {
@@ -58,7 +58,7 @@ PRESETS = {
         hyper=192,
         features=192,
         hidden=(320, 320),
-        groups=(320,),
+        slices=(320,),
         attention="aab",
         components=3,
         refinement=True,
@@ -70,7 +70,7 @@ PRESETS = {
         hyper=48,
         features=128,
         hidden=(128, 96),
-        groups=(8, 16, 32, 56, 80, 128),
+        slices=(8, 16, 32, 56, 80, 128),
         attention="none",
         components=1,
         refinement=False,
@@ -83,7 +83,7 @@ PRESETS = {
         hyper=4,
         features=8,
         hidden=(8, 8),
-        groups=(8, 16),
+        slices=(8, 16),
         attention="aab",
         components=1,
         refinement=True,

@@ -43,7 +43,7 @@ class ImageCnn(LatentCoder):
                 hyper=config.hyper,
                 features=config.features,
                 hidden=config.hidden,
-                groups=config.coded_groups,
+                slices=config.coded_slices,
                 components=config.components,
                 attention=config.attention == "aab",
             ),

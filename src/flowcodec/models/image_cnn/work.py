@@ -6,7 +6,7 @@ import torch
 
 from flowcodec.models.image_cnn.config import LATENT_STRIDE
 from flowcodec.models.image_cnn.model import ImageCnn
-from flowcodec.nn.work import HEIGHT, WIDTH, Counter, Work, parameters_of, unused, written_out
+from flowcodec.models.work import HEIGHT, WIDTH, Counter, Work, parameters_of, unused, written_out
 
 
 def work(network: ImageCnn) -> Work:

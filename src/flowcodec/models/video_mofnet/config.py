@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from flowcodec.entropy.order import Order
+
 STRIDE = 16  # of all latents
 FLOW_BLOCK = 8  # side of the blocks whose mean flow the patch transform codes
 ALPHA_BIAS = 0.5  # alpha = clip(a + 0.5, 0, 1), paper P section IV.A
@@ -24,7 +26,7 @@ class MofNetConfig:
     modes: what a pixel may be, "both", "coded" alone (alpha = 1) or "skipped" alone (alpha = 0).
     conditional: CodecNet sees the prediction on both sides; else it codes the difference.
     motion_...: of MOFNet; the others are of CodecNet: width of the transforms, latent and hyper
-    channels, `nn.prior.PriorConfig`'s features, hidden and groups; blocks: residual blocks of the
+    channels, `nn.prior.PriorConfig`'s features, hidden and slices; blocks: residual blocks of the
     patch transform, before and after. density and order as there, of both.
     """
 
@@ -34,15 +36,15 @@ class MofNetConfig:
     motion_hyper: int
     motion_features: int
     motion_hidden: tuple[int, int]
-    motion_groups: tuple[int, ...]
+    motion_slices: tuple[int, ...]
     width: int
     latent: int
     hyper: int
     features: int
     hidden: tuple[int, int]
-    groups: tuple[int, ...]
+    slices: tuple[int, ...]
     density: Literal["gaussian", "laplace"]
-    order: Literal["checkerboard", "wavefront"]
+    order: Order | tuple[Order, ...]
     motion_blocks: tuple[int, int] = (0, 0)
     blocks: tuple[int, int] = (0, 0)
     interpolation: Literal["bilinear", "bicubic", "spline"] = "bilinear"
@@ -60,13 +62,13 @@ PRESETS = {
         motion_hyper=64,
         motion_features=128,
         motion_hidden=(128, 128),
-        motion_groups=(64,),
+        motion_slices=(64,),
         width=192,
         latent=128,
         hyper=128,
         features=192,
         hidden=(256, 256),
-        groups=(128,),
+        slices=(128,),
         density="laplace",
         order="wavefront",
     ),
@@ -77,14 +79,14 @@ PRESETS = {
         motion_hyper=16,
         motion_features=64,
         motion_hidden=(64, 48),
-        motion_groups=(8, 24),
+        motion_slices=(8, 24),
         motion_blocks=(2, 2),
         width=96,
         latent=192,
         hyper=32,
         features=96,
         hidden=(96, 80),
-        groups=(8, 16, 32, 56, 80),
+        slices=(8, 16, 32, 56, 80),
         blocks=(2, 4),
         density="laplace",
         order="checkerboard",
@@ -98,14 +100,14 @@ PRESETS = {
         motion_hyper=4,
         motion_features=8,
         motion_hidden=(8, 8),
-        motion_groups=(12,),
+        motion_slices=(12,),
         motion_blocks=(1, 1),
         width=8,
         latent=24,
         hyper=4,
         features=8,
         hidden=(8, 8),
-        groups=(24,),
+        slices=(24,),
         blocks=(1, 1),
         density="laplace",
         order="wavefront",

@@ -6,7 +6,7 @@ import torch
 
 from flowcodec.models.video_mofnet.config import STRIDE
 from flowcodec.models.video_mofnet.model import VideoMofNet
-from flowcodec.nn.work import HEIGHT, WIDTH, Counter, Work, parameters_of, unused
+from flowcodec.models.work import HEIGHT, WIDTH, Counter, Work, parameters_of, unused
 
 
 def work(network: VideoMofNet) -> Work:

@@ -2,7 +2,7 @@
 
 A straight-through gradient is blind to what rounding does: the rate of a latent that rounds to zero
 does not seem to hang on its gain, though a higher gain would make some of these latents ones.
-`nn.prior.quantise` has a gradient that sees it, in small steps.
+`nn.symbols.quantise` has a gradient that sees it, in small steps.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from flowcodec.training.networks import restored
 GROWING = ("width", "blocks", "masking")  # in which a network may surpass its first weights
 TRUNK = re.compile(r".*\.correction\.(?:blocks|out)\..*")
 HALVES = ".gate.halves."  # two outputs for each channel, those of one half before the other's
-OF_GROUPS = re.compile(r"(prior\.(?:heads|contexts)\.)(\d+)(.*)")
-BY_LATENT = {  # the dimension in which masking adds a channel, or a group, before the others
+OF_SLICES = re.compile(r"(prior\.(?:heads|contexts)\.)(\d+)(.*)")
+BY_LATENT = {  # the dimension in which masking adds a channel, or a slice, before the others
     "h_a.first.weight": 1,
     "log_inverse_gain.table": 1,
     "prior.log_gain.table": 1,
@@ -41,7 +41,7 @@ def continue_from(network: ImageCnn, name: str) -> Weights[ImageCnnConfig]:
         small = {key: value for key, value in small.items() if not TRUNK.fullmatch(key)}
     large = network.state_dict()
     if network.config.masking and not weights.config.masking:
-        small = {with_group_before(key): value for key, value in small.items()}
+        small = {with_slice_before(key): value for key, value in small.items()}
         for key, dimension in BY_LATENT.items():
             first = large[key].narrow(dimension, 0, 1)
             if not key.endswith("table"):  # of gains, which are right
@@ -60,16 +60,16 @@ def grows(small: ImageCnnConfig, large: ImageCnnConfig) -> bool:
     return up and deeper and dataclasses.replace(large, **same) == small
 
 
-def with_group_before(key: str) -> str:
-    """The name of a tensor of the prior once another group is coded before all others."""
-    return OF_GROUPS.sub(lambda found: f"{found[1]}{int(found[2]) + 1}{found[3]}", key)
+def with_slice_before(key: str) -> str:
+    """The name of a tensor of the prior once another slice is coded before all others."""
+    return OF_SLICES.sub(lambda found: f"{found[1]}{int(found[2]) + 1}{found[3]}", key)
 
 
 def grown(key: str, small: Tensor | None, large: Tensor) -> Tensor:
     """A tensor of the larger network: the smaller one's in its corner.
 
     New channels are computed from random weights, but what reads them begins at zero; a new
-    residual block ends in zeros, and so does the context of a new group.
+    residual block ends in zeros, and so does the context of a new slice.
     """
     if small is None:
         silent = ".second." in key or ".contexts." in key

@@ -10,6 +10,8 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from flowcodec.entropy.order import RANKINGS, steps_of
+from flowcodec.nn.order import LATER
 from flowcodec.nn.prior import Prior
 
 HEIGHT, WIDTH = 512, 768  # a Kodak picture: what costs are counted over
@@ -75,11 +77,19 @@ def parameters_of(network: nn.Module) -> int:
 
 
 def unused(prior: Prior, stride: int) -> float:
-    """Training runs a context over the whole map for either half of the checkerboard; coding runs
-    the first of the two at half of the positions. stride: pixels a side that a latent stands for.
-    """
-    if prior.config.order != "checkerboard":
-        return 0.0
-    named = prior.contexts.named_parameters()
-    contexts = sum(weight.numel() for name, weight in named if name.endswith("weight"))
-    return contexts / 2000 / stride**2
+    """Training runs a context over the whole map for each rank of positions, and for what the whole
+    slice tells; coding makes each product once, and none with what is not known yet. In thousands
+    of multiply-adds per pixel; stride: pixels a side that a latent stands for."""
+    config = prior.config
+    total = 0.0
+    for index, order in enumerate(config.orders):
+        if order == "one-step":
+            continue
+        taps = RANKINGS[order].kernel ** 2
+        steps = steps_of(order, HEIGHT // stride, WIDTH // stride)
+        known = sum(len(step.seen) * len(step.positions) for step in steps)
+        tells = RANKINGS[order].around and index + 1 < len(config.orders)
+        made = taps if tells else known / sum(len(step.positions) for step in steps)
+        weights = prior.get_parameter(f"contexts.{index}.weight").numel()
+        total += weights * (LATER[order] + tells - made / taps)
+    return total / 1000 / stride**2

@@ -1,0 +1,71 @@
+"""What a step of y sees of what is known: the twin of `entropy.context`, in floating point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from flowcodec.nn.fixed_point import ACTIVATION_LIMIT, FixedConv2d, activation
+from flowcodec.nn.order import KERNELS, Order
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a context of a system's own is given, a module that makes (B, C, h, w) of it.
+
+    features (B, C, h, w): what the slice began with. maps: context inputs (B, 2 channels, h, w) of
+    the slices so far, the last of them the one that is coded, zero where it is not known yet; done
+    (h, w): where it is. On a wavefront that map is whole: what comes later must not be looked at.
+    """
+
+    features: Tensor
+    maps: Sequence[Tensor]
+    done: Tensor
+
+
+def contexts_of(
+    slices: Sequence[int], orders: Sequence[Order], features: int
+) -> tuple[nn.ModuleDict, nn.ModuleDict]:
+    """By number of the slice: the convolutions inside slices, and those by which whole slices tell
+    the next ones where that is another convolution."""
+    within: dict[str, FixedConv2d] = {}
+    wholes: dict[str, FixedConv2d] = {}
+    for index, (channels, order) in enumerate(zip(slices, orders, strict=True)):
+        if order != "one-step":
+            kind = CausalConv2d if order == "wavefront" else FixedConv2d
+            within[str(index)] = kind(2 * channels, features, KERNELS[order])
+        if order in ("one-step", "wavefront") and index + 1 < len(slices):
+            wholes[str(index)] = FixedConv2d(2 * channels, features, 3)
+    for conv in (*within.values(), *wholes.values()):
+        assert conv.bias is not None
+        nn.init.normal_(conv.weight, std=0.02)
+        nn.init.zeros_(conv.bias)
+    return nn.ModuleDict(within), nn.ModuleDict(wholes)
+
+
+class CausalConv2d(FixedConv2d):
+    """The same, seeing only what lies above a position, and to its left in its own row.
+
+    Minnen et al. 2018 call it a masked convolution.
+    """
+
+    mask: Tensor
+
+    def __init__(self, inputs: int, outputs: int, kernel: int):
+        super().__init__(inputs, outputs, kernel)
+        before = torch.arange(kernel * kernel).view(kernel, kernel) < kernel * kernel // 2
+        self.register_buffer("mask", before.float(), persistent=False)
+        with torch.no_grad():
+            self.weight.mul_(self.mask)
+        self.weight.register_hook(lambda gradient: gradient * self.mask)
+
+
+def context_input(y: Tensor, log_gain: Tensor) -> Tensor:
+    """What a context sees of decoded integers (B, M, h, w): their values before the gain, and
+    log2(1+|y|), fixed-point activations (B, 2M, h, w)."""
+    value = activation(y * torch.exp2(-log_gain))
+    magnitude = activation(torch.log2(1 + y.abs()).clamp(max=ACTIVATION_LIMIT))
+    return torch.cat([value, magnitude], 1)
