@@ -126,14 +126,14 @@ def loads(tiny_weights, monkeypatch):
         time.sleep(0.1)
         return by_hash[file.header.weights_hash]
 
-    def load(metric, weights):
+    def load(model, metric, weights):
         found.append(weights)
         time.sleep(0.1)
         return codecs[weights is None]
 
     monkeypatch.setattr(pillow_plugin, "_codecs", Lingering())
     monkeypatch.setattr("flowcodec.codecs.picture.load_for", load_for)
-    monkeypatch.setattr("flowcodec.load", load)
+    monkeypatch.setattr("flowcodec.codecs.loading.picture_codec", load)
     caches = [each for each in vars(pillow_plugin).values() if hasattr(each, "cache_clear")]
     for cache in caches:
         cache.cache_clear()
