@@ -5,10 +5,9 @@ Videos go their own way: `encode_video`.
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +23,16 @@ from flowcodec.cli.raw_planes import FrameRate, RawFormat
 from flowcodec.cli.sources import check_name, looked_into, readable, refuse_coded, standard
 from flowcodec.cli.streams import PIPE, check_standard_output, tell
 from flowcodec.codecs.plan import DEFAULT_GOP
+from flowcodec.codecs.rate_control import Target
 from flowcodec.errors import UsageError
 from flowcodec.media.names import printable
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from flowcodec.codecs.picture import EncodedPicture, PictureCodec
-    from flowcodec.codecs.rate_control import Found, Trial
+    from flowcodec.codecs.picture import PictureCodec
+    from flowcodec.codecs.rate_control import Trial
     from flowcodec.media.folders import Contents
-    from flowcodec.media.picture import Picture
     from flowcodec.media.video.format import VideoFormat
 
 EXAMPLES = """\b
@@ -78,10 +77,7 @@ class Options:
     weights: Path | None
     device: str
     threads: int | None
-    quality: float
-    bpp: float | None
-    size: int | None
-    psnr: float | None
+    target: Target
     strip: bool
     tile: int
     quiet: bool
@@ -270,10 +266,7 @@ def command(
         weights=weights,
         device=device,
         threads=1 if threads is None and jobs > 1 else threads,
-        quality=4.0 if quality is None else quality,
-        bpp=target_bpp,
-        size=target_size,
-        psnr=target_psnr,
+        target=Target(4.0 if quality is None else quality, target_bpp, target_size, target_psnr),
         strip=strip,
         tile=tile,
         quiet=quiet,
@@ -310,6 +303,7 @@ def _prepare(options: Options) -> None:
 
 
 def _encode(options: Options, job: Job) -> Report:
+    from flowcodec.codecs.rate_control import reach
     from flowcodec.media.picture import read_picture
     from flowcodec.media.stripping import stripped
 
@@ -320,7 +314,10 @@ def _encode(options: Options, job: Job) -> Report:
             picture = read_picture(source)
         if options.strip:
             picture = stripped(picture)
-        found = _reach(options, picture, job.source)
+        prepared = _codec(options).prepare(picture, tile=options.tile)
+        on_trial = None if options.quiet else partial(_tell_trial, job.source)
+        pixels = picture.width * picture.height
+        found = reach(prepared.encode, options.target, pixels, on_trial)
     with output_file(job.target) as stream:
         stream.write(found.coded.data)
     return Report(
@@ -337,28 +334,11 @@ def _encode(options: Options, job: Job) -> Report:
     )
 
 
-def _reach(options: Options, picture: Picture, name: str) -> Found[EncodedPicture]:
-    """Code a picture at the wanted quality, or search for the one that meets the target."""
-    from flowcodec.codecs.rate_control import Found, Trial, reach_psnr, reach_size
-
-    encode = _codec(options).prepare(picture, tile=options.tile).encode
-
-    def tell_trial(trial: Trial) -> None:
-        if not options.quiet:
-            tell(
-                f"{printable(name)}: tried q {trial.quality:g}: {trial.size:,} bytes,"
-                f" {decibels(trial.psnr)}"
-            )
-
-    pixels = picture.width * picture.height
-    limit = math.floor(options.bpp * pixels / 8) if options.bpp else options.size
-    if limit is not None:
-        return reach_size(encode, limit, tell_trial)
-    if options.psnr is not None:
-        return reach_psnr(encode, options.psnr, tell_trial)
-    coded = encode(options.quality)
-    quality = round(options.quality, 3)
-    return Found(coded, quality, (Trial(quality, len(coded.data), coded.psnr),))
+def _tell_trial(name: str, trial: Trial) -> None:
+    tell(
+        f"{printable(name)}: tried q {trial.quality:g}: {trial.size:,} bytes,"
+        f" {decibels(trial.psnr)}"
+    )
 
 
 def _as_object(report: Report) -> dict[str, Any]:

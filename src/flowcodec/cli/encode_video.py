@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from flowcodec.cli.part_file import Output
+    from flowcodec.codecs.groups import Coders
     from flowcodec.codecs.pace import Pace
-    from flowcodec.codecs.side_by_side import Coders
     from flowcodec.codecs.video import EncodedVideo, VideoCodec
     from flowcodec.media.video.format import Video, VideoFormat
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from flowcodec.codecs.groups import Coders
 from flowcodec.codecs.pace import HIGHEST, NEAR, Aim, Pace
 from flowcodec.codecs.plan import DEFAULT_GOP
 from flowcodec.codecs.protocols import Frame
-from flowcodec.codecs.side_by_side import Coders
 from flowcodec.codecs.video import EncodedVideo, VideoCodec
 from flowcodec.media.video.format import Video
 

@@ -12,7 +12,7 @@ from flowcodec.codecs.seeking import Part, duration_in
 from flowcodec.codecs.verification import Verification
 
 if TYPE_CHECKING:
-    from flowcodec.codecs.side_by_side import Decoders
+    from flowcodec.codecs.groups import Decoders
     from flowcodec.codecs.video import VideoCodec
     from flowcodec.media.video.format import Frame, Timed
 

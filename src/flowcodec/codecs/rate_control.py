@@ -53,6 +53,38 @@ class Found(Generic[C]):
     trials: tuple[Trial, ...]
 
 
+@dataclass(frozen=True)
+class Target:
+    """What the coding of a picture is to come to: bits a pixel or bytes at most, or a PSNR in dB at
+    least, whichever is given; otherwise a quality."""
+
+    quality: float = 4.0
+    bpp: float | None = None
+    size: int | None = None
+    psnr: float | None = None
+
+
+def reach(
+    encode: Callable[[float], C],
+    target: Target,
+    pixels: int,
+    on_trial: Callable[[Trial], None] | None = None,
+) -> Found[C]:
+    """The coding of a picture of so many pixels that meets a target.
+
+    encode: from a quality to the coding (`PreparedPicture.encode`). on_trial: told of each that is
+    tried for a target. UsageError where none meets it.
+    """
+    limit = math.floor(target.bpp * pixels / 8) if target.bpp else target.size
+    if limit is not None:
+        return reach_size(encode, limit, on_trial)
+    if target.psnr is not None:
+        return reach_psnr(encode, target.psnr, on_trial)
+    coded = encode(target.quality)
+    quality = round(target.quality, 3)
+    return Found(coded, quality, (Trial(quality, len(coded.data), coded.psnr),))
+
+
 def reach_size(
     encode: Callable[[float], C], limit: int, on_trial: Callable[[Trial], None] | None = None
 ) -> Found[C]:

@@ -31,6 +31,13 @@ from flowcodec.bitstream.video_file import (
     refuse,
 )
 from flowcodec.codecs.fidelity import psnr_of, squared_error
+from flowcodec.codecs.groups import (
+    Coders,
+    Decoders,
+    coded_groups,
+    decoded_groups,
+    decoded_parts,
+)
 from flowcodec.codecs.pace import BEHIND, Pace
 from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.plan import DEFAULT_GOP, Plan, PlannedGroup, Way
@@ -38,13 +45,6 @@ from flowcodec.codecs.protocols import Frame, InterModel
 from flowcodec.codecs.running import give_back
 from flowcodec.codecs.seeking import Part, open_part
 from flowcodec.codecs.settings import at_least_one, thousandths
-from flowcodec.codecs.side_by_side import (
-    Coders,
-    Decoders,
-    coded_groups,
-    decoded_groups,
-    decoded_parts,
-)
 from flowcodec.codecs.systems import SYSTEMS, imported, names_of, system_of
 from flowcodec.codecs.weights import Weights, bundled_weights, find_weights
 from flowcodec.codecs.workers import Alone, Crew, workers
