@@ -67,6 +67,7 @@ class Network:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = FATAL
         options.intra_op_num_threads = threads or 0
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(tensors[each]) for each in needs]
         options.add_external_initializers(needs, values)
         try:

@@ -28,28 +28,8 @@ def warp(x: Tensor, flow: Tensor, interpolation: Interpolation = "bilinear") -> 
 
 def sampled(x: Tensor, places: Tensor, interpolation: str = "bilinear") -> Tensor:
     """x (B, C, H, W) at places (B, 2, h, w) in its pixels, as `warp` has it but for splines."""
-    if torch.onnx.is_in_onnx_export() and interpolation == "bilinear":
-        return _gathered(x, places)
     grid = (places * (2 / _last(x).clamp(min=1))).sub_(1).permute(0, 2, 3, 1)
     return F.grid_sample(x, grid, mode=interpolation, padding_mode="border", align_corners=True)
-
-
-def _gathered(x: Tensor, places: Tensor) -> Tensor:
-    """`sampled` bilinearly, of one picture: rows of channels by index, which ONNX Runtime does in
-    half of the time of its own GridSample."""
-    channels, pitch = x.shape[1], x.shape[3] + 1
-    places = torch.minimum(places[0].clamp(min=0), _last(x)[0])
-    corner = places.floor()
-    right, down = places - corner
-    corner = corner.long()
-    index = corner[1] * pitch + corner[0]
-    x = F.pad(x, (0, 1, 0, 1), mode="replicate")
-    rows = x[0].flatten(1).T
-    pairs = torch.cat([rows[:-1], rows[1:]], 1)[torch.stack([index, index + pitch])]
-    above, below = pairs.unflatten(3, (2, channels)).permute(0, 3, 4, 1, 2)
-    above = above[0] + (above[1] - above[0]) * right
-    below = below[0] + (below[1] - below[0]) * right
-    return (above + (below - above) * down)[None]
 
 
 def _spline(x: Tensor, places: Tensor) -> Tensor:
