@@ -32,8 +32,9 @@ lint: $(READY) ## check style, types and the rules between the rooms
 	.venv/bin/mypy src
 	.venv/bin/lint-imports --no-logo
 
-bench: $(READY) ## measure speed, memory and compression
+bench: $(READY) ## measure speed and memory, and compression against what is stored
 	.venv/bin/python -m benchmarks
+	.venv/bin/python -m benchmarks.compression
 
 FUZZ := .venv/bin/python -m pytest -q --hypothesis-profile=fuzz
 DAMAGED := tests/codecs/test_fuzz.py
