@@ -7,6 +7,7 @@ from typing import Literal
 
 STRIDE = 16  # of all latents
 FLOW_BLOCK = 8  # side of the blocks whose mean flow the patch transform codes
+FLOW_UNIT = 4.0  # pixels; a latent of one stands for so much flow
 ALPHA_BIAS = 0.5  # alpha = clip(a + 0.5, 0, 1), paper P section IV.A
 
 
