@@ -31,11 +31,11 @@ from flowcodec.bitstream.video_file import (
     refuse,
 )
 from flowcodec.codecs.fidelity import psnr_of, squared_error
+from flowcodec.codecs.memory import give_back
 from flowcodec.codecs.pace import BEHIND, Pace
 from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.plan import DEFAULT_GOP, Plan, PlannedGroup, Way
 from flowcodec.codecs.protocols import Frame, InterModel
-from flowcodec.codecs.running import give_back
 from flowcodec.codecs.seeking import Part, open_part
 from flowcodec.codecs.settings import at_least_one, thousandths
 from flowcodec.codecs.side_by_side import (
