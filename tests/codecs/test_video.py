@@ -14,7 +14,7 @@ import pytest
 
 from flowcodec.bitstream.video_file import Inter, Intra, Repeat, open_index, read_groups
 from flowcodec.codecs.loading import load
-from flowcodec.codecs.running import give_back
+from flowcodec.codecs.memory import give_back
 from flowcodec.codecs.systems.video_mofnet import MofNetModel
 from flowcodec.codecs.video import VideoCodec, load_for_video, psnr_of, squared_error
 from flowcodec.errors import FormatError, UsageError, WeightsError
