@@ -22,7 +22,7 @@ from onnx import numpy_helper
 from flowcodec.codecs.weights import Graphs
 from flowcodec.nn.graph import Graph
 
-OPSET = 18
+OPSET = 19  # the first that has deformable convolutions
 LARGE = 1024  # bytes of a constant that is kept outside of its graph
 INSIDE = "network."  # what names of tensors begin with, in a part of a network
 
