@@ -22,8 +22,9 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from flowcodec.codecs.accounting import InterAccount, shared
 from flowcodec.codecs.finite import check_finite, unwarned
-from flowcodec.codecs.protocols import FlowModel, Frame
+from flowcodec.codecs.protocols import CodedInter, FlowModel, Frame
 from flowcodec.codecs.runtime import Network, at_quality, gain_at
 from flowcodec.codecs.systems import SYSTEMS, imported, names_of
 from flowcodec.codecs.threads import limited_threads
@@ -262,7 +263,7 @@ class MofNetModel:
             quality=at_quality(quality),
         )
         prediction = Prediction(*found)
-        for values in (prediction.picture, prediction.alpha):
+        for values in found:
             check_finite(values, "the prediction by MOFNet", self.weights)
         return prediction
 
@@ -278,6 +279,33 @@ class MofNetModel:
         )
         check_finite(samples, "the synthesis of a frame", self.weights)
         return samples
+
+    @unwarned
+    def account(self, frame: CodedInter, state: State, quality: int) -> InterAccount:
+        """As `Accountable.account`."""
+        height, width = state.reference.shape[:2]
+        with limited_threads(self.threads):
+            latents = self.read_latents(frame.data, frame.hash, state, quality)
+            found = self.predict(latents.camera, latents.motion, self.source(state), quality)
+            whole = self.synthesise(latents.codec, found, quality) / 255 - 0.5
+            alpha = found.alpha[0] * (latents.codec.kind is not Kind.NOTHING)
+            skipped = (1 - alpha[..., None]) * (found.samples / 255 - 0.5)
+            bits = [
+                self._bits(coder, part, quality)
+                for coder, part in ((self._motion, latents.motion), (self._codec, latents.codec))
+            ]
+        flow = found.flow.transpose(1, 2, 0)
+        parts = (x[:height, :width] for x in (flow, alpha, skipped, whole - skipped))
+        return InterAccount(*parts, *bits, STRIDE)
+
+    def _bits(self, coder: Coder, part: Latents, quality: int) -> NDArray[np.float64]:
+        """What the latents at each position cost, (h, w)."""
+        height, width = part.y.shape[1:]
+        if part.kind is Kind.NOTHING:
+            return np.zeros((height, width))
+        bare = part.kind is Kind.BARE
+        z_bits, y_bits = coder.prior.cost(part.z, part.y, quality, part.beside, bare)
+        return y_bits.sum(0) + shared(z_bits.sum(0), height, width)
 
     def _network(self, name: str) -> Network:
         return Network(self.weights, name, self._device, self.threads)
