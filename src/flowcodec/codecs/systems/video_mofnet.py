@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
+from typing import TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -41,6 +42,7 @@ from flowcodec.models.video_mofnet.settling import haar, settled
 from flowcodec.quality import BIT_PRICE
 
 Floats = NDArray[np.float32]
+T = TypeVar("T", bound=np.generic)
 
 WINDOW = 8  # positions of a line of attention in h_s
 
@@ -294,9 +296,11 @@ class MofNetModel:
                 self._bits(coder, part, quality)
                 for coder, part in ((self._motion, latents.motion), (self._codec, latents.codec))
             ]
-        flow = found.flow.transpose(1, 2, 0)
-        parts = (x[:height, :width] for x in (flow, alpha, skipped, whole - skipped))
-        return InterAccount(*parts, *bits, STRIDE)
+        flow, alpha, skipped, coded = (
+            part[:height, :width]
+            for part in (found.flow.transpose(1, 2, 0), alpha, skipped, whole - skipped)
+        )
+        return InterAccount(flow, alpha, skipped, coded, bits[0], bits[1], STRIDE)
 
     def _bits(self, coder: Coder, part: Latents, quality: int) -> NDArray[np.float64]:
         """What the latents at each position cost, (h, w)."""
@@ -392,7 +396,7 @@ class MofNetModel:
         if self.weights.config.transform == "strided":
             return np.zeros((2, height // FLOW_BLOCK, width // FLOW_BLOCK), np.float32)
         first, second = (
-            np.ascontiguousarray(each.transpose(2, 0, 1), np.float32) / 255
+            np.ascontiguousarray(each.transpose(2, 0, 1), np.float32) / np.float32(255)
             for each in (x, reference)
         )
         coarse = settled(self.estimator.flow(first, second), first, quality / 1000)
@@ -490,7 +494,7 @@ class MofNetModel:
         return State(reference, latents.motion.seen, latents.codec.seen)
 
 
-def _padded(frame: NDArray) -> NDArray:
+def _padded(frame: NDArray[T]) -> NDArray[T]:
     """(H, W, 3) -> (16h, 16w, 3), the last row and column repeated."""
     below, beside = -frame.shape[0] % STRIDE, -frame.shape[1] % STRIDE
     return np.pad(frame, ((0, below), (0, beside), (0, 0)), "edge")

@@ -22,6 +22,18 @@ from flowcodec.nn.latents import LatentCoder
 from flowcodec.nn.warp import filtered
 
 SIDE = 64  # pixels, of the examples
+UPRIGHT, PIXELS = {0: "height", 1: "width"}, {1: "height", 2: "width"}
+VARYING = {
+    "samples": UPRIGHT,
+    "reference": UPRIGHT,
+    "source": {1: "source_height", 2: "source_width"},
+    "coarse": {1: "block_rows", 2: "block_columns"},
+    "picture": PIXELS,
+    "alpha": PIXELS,
+    "flow": PIXELS,
+    "y": {1: "rows", 2: "columns"},
+    "z": {1: "hyper_rows", 2: "hyper_columns"},
+}
 
 
 class Part(nn.Module):
@@ -113,47 +125,28 @@ def graphs(network: VideoMofNet) -> list[Graph]:
     """All of them."""
     config = network.config
     rows, blocks = SIDE // STRIDE, SIDE // FLOW_BLOCK
-    samples, pixels = torch.zeros(SIDE, SIDE, 3), {1: "height", 2: "width"}
-    frame, upright = samples.to(torch.uint8), {0: "height", 1: "width"}
-    source = Source(network)(samples)
-    flow, coarse = torch.zeros(2, SIDE, SIDE), torch.zeros(2, blocks, blocks)
-    y_m, y_c = (torch.zeros(n, rows, rows) for n in (config.motion_latent, config.latent))
-    known = {"picture": torch.zeros(3, SIDE, SIDE), "alpha": torch.zeros(1, SIDE, SIDE)}
     quality = {"quality": torch.full((1,), 4.0)}
-    varying = {
-        "samples": upright,
-        "reference": upright,
-        "source": {1: "source_height", 2: "source_width"},
-        "coarse": {1: "block_rows", 2: "block_columns"},
-        "picture": pixels,
-        "alpha": pixels,
-        "flow": pixels,
-        "y": {1: "rows", 2: "columns"},
-        "z": {1: "hyper_rows", 2: "hyper_columns"},
-    }
-
-    def graph(name: str, part: Part, inputs: dict[str, Tensor], *outputs: str) -> Graph:
-        """camera: of blocks or of pixels."""
-        camera = varying["coarse" if "coarse" in inputs else "flow"]
-        axes = {**varying, "camera": camera}
-        return Graph(name, part, inputs, outputs, {n: axes[n] for n in {*inputs, *outputs} & {*axes}})
-
-    two = {"samples": frame, "reference": samples, "source": source}
-    blocks_moved, moved = {"coarse": coarse, "camera": coarse}, {"camera": flow}
-    ways = {"local": torch.ones(1), "source": source}
+    y_m, y_c = ({"y": torch.zeros(n, rows, rows)} for n in (config.motion_latent, config.latent))
+    coarse, flow = torch.zeros(2, blocks, blocks), torch.zeros(2, SIDE, SIDE)
+    reference = torch.zeros(SIDE, SIDE, 3)
+    samples, source = {"samples": reference.byte()}, {"source": Source(network)(reference)}
+    both = {**samples, "reference": reference, **source}
+    moved = {"coarse": coarse, "camera": coarse}
+    ways = {"camera": flow, "local": torch.ones(1)}
+    known = {"picture": torch.zeros(3, SIDE, SIDE), "alpha": torch.zeros(1, SIDE, SIDE)}
     return [
-        graph("source", Source(network), {"reference": samples}, "source"),
-        graph("motion_analysis", MotionAnalysis(network), two | blocks_moved | quality, "y"),
-        graph("motion_hyper_analysis", HyperAnalysis(network, "motion"), {"y": y_m}, "z"),
-        graph(
-            "prediction",
-            Predicting(network),
-            {"y": y_m} | moved | ways | quality,
-            "picture",
-            "alpha",
-            "flow",
-        ),
-        graph("codec_analysis", CodecAnalysis(network), {"samples": frame} | known | quality, "y"),
-        graph("codec_hyper_analysis", HyperAnalysis(network, "codec"), {"y": y_c}, "z"),
-        graph("synthesis", Synthesis(network), {"y": y_c} | known | quality, "samples"),
+        graph("source", Source(network), {"reference": reference}, "source"),
+        graph("motion_analysis", MotionAnalysis(network), both | moved | quality, "y"),
+        graph("motion_hyper_analysis", HyperAnalysis(network, "motion"), y_m, "z"),
+        graph("prediction", Predicting(network), y_m | ways | source | quality, *known, "flow"),
+        graph("codec_analysis", CodecAnalysis(network), samples | known | quality, "y"),
+        graph("codec_hyper_analysis", HyperAnalysis(network, "codec"), y_c, "z"),
+        graph("synthesis", Synthesis(network), y_c | known | quality, "samples"),
     ]
+
+
+def graph(name: str, part: Part, inputs: dict[str, Tensor], *outputs: str) -> Graph:
+    """One of them: global motion is of pixels, or of blocks as the settled flow is."""
+    varying = {**VARYING, "camera": VARYING["coarse" if "coarse" in inputs else "flow"]}
+    axes = {each: varying[each] for each in (*inputs, *outputs) if each in varying}
+    return Graph(name, part, inputs, outputs, axes)

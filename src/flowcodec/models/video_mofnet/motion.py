@@ -34,7 +34,13 @@ class StridedMotionAnalysis(nn.Module):
         )
 
     def forward(
-        self, x: Tensor, reference: Tensor, source: Tensor, coarse: Tensor, camera: Tensor, _: Tensor
+        self,
+        x: Tensor,
+        reference: Tensor,
+        source: Tensor,
+        coarse: Tensor,
+        camera: Tensor,
+        _: Tensor,
     ) -> Tensor:
         """As `PatchMotionAnalysis`; all motion is found in the pictures."""
         y: Tensor = self.layers(torch.cat([reference, x], 1))
