@@ -101,7 +101,8 @@ def _looked_up(coefficients: Tensor, lookups: list[tuple[Tensor, Tensor]]) -> Te
         offsets.append((at - own - corner).flip(1))
     weights = torch.cat([weight for weight, _ in lookups], 1)
     kernel = torch.eye(int(coefficients.shape[1]))[:, :, None, None].expand(-1, -1, 2, 2)
-    given = coefficients, kernel, torch.cat(offsets, 1), kernel[0, :, 0, 0] * 0, weights
+    places = torch.nan_to_num(torch.cat(offsets, 1))  # what is no number is no place in memory
+    given = coefficients, kernel, places, kernel[0, :, 0, 0] * 0, weights
     found: Tensor = _DeformConv.apply(*given)
     return found
 

@@ -135,9 +135,10 @@ class InterFrame:
 
 @dataclass(frozen=True)
 class Coder:
-    """How latents of MOFNet or CodecNet are coded."""
+    """How latents of MOFNet or CodecNet are coded; part: what weight files call the network."""
 
     name: str
+    part: str
     prior: ExactPrior
     hyper_analysis: Network
 
@@ -185,8 +186,8 @@ class MofNetModel:
         self._given = estimator
         self.priors = inter_priors(weights)
         self.prior_hash = self.priors.hash
-        self._motion = Coder("MOFNet", self.priors.motion, self._network("motion_hyper_analysis"))
-        self._codec = Coder("CodecNet", self.priors.codec, self._network("codec_hyper_analysis"))
+        self._motion = self._coder("MOFNet", "motion", self.priors.motion)
+        self._codec = self._coder("CodecNet", "codec", self.priors.codec)
         self._source = self._network("source")
         self._motion_analysis = self._network("motion_analysis")
         self._prediction = self._network("prediction")
@@ -312,6 +313,12 @@ class MofNetModel:
         z_bits, y_bits = coder.prior.cost(part.z, part.y, quality, part.beside, bare)
         return y_bits.sum(0) + shared(z_bits.sum(0), height, width)
 
+    def _coder(self, name: str, part: str, prior: ExactPrior) -> Coder:
+        return Coder(name, part, prior, self._network(f"{part}_hyper_analysis"))
+
+    def _gain(self, coder: Coder, table: str, quality: int) -> Floats:
+        return gain_at(self.weights.prior[f"{coder.part}.{table}"], quality)
+
     def _network(self, name: str) -> Network:
         return Network(self.weights, name, self._device, self.threads)
 
@@ -380,7 +387,7 @@ class MofNetModel:
     def _cameras(self, coarse: Floats, quality: int) -> list[Ints]:
         """Global motions (6,) that are worth a try: what explains a flow of blocks in about the
         fewest bits."""
-        gain = gain_at(self.priors.motion.log_gain, quality)[: 4 * len(coarse)]
+        gain = self._gain(self._motion, "log_gain", quality)[: 4 * len(coarse)]
         found = []
         for camera in (estimate(coarse, linear) for linear in (False, True)):
             left = haar(coarse - field(camera, *coarse.shape[1:])) / FLOW_UNIT * gain
@@ -437,7 +444,7 @@ class MofNetModel:
         before; `before`: integers that come first in the code."""
         check_finite(y, f"the analysis of {coder.name}", self.weights)
         z = self._hyper_analyse(coder, y, quality)
-        gained = y * gain_at(coder.prior.log_gain, quality)
+        gained = y * self._gain(coder, "log_gain", quality)
         price = np.full(gained.shape, BIT_PRICE, np.float32)
         found = []
         for kind in self._kinds(z, gained, fresh):
@@ -454,7 +461,7 @@ class MofNetModel:
         """z (N, k, l) of latents before their gain."""
         below, beside = -y.shape[1] % HYPER_RATIO, -y.shape[2] % HYPER_RATIO
         z = coder.hyper_analysis(y=np.pad(y, ((0, 0), (0, below), (0, beside)), "edge"))
-        z = np.rint(z * gain_at(coder.prior.hyper.log_gain, quality))
+        z = np.rint(z * self._gain(coder, "hyper_log_gain", quality))
         check_finite(z, f"the hyper-analysis of {coder.name}", self.weights)
         return z.astype(np.int64)
 
