@@ -64,19 +64,19 @@ def cheaper(
     Either the nearest one, or the next towards the mean where the bits that this saves are worth
     it: `price` (C, n) is the squared error that one bit is worth. Any choice decodes.
     """
-    whole = mean >> MEAN_BITS
     middle = (mean + (1 << (MEAN_BITS - 1))) >> MEAN_BITS
-    where = np.flatnonzero((nearest != middle) & (np.abs(nearest - whole) <= NEARBY))
-    one = nearest.reshape(-1)[where]
-    step = np.sign(middle.reshape(-1)[where] - one)
-    mean = mean.reshape(-1)[where]
+    where = np.flatnonzero(nearest != middle)
+    parts: list[NDArray[Any]] = [nearest, middle, mean, scale, y, price]
+    one, likely, mean, scale, y, price = (part.reshape(-1).take(where) for part in parts)
+    place = one - (mean >> MEAN_BITS) + NEARBY
+    near = (place >= 0) & (place <= 2 * NEARBY)  # of others the costs are not known
+    step = np.sign(likely - one) * near
     bits = nearby_bits(density)
-    table = scale.reshape(-1)[where] << MEAN_BITS | mean & 15
-    at = table * bits.shape[1] + (one - (mean >> MEAN_BITS) + NEARBY)
-    saved = bits.reshape(-1)[at] - bits.reshape(-1)[at + step]
-    error = 1 + 2 * step * (one - y.reshape(-1)[where])  # (one + step - y)^2 - (one - y)^2
+    at = (scale << MEAN_BITS | mean & 15) * bits.shape[1] + place * near
+    saved = bits.take(at) - bits.take(at + step)
+    error = 1 + 2 * step * (one - y)  # (one + step - y)^2 - (one - y)^2
     chosen = nearest.copy()
-    chosen.reshape(-1)[where] += np.where(price.reshape(-1)[where] * saved > error, step, 0)
+    chosen.reshape(-1)[where] += step * (price * saved > error)
     return chosen
 
 

@@ -14,7 +14,8 @@ from flowcodec.nn.order import KERNELS, Order
 
 @dataclass(frozen=True)
 class Known:
-    """What a context of a system's own is given, a module that makes (B, C, h, w) of it.
+    """What a context of a system's own is given: a module that makes (B, C, h, w) activations of
+    it, which are added to the features, by layers of `nn.fixed_point`, which are exported.
 
     features (B, C, h, w): what the slice began with. maps: context inputs (B, 2 channels, h, w) of
     the slices so far, the last of them the one that is coded, zero where it is not known yet; done
@@ -47,7 +48,7 @@ def contexts_of(
 
 
 class CausalConv2d(FixedConv2d):
-    """The same, seeing only what lies above a position, and to its left in its own row.
+    """A `FixedConv2d` that sees only what lies above a position, and to its left in its own row.
 
     Minnen et al. 2018 call it a masked convolution.
     """
