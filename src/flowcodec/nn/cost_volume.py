@@ -43,18 +43,23 @@ def _unit(x: Tensor, groups: int) -> Tensor:
 
 
 def _drawn(a: Tensor, b: Tensor, radius: int) -> Tensor:
-    """`_Products` by what graphs have operators for: rows of products that are padded by one each
-    begin one further on, so that what is within reach comes to lie together."""
-    size, side, reach = 2 * radius, 4 * radius, 2 * radius + 1
+    """`_Products` by what graphs have operators for, row by row of the displacements, which takes
+    little memory: of products that are padded by a row, each begins one further on than the one
+    before, so that what is within reach comes to lie together."""
+    size, reach = 2 * radius, 2 * radius + 1
     batch, groups, _, height, width = a.shape
-    products = _tiles(a, size) @ _windows(b, size)
-    x = F.pad(products.flatten(4), (0, size * side)).unflatten(4, (size, size * side**2 + side))
-    x = x[..., : size * (side**2 + 1)].unflatten(5, (size, side**2 + 1))
-    x = x[..., : reach * side].unflatten(6, (reach, side))[..., :reach]
-    x = x.permute(0, 1, 4, 2, 5, 3, 6, 7)
-    full = height + -height % size, width + -width % size
-    x = x.reshape(batch, *full, groups * reach**2)[:, :height, :width]
-    return x.permute(0, 3, 1, 2)
+    across = -width % size
+    queries = F.pad(a, (0, across)).unflatten(4, (-1, size)).permute(0, 3, 4, 1, 5, 2)
+    keys = F.pad(b, (radius, radius + across, radius, radius)).unflatten(4, (-1, size))
+    keys = torch.cat([keys[..., :-1, :], keys[..., 1:, :]], 5).permute(0, 3, 4, 1, 2, 5)
+    rows = []
+    for down in range(reach):
+        products = queries @ keys[:, down : down + height]  # (B, H, w, G, T, 2T)
+        skewed = F.pad(products.flatten(4), (0, size)).unflatten(4, (size, 2 * size + 1))
+        rows.append(skewed[..., :reach])
+    near = torch.stack(rows, 5).permute(0, 1, 2, 4, 3, 5, 6)  # (B, H, w, T, G, reach, reach)
+    volume = near.reshape(batch, height, width + across, groups * reach**2)
+    return volume[:, :, :width].permute(0, 3, 1, 2)
 
 
 class _Products(torch.autograd.Function):
