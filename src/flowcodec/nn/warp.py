@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -92,7 +93,7 @@ def _spline(coefficients: Tensor, places: Tensor) -> Tensor:
     return found
 
 
-def _looked_up(x: Tensor, lookups: list[tuple[Tensor | None, Tensor]]) -> Tensor:
+def _looked_up(x: Tensor, lookups: Sequence[tuple[Tensor | None, Tensor]]) -> Tensor:
     """The sum of one or four bilinear lookups inside of x, each times a weight: as a deformable
     convolution, which ONNX Runtime has done in a third of the time of its GridSample.
 
@@ -103,11 +104,10 @@ def _looked_up(x: Tensor, lookups: list[tuple[Tensor | None, Tensor]]) -> Tensor
     for tap, (_, at) in enumerate(lookups):
         corner = 2 * BEYOND * own.new_tensor([tap % 2, tap // 2]).view(1, 2, 1, 1)
         offsets.append((at - own - corner).flip(1))
-    places = torch.nan_to_num(torch.cat(offsets, 1))  # what is no number is no place in memory
     kernel = torch.eye(int(x.shape[1]))[:, :, None, None].expand(-1, -1, side, side)
     weights = [weight for weight, _ in lookups if weight is not None]
     rest = [kernel[0, :, 0, 0] * 0, torch.cat(weights, 1)] if weights else []
-    found: Tensor = _DeformConv.apply(x, kernel, places, *rest)
+    found: Tensor = _DeformConv.apply(x, kernel, torch.cat(offsets, 1), *rest)
     return found
 
 
