@@ -20,3 +20,10 @@ def lambdas_of(metric: str) -> list[float]:
     if metric == "mse":
         return [value * 255**2 for value in MSE_LAMBDAS]
     return MS_SSIM_LAMBDAS
+
+
+def lambda_at(metric: str, quality: float) -> float:
+    """lambda at a real quality, geometric between anchors."""
+    low = min(int(quality), ANCHORS - 1)
+    first, second = lambdas_of(metric)[low - 1 : low + 1]
+    return float(first * (second / first) ** (quality - low))

@@ -29,7 +29,6 @@ from flowcodec.codecs.protocols import CodedInter, FlowModel, Frame
 from flowcodec.codecs.runtime import Network, at_quality, gain_at
 from flowcodec.codecs.systems import SYSTEMS, imported, names_of
 from flowcodec.codecs.threads import limited_threads
-from flowcodec.codecs.tiles import error_weight
 from flowcodec.codecs.weights import Weights, built_prior, bundled_weights
 from flowcodec.entropy.coder import Decoder, Encoder
 from flowcodec.entropy.fixed_point import Map
@@ -40,7 +39,8 @@ from flowcodec.errors import FlowcodecError, FormatError, WeightsError
 from flowcodec.models.video_mofnet.config import FLOW_BLOCK, FLOW_UNIT, STRIDE, MofNetConfig
 from flowcodec.models.video_mofnet.global_motion import LARGEST, estimate, field, left_over
 from flowcodec.models.video_mofnet.settling import haar, settled
-from flowcodec.quality import BIT_PRICE
+from flowcodec.ms_ssim import similarity
+from flowcodec.quality import BIT_PRICE, MS_SSIM_MIN_SIDE, lambda_at
 
 Floats = NDArray[np.float32]
 T = TypeVar("T", bound=np.generic)
@@ -50,6 +50,7 @@ WINDOW = 8  # positions of a line of attention in h_s
 # Hints of an encoder, measured on seven clips at four qualities: trials they save, 0.1 % of bits.
 NEAR = 10.0  # bits between two global motions, by an estimate, that are both tried
 GLOBAL = 1 / 8  # of all blocks: if more move otherwise, global motion alone is not worth a trial
+ALIKE = 1.05  # squared errors of two pictures of which MS-SSIM may like either better
 SILENT = 160  # where z, added up, is so many times smaller than y, it may be worth its bits
 
 
@@ -487,13 +488,21 @@ class MofNetModel:
     def _cheapest(
         self, x: Frame, drafts: Sequence[Drafted], shown: Sequence[Floats], quality: int
     ) -> int:
-        """Which draft of a frame x takes the fewest bits, together with those that the squared
-        error of the samples it shows is worth; of equals the first."""
-        weight = error_weight(quality, self.weights.metric) / 3
-        costs = [
-            each.draft.bits + weight * float(np.square(samples.clip(0, 255) - x).sum())
-            for each, samples in zip(drafts, shown, strict=True)
-        ]
+        """Which draft of a frame x takes the fewest bits, together with those that what is lost in
+        the samples it shows is worth; of equals the first. By MS-SSIM, which takes its time, only
+        where the first of two shows about as much as the second, which has more bits."""
+        if len(drafts) == 1:
+            return 0
+        metric = self.weights.metric if min(x.shape[:2]) >= MS_SSIM_MIN_SIDE else "mse"
+        within = [samples.clip(0, 255) for samples in shown]
+        lost = [float(np.square(samples - x).mean()) / 255**2 for samples in within]
+        if metric == "ms-ssim":
+            if lost[0] > ALIKE * lost[1]:
+                return 1
+            planes = x.transpose(2, 0, 1).astype(np.float32)
+            lost = [1 - similarity(planes, samples.transpose(2, 0, 1)) for samples in within]
+        weight = lambda_at(metric, quality / 1000) * x.shape[0] * x.shape[1]
+        costs = [each.draft.bits + weight * part for each, part in zip(drafts, lost, strict=True)]
         return costs.index(min(costs))
 
     def _after(self, latents: InterLatents, samples: Floats, shape: tuple[int, ...]) -> State:
