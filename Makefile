@@ -33,8 +33,9 @@ lint: $(READY) ## check style, types and the rules between the rooms
 	.venv/bin/mypy src
 	.venv/bin/lint-imports --no-logo
 
-bench: $(READY) ## measure speed, memory and compression
+bench: $(READY) ## measure speed and memory, and compression against what is stored
 	.venv/bin/python -m benchmarks
+	.venv/bin/python -m benchmarks.compression
 
 LEAN := .lean
 

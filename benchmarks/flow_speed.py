@@ -22,7 +22,7 @@ import flowcodec
 from benchmarks.machine import cpu_name
 from benchmarks.pictures import mosaic, picture
 from benchmarks.processes import run_measured
-from flowcodec.codecs.running import keeping_freed_memory
+from flowcodec.codecs.memory import keeping_freed_memory
 from flowcodec.evaluation.flow.methods import flow_anchor, our_method
 from flowcodec.evaluation.metrics import Pixels
 from flowcodec.evaluation.work import work_of

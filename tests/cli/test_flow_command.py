@@ -15,7 +15,6 @@ import pytest
 
 import flowcodec
 from flowcodec.cli.main import main
-from flowcodec.codecs.weights import save_weights
 from flowcodec.media.flow import read_flow
 from flowcodec.media.flow_view import colors, with_key
 from flowcodec.media.picture import Picture, read_picture, write_picture
@@ -24,6 +23,7 @@ from flowcodec.media.video.format import usual_format
 from flowcodec.media.video.writing import create_video
 from flowcodec.models.flow_deeppynet.config import PRESETS
 from flowcodec.models.flow_deeppynet.model import DeepPyNet
+from flowcodec.training.networks import export
 
 HEIGHT, WIDTH, STEP = 33, 47, 4
 FRAMES = 7
@@ -39,10 +39,17 @@ def frame(number: int) -> np.ndarray:
 class Brightness:
     """Stands in for the estimator: as many pixels to the right as the second is brighter."""
 
+    smallest = 16
+
     def __init__(self, fail_at: int = 99, error: type[BaseException] = KeyboardInterrupt):
         self.calls, self.fail_at, self.error = 0, fail_at, error
+        self.model, self.seen = self, 0
 
-    def flow(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    def features(self, picture: np.ndarray) -> np.ndarray:
+        self.seen += 1
+        return picture
+
+    def flow_between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         assert first.shape == second.shape and first.dtype == second.dtype == np.uint8
         self.calls += 1
         if self.calls == self.fail_at:
@@ -54,14 +61,14 @@ class Brightness:
 
 @pytest.fixture
 def estimator(monkeypatch):
-    """Replaces the network by Brightness, which it returns, and keeps what `load` was asked."""
+    """Replaces the network by Brightness, which it returns, and keeps what was asked for."""
     found = Brightness()
 
     def load(name, **options):
         found.asked = (name, options)
         return found
 
-    monkeypatch.setattr(flowcodec, "load", load)
+    monkeypatch.setattr("flowcodec.codecs.loading.flow_estimator", load)
     return found
 
 
@@ -113,10 +120,7 @@ def test_two_pictures_become_flow(run, estimator, suffix):
     assert "up to 1" in out and out.count("\n") == 1
     assert ("--view colors" in out) == (suffix == ".png")
     assert left_behind() == {output}
-    assert estimator.asked == (
-        "flow-deeppynet",
-        {"weights": None, "device": "cpu", "threads": None},
-    )
+    assert estimator.asked == (None, {"weights": None, "device": "cpu", "threads": None})
 
 
 def test_backward_and_mask_lie_beside(run):
@@ -178,13 +182,14 @@ def test_gray_and_transparent_pictures_are_taken(run):
 
 @pytest.mark.parametrize("video", ["clip.mkv", "frames"])
 @pytest.mark.parametrize("form", ["flo", "png", "npy", "npz"])
-def test_a_video_becomes_a_folder_of_flow(run, video, form):
+def test_a_video_becomes_a_folder_of_flow(run, estimator, video, form):
     status, out, err = run(video, "-o", "out", "--format", form)
     assert (status, err) == (0, "")
     assert files_in("out") == {f"{number:06}.{form}" for number in range(FRAMES - 1)}
     for name in files_in("out"):
         assert_shift(f"out/{name}", STEP)
     assert out.startswith(f"out: flow of {FRAMES - 1} pairs as ")
+    assert estimator.seen == FRAMES  # each is looked at once
 
 
 def test_stride_backward_and_masks_of_a_video(run):
@@ -339,10 +344,8 @@ def test_wrong_calls_are_told_in_one_line(run, words, text):
 @pytest.fixture(scope="module")
 def random_weights(tmp_path_factory) -> Path:
     """A weight file of the tiny preset that was never trained."""
-    config = PRESETS["tiny"]
-    tensors = {name: value.numpy() for name, value in DeepPyNet(config).state_dict().items()}
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_weights(path, "flow-deeppynet", "epe", config, tensors, {})
+    export("flow-deeppynet", DeepPyNet(PRESETS["tiny"]), "epe", path)
     return path
 
 
@@ -368,6 +371,19 @@ def test_the_network_runs_behind_the_command(installed, random_weights, tmp_path
     estimator = flowcodec.load("flow-deeppynet", weights=random_weights, threads=1)
     expected = estimator.flow(frame(0), frame(1))
     assert np.allclose(read_flow(paths[2]).vectors, expected, atol=1e-3)
+
+
+def test_motion_is_found_without_torch(random_weights, tmp_path):
+    paths = [tmp_path / name for name in ("a.png", "b.png", "out.npy")]
+    for number in (0, 1):
+        write_picture(Picture(frame(number)), paths[number])
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from flowcodec.cli.main import main; sys.exit(main())"
+    )
+    words = ["flow", *map(str, paths[:2]), "-o", str(paths[2]), "--weights", str(random_weights)]
+    subprocess.run([sys.executable, "-c", code, *words], check=True)
+    assert read_flow(paths[2]).vectors.shape == (HEIGHT, WIDTH, 2)
 
 
 def test_pipes_through_the_installed_command(installed):

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import torch
 
-from flowcodec.codecs.systems.video_mofnet import InterCodec, Kind
+from flowcodec.codecs.systems.video_mofnet import Kind, MofNetModel
 from flowcodec.codecs.weights import load_weights
 from flowcodec.models.video_mofnet.config import PRESETS
 from flowcodec.models.video_mofnet.model import VideoMofNet
-from flowcodec.training.video_mofnet.training import export
+from flowcodec.training.networks import export
 from tests.entropy.samples import randomise
 
 SMALL = {
@@ -35,18 +35,17 @@ class Still:
     """An estimator that sees nothing move."""
 
     def flow(self, first, second):
-        return first.new_zeros(len(first), 2, *first.shape[2:])
+        return np.zeros((2, *first.shape[1:]), np.float32)
 
 
 class Panning:
     """An estimator that sees everything move by so many pixels to the right and down."""
 
     def __init__(self, right=3, down=2):
-        self.moved = [float(right), float(down)]
+        self.moved = np.array([right, down], np.float32)
 
     def flow(self, first, second):
-        moved = first.new_tensor(self.moved).view(1, 2, 1, 1)
-        return moved.expand(len(first), 2, *first.shape[2:])
+        return np.broadcast_to(self.moved[:, None, None], (2, *first.shape[1:]))
 
 
 def untrained(name, folder):
@@ -64,14 +63,14 @@ def save_untrained(config, path, seed, prior_seed):
         randomise(part.prior, prior_seed)
         with torch.no_grad():
             part.log_inverse_gain.table.copy_(part.prior.log_gain.table)
-    export(model, "mse", path)
+    export("video-mofnet", model, "mse", path)
 
 
-class Forced(InterCodec):
+class Forced(MofNetModel):
     """An encoder that writes sets of latents in the ways it is told, whatever they cost."""
 
     def __init__(self, weights, estimator, kinds):
-        super().__init__(weights, estimator)
+        super().__init__(weights, threads=1, estimator=estimator)
         self.kinds = iter(kinds)
 
     def _draft_motion(self, *given):
@@ -82,7 +81,7 @@ class Forced(InterCodec):
         self.kind = next(self.kinds)
         return super()._draft_rest(*given)
 
-    def _kinds(self, z):
+    def _kinds(self, z, gained, fresh):
         return [Kind.WHOLE if self.kind is Kind.NOTHING else self.kind]
 
     def _cheapest(self, x, drafts, shown, quality):

@@ -8,7 +8,7 @@ import pytest
 
 from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
-from flowcodec.codecs.systems.video_mofnet import InterCodec, Kind
+from flowcodec.codecs.systems.video_mofnet import Kind, MofNetModel
 from flowcodec.codecs.weights import bundled_weights, load_weights
 from flowcodec.errors import WeightsError
 from tests.codecs.inter_samples import Forced, Panning, Still, frames, untrained
@@ -91,7 +91,7 @@ def test_a_decoder_of_inter_frames_names_them_too(inter):
     first, second = frames(32, 48)
     codec = Forced(inter, Panning(), repeat(Kind.WHOLE))
     coded, _ = codec.encode(second, codec.start(first), 8000)
-    other = InterCodec(broken(inter, "motion.g_s"), None)
+    other = MofNetModel(broken(inter, "motion.g_s"), threads=1)
     with pytest.raises(WeightsError, match="the prediction by MOFNet gives values"):
         other.decode(coded.data, coded.hash, other.start(first), 8000)
 

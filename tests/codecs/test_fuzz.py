@@ -40,8 +40,8 @@ from flowcodec.bitstream.picture_file import (
     pack_picture,
     parse_picture,
 )
+from flowcodec.codecs.memory import give_back
 from flowcodec.codecs.picture import PictureCodec
-from flowcodec.codecs.running import give_back
 from flowcodec.entropy import plain, prior
 from flowcodec.entropy.coder import Decoder
 from flowcodec.errors import FormatError, WeightsError

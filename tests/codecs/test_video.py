@@ -14,8 +14,8 @@ import pytest
 
 from flowcodec.bitstream.video_file import Inter, Intra, Repeat, open_index, read_groups
 from flowcodec.codecs.loading import load
-from flowcodec.codecs.running import give_back
-from flowcodec.codecs.systems.video_mofnet import InterCodec
+from flowcodec.codecs.memory import give_back
+from flowcodec.codecs.systems.video_mofnet import MofNetModel
 from flowcodec.codecs.video import VideoCodec, load_for_video, psnr_of, squared_error
 from flowcodec.errors import FormatError, UsageError, WeightsError
 from flowcodec.media.video.format import usual_format
@@ -37,7 +37,8 @@ def folder(tmp_path_factory, tiny_weights):
 def codec(folder):
     from flowcodec.codecs.weights import load_weights
 
-    inter = InterCodec(load_weights(folder / "patch.safetensors"), Still(), threads=1)
+    weights = load_weights(folder / "patch.safetensors")
+    inter = MofNetModel(weights, threads=1, estimator=Still())
     return VideoCodec(load(weights=folder / "tiny.safetensors", threads=1), inter)
 
 

@@ -2,15 +2,16 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import flowcodec
 from flowcodec.cli.main import main
 from flowcodec.evaluation.flow.published import published_flows
 from flowcodec.media.flow import write_flow
+from flowcodec.models.flow_deeppynet.config import PRESETS
 from tests.evaluation.moving import moving_texture, save_pair
 
 EVAL = ["eval", "--model", "flow-deeppynet", "--data"]
@@ -20,6 +21,8 @@ MOTION = (4.0, -3.0)
 class OffByTwo:
     """An estimator that is two pixels wrong everywhere."""
 
+    weights = SimpleNamespace(config=PRESETS["tiny"])
+
     def flow(self, a, b):
         assert a.dtype == b.dtype == np.uint8 and a.shape == b.shape and a.shape[2] == 3
         return np.full((*a.shape[:2], 2), (MOTION[0] + 2, MOTION[1]), np.float32)
@@ -27,14 +30,14 @@ class OffByTwo:
 
 @pytest.fixture
 def loaded(monkeypatch):
-    """`flowcodec.load` gives the stand-in; the calls are recorded."""
+    """Who asks for an estimator gets the stand-in; the calls are recorded."""
     calls = []
 
     def load(name, **options):
         calls.append((name, options))
         return OffByTwo()
 
-    monkeypatch.setitem(vars(flowcodec), "load", load)
+    monkeypatch.setattr("flowcodec.codecs.loading.flow_estimator", load)
     monkeypatch.setenv("COLUMNS", "140")
     return calls
 

@@ -2,6 +2,8 @@ import math
 
 import numpy as np
 import pytest
+import torch
+from pytorch_msssim import ms_ssim as known_ms_ssim
 
 from flowcodec.errors import UsageError
 from flowcodec.evaluation.metrics import (
@@ -34,6 +36,16 @@ def test_ms_ssim_falls_with_noise_and_is_symmetric():
     assert ms_ssim(clean, clean) == pytest.approx(1, abs=1e-6)
     assert 1 > ms_ssim(clean, little) > ms_ssim(clean, much) > 0
     assert ms_ssim(clean, much) == pytest.approx(ms_ssim(much, clean), abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(161, 200, 3), (163, 161, 1), (256, 256, 3)])
+@pytest.mark.parametrize("noise", [3, 40])
+def test_ms_ssim_is_what_a_known_implementation_gives(shape, noise):
+    rng = np.random.default_rng(4)
+    smooth = 128 + 60 * np.sin(np.arange(shape[1]) / 9)[None, :, None] * np.ones(shape)
+    a, b = (np.clip(smooth + rng.normal(0, s, shape), 0, 255).astype(np.uint8) for s in (9, noise))
+    planes = [torch.from_numpy(x).permute(2, 0, 1)[None].double() for x in (a, b)]
+    assert ms_ssim(a, b) == pytest.approx(float(known_ms_ssim(*planes, data_range=255)), abs=1e-5)
 
 
 def test_ms_ssim_needs_five_scales():

@@ -36,7 +36,9 @@ def test_a_context_is_counted_once() -> None:
     features = (192 * 48 * 9 / 4096) + (512 * 48 * 9 / 1024) + 128 * 128 / 256
     heads = 2 * (128 * 128 + 128 * 96) / 256 + 96 * 2 * 64 / 256
     context = 2 * 16 * 128 * 9 / 256
-    assert work_of("image-cnn", config).kmac["prior"] == pytest.approx((features + heads + context) / 1000, rel=1e-3)
+    assert work_of("image-cnn", config).kmac["prior"] == pytest.approx(
+        (features + heads + context) / 1000, rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("preset", ["compact", "paper"])

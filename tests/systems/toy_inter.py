@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from flowcodec.codecs.runtime import Network, at_quality
+from flowcodec.codecs.runtime import Network, at_quality, gain_at
 from flowcodec.codecs.systems import System
 from flowcodec.codecs.weights import built_prior
 from flowcodec.entropy.coder import Decoder, Encoder
@@ -19,7 +19,7 @@ from flowcodec.nn.graph import Graph
 from flowcodec.training.networks import export
 from flowcodec.training.recipe import Recipe, Stage
 from tests.systems import toy_picture
-from tests.systems.toy_picture import STRIDE, ToyConfig, gain_of
+from tests.systems.toy_picture import STRIDE, ToyConfig
 
 PRESETS = {"toy": ToyConfig(latent=12, slices=(12,))}
 
@@ -91,9 +91,9 @@ class ToyModel:
     def encode(self, frame, state, quality):
         shape, before = state
         y, z = self.analysis(difference=self._padded(frame) - before)
-        z = np.rint(z * gain_of(self.weights, "hyper_log_gain", quality)).astype(np.int64)
+        z = np.rint(z * gain_at(self.prior.hyper.log_gain, quality)).astype(np.int64)
         encoder = Encoder()
-        real = y * gain_of(self.weights, "log_gain", quality)
+        real = y * gain_at(self.prior.log_gain, quality)
         coded = self.prior.write(encoder, z, real, quality)
         return Coded(encoder.bytes(), latent_hash(z, coded)), self._after(state, coded, quality)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from flowcodec.codecs.runtime import Network, at_quality
+from flowcodec.codecs.runtime import Network, at_quality, gain_at
 from flowcodec.codecs.systems import System
 from flowcodec.codecs.weights import built_prior
 from flowcodec.entropy.prior import Layout
@@ -126,12 +126,12 @@ class ToyModel:
         self.networks = {name: Network(weights, name, device, threads) for name in names}
 
     def analyse(self, pixels, quality):
-        return self.networks["analysis"](samples=pixels), gain_of(self.weights, "log_gain", quality)
+        return self.networks["analysis"](samples=pixels), gain_at(self.prior.log_gain, quality)
 
     def hyper_analyse(self, y, quality):
         y = np.pad(y, ((0, 0), (0, -y.shape[1] % 4), (0, -y.shape[2] % 4)), "edge")
         z = self.networks["hyper_analysis"](y=y)
-        return np.rint(z * gain_of(self.weights, "hyper_log_gain", quality)).astype(np.int64)
+        return np.rint(z * gain_at(self.prior.hyper.log_gain, quality)).astype(np.int64)
 
     def synthesise(self, y, quality):
         found = self.networks["synthesis"](y=np.float32(y), quality=at_quality(quality))
@@ -139,11 +139,6 @@ class ToyModel:
 
     def without_refinement(self):
         return None
-
-
-def gain_of(weights, table, quality):
-    gain = np.exp2(weights.prior[table][quality // 1000 - 1] / 256)
-    return gain.astype(np.float32)[:, None, None]
 
 
 class ToyRecipe(Recipe, forbid_unknown_fields=True, frozen=True, kw_only=True, tag="toy-picture"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from flowcodec.codecs.systems.video_mofnet import InterCodec
+from flowcodec.codecs.systems.video_mofnet import MofNetModel
 from flowcodec.codecs.weights import load_weights
 from flowcodec.errors import UsageError
 from flowcodec.media.video.format import usual_format
@@ -75,7 +75,7 @@ def test_a_short_training_gains(folder, tmp_path):
         assert less < 0.8 * more
     assert min(np.subtract(after["psnr"], before["psnr"])) > -1
     training.export(tmp_path / "weights.safetensors")
-    InterCodec(load_weights(tmp_path / "weights.safetensors"), None)
+    MofNetModel(load_weights(tmp_path / "weights.safetensors"))
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ import click
 
 from flowcodec.bitstream.fields import MAGIC, file_kind
 from flowcodec.cli import decode_video
+from flowcodec.cli.decibels import decibels, number
 from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
-from flowcodec.cli.measuring import Number, decibels, device_options, number, refuse_given
+from flowcodec.cli.measuring import Number, device_options, refuse_given
 from flowcodec.cli.planning import FCI, FCV, PART, Job, plan, refuse_outputs
 from flowcodec.cli.sources import (
     check_name,

@@ -16,8 +16,9 @@ import click
 from flowcodec.bitstream.fields import MAX_GROUP_FRAMES
 from flowcodec.bitstream.header import MAGIC
 from flowcodec.cli import encode_video
+from flowcodec.cli.decibels import decibels, number
 from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
-from flowcodec.cli.measuring import Number, codec_options, decibels, number, refuse_given
+from flowcodec.cli.measuring import Number, codec_options, refuse_given
 from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
 from flowcodec.cli.raw_planes import FrameRate, RawFormat
 from flowcodec.cli.sources import check_name, looked_into, readable, refuse_coded, standard

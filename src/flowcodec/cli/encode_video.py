@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowcodec.cli.decibels import number
 from flowcodec.cli.jobs import naming
-from flowcodec.cli.measuring import number, progress_bar, refuse_given
+from flowcodec.cli.measuring import progress_bar, refuse_given
 from flowcodec.cli.planning import FCV
 from flowcodec.cli.process import as_worker
 from flowcodec.cli.sources import (

@@ -1,6 +1,7 @@
 """`flowcodec eval` of a model of flow: its errors, and how it predicts video."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,12 @@ def _methods(
         against = FLOW_ANCHORS if has_opencv() else ()
     anchors = [flow_anchor(name, threads) for name in against]
     estimator = flow_estimator(model, weights=weights, device=device, threads=threads)
-    ours = our_method(model, describe_codec(None, weights, device, threads), estimator)
+    kmacs = None
+    if find_spec("torch"):
+        from flowcodec.evaluation.work import work_of
+
+        kmacs = work_of(model, estimator.weights.config).kmac["flow"]
+    ours = our_method(model, describe_codec(None, weights, device, threads), estimator, kmacs)
     return [ours, *anchors, ZERO]
 
 

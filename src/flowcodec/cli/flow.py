@@ -242,10 +242,13 @@ def _work(
 
     from flowcodec.media.flow_check import consistency
 
-    for pair in source.pairs:
+    second = None
+    for pair in source.pairs:  # each begins with the frame that the one before ended with
         started = time.perf_counter()
-        forward = estimator.flow(pair.first, pair.second)
-        backward = estimator.flow(pair.second, pair.first) if len(layers) > 1 else None
+        first = estimator.features(pair.first) if second is None else second
+        second = estimator.features(pair.second)
+        forward = estimator.flow_between(first, second)
+        backward = estimator.flow_between(second, first) if len(layers) > 1 else None
         seconds = time.perf_counter() - started
         name = put(FORWARD, pair, drawing.of(pair.first, forward))
         hidden = None

@@ -14,8 +14,8 @@ from flowcodec.bitstream.header import (
 )
 from flowcodec.bitstream.picture_file import PictureFile, parse_picture
 from flowcodec.cli import info_video
+from flowcodec.cli.decibels import number
 from flowcodec.cli.main import USER_ERROR, complain, one_line
-from flowcodec.cli.measuring import number
 from flowcodec.cli.sources import head_of, open_source
 from flowcodec.cli.streams import standard_output, warn
 from flowcodec.codecs.systems import name_of

@@ -17,7 +17,7 @@ from flowcodec.bitstream.video_file import (
     read_groups,
 )
 from flowcodec.bitstream.video_header import NO_MODEL
-from flowcodec.cli.measuring import number
+from flowcodec.cli.decibels import number
 from flowcodec.codecs.systems import name_of
 from flowcodec.media.names import printable
 

@@ -247,16 +247,6 @@ def say(console: "Console", text: str) -> None:
     console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
 
-def decibels(psnr: float) -> str:
-    """A PSNR in words: "32.18 dB", or "exact" where it is infinite."""
-    return f"{psnr:.2f} dB" if math.isfinite(psnr) else "exact"
-
-
-def number(psnr: float) -> float | None:
-    """A PSNR in dB for JSON, which knows no infinite numbers: there it is None."""
-    return round(psnr, 4) if math.isfinite(psnr) else None
-
-
 def names_in(text: str) -> Sequence[str]:
     """The words of a comma-separated list, each once, in order."""
     return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))

@@ -105,7 +105,7 @@ def command(
 
     import torch
 
-    from flowcodec.codecs.running import device_called
+    from flowcodec.training.devices import device_called
 
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from flowcodec.bitstream.picture_file import LEARNED, parse_picture
 from flowcodec.codecs.picture import PictureCodec, naming
-from flowcodec.codecs.running import running
-from flowcodec.codecs.systems.video_mofnet import InterCodec, InterFrame, Kind, State
+from flowcodec.codecs.protocols import CodedInter
 from flowcodec.codecs.threads import limited_threads
 from flowcodec.codecs.windows import Windows
 from flowcodec.entropy.hyper import HYPER_RATIO
@@ -77,7 +76,7 @@ def account_of(codec: PictureCodec, data: bytes) -> Account:
             z_cost, y_cost = codec.prior.cost(z, y, header.quality)
             energy[here] = np.square(y).sum(0)
             y_bits[here] = y_cost.sum(0)
-            z_bits[here] = _shared(z_cost.sum(0), *y.shape[1:])
+            z_bits[here] = shared(z_cost.sum(0), *y.shape[1:])
     planes = energy, y_bits, z_bits, other_bits
     return Account(*planes, file.parts, codec.model.stride)
 
@@ -88,8 +87,9 @@ class InterAccount:
 
     flow (H, W, 2) in pixels, from the frame to its reference; alpha (H, W), 1 where the frame is
     coded; skipped = (1 - alpha) x~ and coded = c(alpha x~, alpha x), float32 (H, W, 3), zero for
-    mid-gray, so that skipped + coded + 0.5 is the frame; motion_bits and codec_bits of MOFNet and
-    CodecNet, (rows, columns) of latent positions, by the tables their symbols are coded with.
+    mid-gray, so that skipped + coded + 0.5 is the frame; motion_bits and codec_bits of motion and
+    of the rest, (rows, columns) of latent positions, squares of `stride` pixels, by the tables
+    their symbols are coded with.
     """
 
     flow: NDArray[np.float32]
@@ -98,41 +98,17 @@ class InterAccount:
     coded: NDArray[np.float32]
     motion_bits: Plane
     codec_bits: Plane
+    stride: int
 
 
-def account_of_inter(
-    codec: InterCodec, frame: InterFrame, state: State, quality: int
-) -> InterAccount:
-    """Take a frame, coded from `state` at a quality in thousandths, to its parts."""
-    height, width = state.reference.shape[:2]
-    with running(codec.threads), limited_threads(codec.threads):
-        latents = codec.read_latents(frame.data, frame.hash, state, quality)
-        found = codec.predict(latents.camera, latents.motion, state, quality)
-        whole = codec.synthesise(latents.codec, found, quality) - 0.5
-        alpha = found.alpha * (latents.codec.kind is not Kind.NOTHING)
-        skipped = (1 - alpha) * found.picture
-        planes = []
-        priors = codec.priors
-        for prior, part in ((priors.motion, latents.motion), (priors.codec, latents.codec)):
-            planes.append(np.zeros(part.y.shape[1:]))
-            if part.kind is not Kind.NOTHING:
-                bare = part.kind is Kind.BARE
-                z_bits, y_bits = prior.cost(part.z, part.y, quality, part.beside, bare)
-                planes[-1] += y_bits.sum(0) + _shared(z_bits.sum(0), *part.y.shape[1:])
+@runtime_checkable
+class Accountable(Protocol):
+    """An `InterModel` that tells how it made a frame, coded from `state`."""
 
-    def upright(x: Tensor) -> NDArray[np.float32]:
-        return x[0, :, :height, :width].permute(1, 2, 0).contiguous().cpu().numpy()
-
-    return InterAccount(
-        upright(found.flow),
-        upright(alpha)[..., 0],
-        upright(skipped),
-        upright(whole - skipped),
-        *planes,
-    )
+    def account(self, frame: CodedInter, state: Any, quality: int) -> InterAccount: ...
 
 
-def _shared(bits: Plane, height: int, width: int) -> Plane:
+def shared(bits: Plane, height: int, width: int) -> Plane:
     """Bits of z (k, l) spread evenly over the latents (height, width) that each stands for."""
     row, column = np.arange(height) // HYPER_RATIO, np.arange(width) // HYPER_RATIO
     covered = np.outer(np.bincount(row), np.bincount(column))

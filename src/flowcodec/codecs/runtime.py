@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from flowcodec.codecs.weights import Weights
 from flowcodec.errors import UsageError, WeightsError
+from flowcodec.quality import ANCHORS
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -67,6 +68,7 @@ class Network:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = FATAL
         options.intra_op_num_threads = threads or 0
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(tensors[each]) for each in needs]
         options.add_external_initializers(needs, values)
         try:
@@ -89,3 +91,13 @@ class Network:
 def at_quality(quality: int) -> NDArray[np.float32]:
     """A quality in thousandths as graphs take it."""
     return np.array([quality / 1000], np.float32)
+
+
+def gain_at(table: NDArray[np.integer], quality: int) -> NDArray[np.float32]:
+    """The gains (C, 1, 1) at a quality in thousandths, between two rows of a prior's table (8, C)
+    in octaves of 2^-8."""
+    low = min(quality // 1000, ANCHORS - 1) - 1
+    fraction = np.float32(quality / 1000 - 1 - low)
+    first, second = table[low].astype(np.float32), table[low + 1].astype(np.float32)
+    octaves = (first * (1 - fraction) + second * fraction) * np.float32(2**-8)
+    return np.exp2(octaves)[:, None, None]

@@ -38,11 +38,11 @@ from flowcodec.codecs.groups import (
     decoded_groups,
     decoded_parts,
 )
+from flowcodec.codecs.memory import give_back
 from flowcodec.codecs.pace import BEHIND, Pace
 from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.plan import DEFAULT_GOP, Plan, PlannedGroup, Way
 from flowcodec.codecs.protocols import Frame, InterModel
-from flowcodec.codecs.running import give_back
 from flowcodec.codecs.seeking import Part, open_part
 from flowcodec.codecs.settings import at_least_one, thousandths
 from flowcodec.codecs.systems import SYSTEMS, imported, names_of, system_of

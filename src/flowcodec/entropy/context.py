@@ -130,15 +130,16 @@ class SliceWalk:
 
     def base(self, step: Step) -> Map:
         """What the head sees at the positions of a step: (n, C) activations."""
-        base: Map = self._known.features[step.positions]
+        base: Map = self._known.features[step.positions]  # a copy
         conv = self._context.within
         if step.rank and conv is not None:
             sums = self._seen.sums(conv, step.positions, step.seen)
             if conv is self._context.whole:
                 self._sums[step.rank] = sums.copy()
-            base = base + conv.rounded(sums) + self._context.bias(step.rank)
+            base += conv.rounded(sums)
+            base += self._context.bias(step.rank)
         if self._own is not None:
-            base = base + self._own.at(self._known, step.positions)
+            base += self._own.at(self._known, step.positions)
         return clamp(base)
 
     def put(self, step: Step, y: Ints, gain: Ints) -> None:
@@ -157,7 +158,8 @@ class SliceWalk:
             told = conv.rounded(self._rest(conv))
         else:
             told = conv(self._seen.whole).reshape(features.shape)
-        return clamp(features + told)
+        told += features
+        return clamp(told)
 
     def _rest(self, conv: Conv) -> Map:
         """All sums of products, of which those that steps have seen are there already."""

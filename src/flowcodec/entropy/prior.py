@@ -81,8 +81,9 @@ class ExactPrior:
         self.layout, self.own = layout, own
         self.hash = prior_hash(arrays, layout, own)
         self.hyper = HyperPrior(arrays, layout.window)
-        self._gain = lru_cache(maxsize=16)(lambda q: interpolate(arrays["log_gain"], q))
-        self.channels = arrays["log_gain"].shape[1]
+        self.log_gain = arrays["log_gain"]
+        self._gain = lru_cache(maxsize=16)(lambda q: interpolate(self.log_gain, q))
+        self.channels = self.log_gain.shape[1]
         if sum(layout.slices) != self.channels:
             raise ValueError(f"slices {layout.slices} do not add up to {self.channels} channels")
         self.beside = conv_of(arrays, "beside") if "beside.weight" in arrays else None

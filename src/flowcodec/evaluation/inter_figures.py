@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flowcodec.codecs.accounting import InterAccount, Plane, account_of_inter
+from flowcodec.codecs.accounting import Accountable, InterAccount, Plane
 from flowcodec.codecs.plan import finer
 from flowcodec.codecs.settings import thousandths
-from flowcodec.codecs.systems.video_mofnet import InterCodec
 from flowcodec.codecs.video import VideoCodec
 from flowcodec.errors import UsageError
 from flowcodec.evaluation.metrics import Pixels, psnr
@@ -18,7 +17,6 @@ from flowcodec.evaluation.results import finite
 from flowcodec.media.files import atomic_write
 from flowcodec.media.flow_view import colors, largest_length, with_key
 from flowcodec.media.names import printable
-from flowcodec.models.video_mofnet.config import STRIDE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,16 +31,19 @@ def code_pair(
     """Code the second of two pictures, uint8 (H, W, 3), as the frame after the first.
 
     That begins a group of this quality. The parts of the frame, the frame as a decoder
-    shows it, and the bytes of its code. UsageError where sizes differ.
+    shows it, and the bytes of its code. UsageError where sizes differ, or where the model does not
+    tell of parts.
     """
+    model = codec.inter
+    if not isinstance(model, Accountable):
+        raise UsageError(f"{model.weights.model} does not tell the parts of a frame")
     if first.shape != second.shape:
         sizes = [f"{x.shape[1]}x{x.shape[0]}" for x in (first, second)]
         raise UsageError(f"two frames of one video have one size, not {' and '.join(sizes)}")
     at = thousandths(quality)
     _, state = codec.alone(first, 0, finer(at, codec.inter.weights.metric))
     frame, after = codec.inter.encode(second, state, at)
-    assert isinstance(codec.inter, InterCodec)
-    account = account_of_inter(codec.inter, frame, state, at)
+    account = model.account(frame, state, at)
     return account, codec.inter.shown(after), len(frame.data)
 
 
@@ -79,7 +80,7 @@ def draw_inter(
         (rows.flat[7], "(g) bits of CodecNet", account.codec_bits),
         (rows.flat[8], "(h) bits of MOFNet", account.motion_bits),
     ):
-        _draw_bits(axes, bits)
+        _draw_bits(axes, bits, account.stride)
         axes.set_title(f"{name}: {bits.sum() / 8:,.0f} bytes")
     for axes in rows.flat:
         axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
@@ -87,13 +88,13 @@ def draw_inter(
         figure.savefig(file, format="png")
 
 
-def _draw_bits(axes: "Axes", bits: Plane) -> None:
+def _draw_bits(axes: "Axes", bits: Plane, stride: int) -> None:
     """Bits of latent positions in pixel coordinates, and their colour bar."""
     rows, columns = bits.shape
-    extent = (0, columns * STRIDE, rows * STRIDE, 0)
+    extent = (0, columns * stride, rows * stride, 0)
     image = axes.imshow(bits, "inferno", vmin=0, vmax=max(1.0, bits.max()), extent=extent)
     figure = axes.figure
-    label = f"bits per square of {STRIDE} x {STRIDE} pixels"
+    label = f"bits per square of {stride} x {stride} pixels"
     figure.colorbar(image, ax=axes, orientation="horizontal", label=label, shrink=0.8)
 
 

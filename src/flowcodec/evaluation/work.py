@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from flowcodec.codecs.systems import SYSTEMS, imported
 from flowcodec.codecs.weights import load_weights
-from flowcodec.models.work import Work
+
+if TYPE_CHECKING:
+    from flowcodec.models.work import Work
 
 
 def work_of(system: str, config: Any) -> Work:

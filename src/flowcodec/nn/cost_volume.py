@@ -48,13 +48,13 @@ def _drawn(a: Tensor, b: Tensor, radius: int) -> Tensor:
     size, side, reach = 2 * radius, 4 * radius, 2 * radius + 1
     batch, groups, _, height, width = a.shape
     products = _tiles(a, size) @ _windows(b, size)
-    full = height + -height % size, width + -width % size
     x = F.pad(products.flatten(4), (0, size * side)).unflatten(4, (size, size * side**2 + side))
     x = x[..., : size * (side**2 + 1)].unflatten(5, (size, side**2 + 1))
     x = x[..., : reach * side].unflatten(6, (reach, side))[..., :reach]
-    x = x.permute(0, 3, 6, 7, 1, 4, 2, 5)
-    x = x.reshape(batch, groups * reach**2, *full)
-    return x[..., :height, :width]
+    x = x.permute(0, 1, 4, 2, 5, 3, 6, 7)
+    full = height + -height % size, width + -width % size
+    x = x.reshape(batch, *full, groups * reach**2)[:, :height, :width]
+    return x.permute(0, 3, 1, 2)
 
 
 class _Products(torch.autograd.Function):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,19 @@ def warp(x: Tensor, flow: Tensor, interpolation: Interpolation = "bilinear") -> 
 
     flow (B, 2, H, W) in pixels of x: channel 0 to the right, channel 1 down.
     """
+    return warped(filtered(x, interpolation), flow, interpolation)
+
+
+def filtered(x: Tensor, interpolation: Interpolation) -> Tensor:
+    """What `warped` takes of x (B, C, H, W), once for any number of flows."""
+    return _coefficients(x) if interpolation == "spline" else x
+
+
+def warped(x: Tensor, flow: Tensor, interpolation: Interpolation) -> Tensor:
+    """As `warp`, of what `filtered` gave."""
     places = _grid(flow) + flow
+    if torch.onnx.is_in_onnx_export():
+        places = torch.nan_to_num(places)  # of broken weights: what is no number is no index
     if interpolation == "spline":
         return _spline(x, places)
     return sampled(x, places, interpolation)
@@ -52,36 +64,70 @@ def _gathered(x: Tensor, places: Tensor) -> Tensor:
     return (above + (below - above) * down)[None]
 
 
-def _spline(x: Tensor, places: Tensor) -> Tensor:
-    """The cubic spline through all samples of x: of 16 coefficients each, in four bilinear lookups.
+def _spline(coefficients: Tensor, places: Tensor) -> Tensor:
+    """The cubic spline through all samples: of 16 coefficients each, in four bilinear lookups.
 
     Where one lookup stands for two coefficients, its place says in which parts.
     """
-    coefficients = _coefficients(x)
-    places = torch.minimum(places.clamp(min=0), _last(x)) + BEYOND
+    places = torch.minimum(places.clamp(min=0), _last(coefficients) - 2 * BEYOND) + BEYOND
     whole = places.floor()
     f = places - whole
-    outer, inner = (1 - f) ** 3 / 6, (4 - 6 * f**2 + 3 * f**3) / 6
-    first = outer + inner
+    cube = f * f * f
+    first = (5 - 3 * f - 3 * f * f + 2 * cube) / 6  # of the two coefficients before
     second = 1 - first
-    before, after = whole - 1 + inner / first, whole + 1 + f**3 / 6 / second
-    found = x.new_zeros(())
-    for wx, px in ((first, before), (second, after)):
-        for wy, py in ((first, before), (second, after)):
-            at = torch.cat([px[:, :1], py[:, 1:]], 1)
-            found = found + wx[:, :1] * wy[:, 1:] * sampled(coefficients, at, "bilinear")
+    before = whole - 1 + (4 - 6 * f * f + 3 * cube) / 6 / first
+    after = whole + 1 + cube / 6 / second
+    lookups = [
+        (wx[:, :1] * wy[:, 1:], torch.cat([px[:, :1], py[:, 1:]], 1))
+        for wy, py in ((first, before), (second, after))
+        for wx, px in ((first, before), (second, after))
+    ]
+    if torch.onnx.is_in_onnx_export():
+        return _looked_up(coefficients, lookups)
+    found = coefficients.new_zeros(())
+    for weight, at in lookups:
+        found = found + weight * sampled(coefficients, at)
     return found
+
+
+def _looked_up(coefficients: Tensor, lookups: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """The sum of four weighted lookups, as one operator of ONNX: a deformable convolution.
+
+    Its taps stand in the corners of 5x5 coefficients, so that it gives the size of the picture.
+    """
+    own, offsets = _grid(lookups[0][0]), []
+    for tap, (_, at) in enumerate(lookups):
+        corner = 2 * BEYOND * own.new_tensor([tap % 2, tap // 2]).view(1, 2, 1, 1)
+        offsets.append((at - own - corner).flip(1))
+    weights = torch.cat([weight for weight, _ in lookups], 1)
+    kernel = torch.eye(int(coefficients.shape[1]))[:, :, None, None].expand(-1, -1, 2, 2)
+    places = torch.nan_to_num(torch.cat(offsets, 1))  # what is no number is no place in memory
+    given = coefficients, kernel, places, kernel[0, :, 0, 0] * 0, weights
+    found: Tensor = _DeformConv.apply(*given)
+    return found
+
+
+class _DeformConv(torch.autograd.Function):
+    """To be drawn, not to be computed: the operator of that name."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, *rest: Tensor) -> Tensor:
+        return x[..., : -2 * BEYOND, : -2 * BEYOND].clone()
+
+    @staticmethod
+    def symbolic(g: Any, *inputs: Any) -> Any:
+        return g.op("DeformConv", *inputs, kernel_shape_i=[2, 2], dilations_i=[2 * BEYOND] * 2)
 
 
 def _coefficients(x: Tensor) -> Tensor:
     """Of the cubic spline through the samples of (B, C, H, W), whose borders go on beyond:
     (B, C, H + 4, W + 4)."""
-    distance = torch.arange(-TAPS, TAPS + 1, dtype=x.dtype, device=x.device).abs()
-    taps = POLE**distance
-    taps = (taps / taps.sum()).expand(x.shape[1], 1, -1)
+    channels = int(x.shape[1])
+    taps = POLE ** torch.arange(-TAPS, TAPS + 1, dtype=x.dtype, device=x.device).abs()
+    taps = (taps / taps.sum()).expand(channels, 1, -1)
     x = F.pad(x, (TAPS + BEYOND,) * 4, mode="replicate")
-    x = F.conv2d(x, taps[:, :, None], groups=x.shape[1])
-    return F.conv2d(x, taps[..., None], groups=x.shape[1])
+    x = F.conv2d(x, taps[:, :, None], groups=channels)
+    return F.conv2d(x, taps[..., None], groups=channels)
 
 
 def inside(flow: Tensor) -> Tensor:

@@ -33,7 +33,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 PYTHONPATH="$here/src" exec python3 -m flowcodec train "$here/{name}.toml" \\
     --data "$here/pictures" --out "$here/run" "$@"
 """
-PACKAGES = "torch onnx numpy pillow av msgspec safetensors constriction click rich pytorch-msssim"
+PACKAGES = (
+    "torch onnx onnx-ir numpy pillow av msgspec safetensors constriction click rich pytorch-msssim"
+)
 
 
 @dataclass(frozen=True)

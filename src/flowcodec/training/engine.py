@@ -22,7 +22,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from flowcodec.codecs.running import keeping_freed_memory
+from flowcodec.codecs.memory import keeping_freed_memory
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.files import atomic_write
 from flowcodec.training.muon import Muon, is_matrix

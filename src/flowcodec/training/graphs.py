@@ -15,14 +15,16 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir
 import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
+from onnx_ir.passes.common import CommonSubexpressionEliminationPass, RemoveUnusedNodesPass
 
 from flowcodec.codecs.weights import Graphs
 from flowcodec.nn.graph import Graph
 
-OPSET = 18
+OPSET = 19  # the first that has deformable convolutions
 LARGE = 1024  # bytes of a constant that is kept outside of its graph
 INSIDE = "network."  # what names of tensors begin with, in a part of a network
 
@@ -38,6 +40,7 @@ def drawn(graphs: Iterable[Graph], tensors: Collection[str]) -> Graphs:
     for graph in graphs:
         model = _traced(graph)
         _without_weights(model, constants)
+        model = _simplified(model)
         needs[graph.name] = [tensor.name for tensor in model.graph.initializer]
         if strange := set(needs[graph.name]).difference(tensors, constants):
             raise ValueError(f"the graph {graph.name!r} needs {min(strange)}, which no file holds")
@@ -90,6 +93,12 @@ def _without_weights(model: onnx.ModelProto, constants: dict[str, NDArray[np.gen
     model.ClearField("producer_version")
     for node in model.graph.node:
         node.ClearField("doc_string")
+
+
+def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same, each thing computed once: a tracer writes constants and sizes again and again."""
+    found = CommonSubexpressionEliminationPass()(onnx_ir.from_proto(model)).model
+    return onnx_ir.to_proto(RemoveUnusedNodesPass()(found).model)
 
 
 def _external(name: str, tensor: onnx.TensorProto) -> onnx.TensorProto:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowcodec.codecs.finite import check_finite, unwarned
-from flowcodec.codecs.runtime import Network, at_quality
+from flowcodec.codecs.runtime import Network, at_quality, gain_at
 from flowcodec.codecs.weights import Weights, built_prior
 from flowcodec.entropy.hyper import HYPER_RATIO
 from flowcodec.entropy.prior import Layout
@@ -44,14 +44,14 @@ class ImageCnnModel:
         """As `PictureModel.analyse`."""
         y = self._analysis(samples=pixels, quality=at_quality(quality))
         check_finite(y, "the analysis g_a", self.weights)
-        return y, self._gain("log_gain", quality)
+        return y, gain_at(self.weights.prior["log_gain"], quality)
 
     @unwarned
     def hyper_analyse(self, y: NDArray[np.float32], quality: int) -> NDArray[np.int64]:
         """As `PictureModel.hyper_analyse`."""
         below, beside = -y.shape[1] % HYPER_RATIO, -y.shape[2] % HYPER_RATIO
         z = self._hyper_analysis(y=np.pad(y, ((0, 0), (0, below), (0, beside)), "edge"))
-        z = np.rint(z * self._gain("hyper_log_gain", quality))
+        z = np.rint(z * gain_at(self.weights.prior["hyper_log_gain"], quality))
         check_finite(z, "the hyper-analysis h_a", self.weights)
         return z.astype(np.int64)
 
@@ -70,11 +70,6 @@ class ImageCnnModel:
         bare._synthesis = Network(self.weights, "synthesis_unrefined", *self._places)
         return bare
 
-    def _gain(self, table: str, quality: int) -> NDArray[np.float32]:
-        """What the prior holds in octaves of 2^-8, (C, 1, 1)."""
-        octaves = interpolated(self.weights.prior[table], quality) * np.float32(2**-8)
-        return np.exp2(octaves)[:, None, None]
-
 
 def reach_of(config: ImageCnnConfig) -> tuple[int, int]:
     """Pixels beyond a tile that change it, and at multiples of how many windows may begin.
@@ -88,11 +83,3 @@ def reach_of(config: ImageCnnConfig) -> tuple[int, int]:
     dense = config.trunk == "dense"
     convolutions = max(config.blocks) * (2 if dense else 1) + dense
     return BLOCK * convolutions, LATENT_STRIDE
-
-
-def interpolated(table: NDArray[np.integer], quality: int) -> NDArray[np.float32]:
-    """The row of an (8, C) table at a quality in thousandths, between two rows linearly."""
-    low = min(quality // 1000, 7) - 1
-    fraction = np.float32(quality / 1000 - 1 - low)
-    first, second = table[low].astype(np.float32), table[low + 1].astype(np.float32)
-    return first * (1 - fraction) + second * fraction

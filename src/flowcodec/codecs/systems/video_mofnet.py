@@ -1,4 +1,4 @@
-"""P-frames to bytes and back: the coding loop around `models.video_mofnet`.
+"""How video-mofnet's networks and priors make a codec of P-frames.
 
     frame, reference ─► flow ─► y_m ─► prior ─┐    (and the camera's motion, six integers)
                                        ▼      ├─► one range code
@@ -16,36 +16,41 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TypeVar
 from zlib import crc32
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
-from flowcodec.codecs.finite import check_finite
-from flowcodec.codecs.running import device_called, running
+from flowcodec.codecs.accounting import InterAccount, shared
+from flowcodec.codecs.finite import check_finite, unwarned
+from flowcodec.codecs.protocols import CodedInter, FlowModel, Frame
+from flowcodec.codecs.runtime import Network, at_quality, gain_at
+from flowcodec.codecs.systems import SYSTEMS, imported, names_of
 from flowcodec.codecs.threads import limited_threads
-from flowcodec.codecs.weights import Weights, built_prior
+from flowcodec.codecs.tiles import error_weight
+from flowcodec.codecs.weights import Weights, built_prior, bundled_weights
 from flowcodec.entropy.coder import Decoder, Encoder
 from flowcodec.entropy.fixed_point import Map
+from flowcodec.entropy.hyper import HYPER_RATIO
 from flowcodec.entropy.meter import Draft
 from flowcodec.entropy.prior import ExactPrior, Ints, Layout, latent_hash
 from flowcodec.errors import FlowcodecError, FormatError, WeightsError
-from flowcodec.models.video_mofnet.config import STRIDE, MofNetConfig
-from flowcodec.models.video_mofnet.global_motion import LARGEST, estimate
-from flowcodec.models.video_mofnet.model import Prediction, VideoMofNet
-from flowcodec.nn.distortion import distortion, lambda_of
-from flowcodec.nn.latents import LatentCoder
-from flowcodec.quality import BIT_PRICE, MS_SSIM_MIN_SIDE, lambdas_of
+from flowcodec.models.video_mofnet.config import FLOW_BLOCK, FLOW_UNIT, STRIDE, MofNetConfig
+from flowcodec.models.video_mofnet.global_motion import LARGEST, estimate, field, left_over
+from flowcodec.models.video_mofnet.settling import haar, settled
+from flowcodec.quality import BIT_PRICE
 
-if TYPE_CHECKING:
-    from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
+Floats = NDArray[np.float32]
+T = TypeVar("T", bound=np.generic)
 
-PRIOR_PARTS = ("motion.prior.", "codec.prior.")
 WINDOW = 8  # positions of a line of attention in h_s
+
+# Hints of an encoder, measured on seven clips at four qualities: trials they save, 0.1 % of bits.
+NEAR = 10.0  # bits between two global motions, by an estimate, that are both tried
+GLOBAL = 1 / 8  # of all blocks: if more move otherwise, global motion alone is not worth a trial
+SILENT = 160  # where z, added up, is so many times smaller than y, it may be worth its bits
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class State:
     samples a rounding would make that a whole step, which the next frames spread.
     """
 
-    reference: NDArray[np.float32]
+    reference: Floats
     motion: Map | None = None
     codec: Map | None = None
 
@@ -98,6 +103,21 @@ class InterLatents:
 
 
 @dataclass(frozen=True)
+class Prediction:
+    """What MOFNet tells a decoder: x~ (3, H, W) around zero, alpha (1, H, W), and the flow
+    (2, H, W) in pixels from the frame to its reference."""
+
+    picture: Floats
+    alpha: Floats
+    flow: Floats
+
+    @property
+    def samples(self) -> Floats:
+        """The picture as samples (H, W, 3)."""
+        return (self.picture.transpose(1, 2, 0) + np.float32(0.5)) * 255
+
+
+@dataclass(frozen=True)
 class Drafted:
     """Latents that an encoder may choose, and their code."""
 
@@ -111,6 +131,16 @@ class InterFrame:
 
     data: bytes
     hash: int
+
+
+@dataclass(frozen=True)
+class Coder:
+    """How latents of MOFNet or CodecNet are coded; part: what weight files call the network."""
+
+    name: str
+    part: str
+    prior: ExactPrior
+    hyper_analysis: Network
 
 
 @dataclass(frozen=True)
@@ -140,40 +170,51 @@ def inter_priors(weights: Weights[MofNetConfig]) -> InterPriors:
     return InterPriors(motion, codec, hashlib.sha256(motion.hash + codec.hash).digest())
 
 
-class InterCodec:
-    """Codes P-frames with one set of weights; quality is in thousandths, 1000 to 8000."""
+class MofNetModel:
+    """An `InterModel`."""
 
     def __init__(
         self,
         weights: Weights[MofNetConfig],
-        estimator: FlowEstimator | None,
-        *,
         device: str = "cpu",
         threads: int | None = None,
+        *,
+        estimator: FlowModel | None = None,
     ):
-        """estimator: of the flow that is coded; without it this codec decodes alone."""
-        self.weights, self.estimator, self.threads = weights, estimator, threads
-        self.device = device_called(device)
+        """estimator: of the flow that is coded; None: that of the first system that there is."""
+        self.weights, self.threads, self._device = weights, threads, device
+        self._given = estimator
         self.priors = inter_priors(weights)
         self.prior_hash = self.priors.hash
-        with torch.random.fork_rng(devices=[]):
-            model = VideoMofNet(weights.config)
-        restore(model, weights)
-        self.model = model.to(self.device).eval()
+        self._motion = self._coder("MOFNet", "motion", self.priors.motion)
+        self._codec = self._coder("CodecNet", "codec", self.priors.codec)
+        self._source = self._network("source")
+        self._motion_analysis = self._network("motion_analysis")
+        self._prediction = self._network("prediction")
+        self._codec_analysis = self._network("codec_analysis")
+        self._synthesis = self._network("synthesis")
 
-    def start(self, frame: NDArray[np.uint8]) -> State:
+    @cached_property
+    def estimator(self) -> FlowModel:
+        """What estimates the flow, opened when the first frame is coded."""
+        if self._given is not None:
+            return self._given
+        system = SYSTEMS[names_of("flow")[0]]
+        weights = bundled_weights(system.name, system.metrics[0])
+        model: FlowModel = imported(system.model)(weights, self._device, self.threads)
+        return model
+
+    def start(self, frame: Frame) -> State:
         """The state after an I-frame, which decodes to (H, W, 3) samples."""
         return State(frame.astype(np.float32))
 
-    def encode(
-        self, frame: NDArray[np.uint8], state: State, quality: int
-    ) -> tuple[InterFrame, State]:
+    @unwarned
+    def encode(self, frame: Frame, state: State, quality: int) -> tuple[InterFrame, State]:
         """Code a frame (H, W, 3). The state after it is what a decoder will have."""
-        with running(self.threads), limited_threads(self.threads):
-            x, reference = self._tensor(frame), self._tensor(state.reference)
-            flow = None if self.estimator is None else self.estimator.flow(x, reference)
-            camera, motion, prediction = self._draft_motion(x, reference, flow, state, quality)
-            codec, pixels = self._draft_rest(x, motion.latents, prediction, state, quality)
+        with limited_threads(self.threads):
+            x, source = _padded(frame), self.source(state)
+            camera, motion, prediction = self._draft_motion(x, source, state, quality)
+            codec, samples = self._draft_rest(x, motion.latents, prediction, state, quality)
             encoder = Encoder()
             motion.draft.write(encoder)
             codec.draft.write(encoder)
@@ -181,15 +222,21 @@ class InterCodec:
             if not encoder.reads_back(code):
                 raise FlowcodecError("latents do not decode to what was coded: a bug")
             latents = InterLatents(camera, motion.latents, codec.latents)
-            return InterFrame(code, latents.hash), self._after(latents, pixels, frame.shape)
+            return InterFrame(code, latents.hash), self._after(latents, samples, frame.shape)
 
+    @unwarned
     def decode(self, data: bytes, hash: int, state: State, quality: int) -> State:
         """The state after a coded frame; FormatError where its code is damaged."""
-        with running(self.threads), limited_threads(self.threads):
+        with limited_threads(self.threads):
             latents = self.read_latents(data, hash, state, quality)
-            prediction = self.predict(latents.camera, latents.motion, state, quality)
-            pixels = self.synthesise(latents.codec, prediction, quality)
-            return self._after(latents, pixels, state.reference.shape)
+            source = self.source(state)
+            prediction = self.predict(latents.camera, latents.motion, source, quality)
+            samples = self.synthesise(latents.codec, prediction, quality)
+            return self._after(latents, samples, state.reference.shape)
+
+    def shown(self, state: State) -> Frame:
+        """The frame of a state, (H, W, 3)."""
+        return state.reference.round().astype(np.uint8)
 
     def read_latents(self, data: bytes, hash: int, state: State, quality: int) -> InterLatents:
         """All that a code stands for; errors as `decode`."""
@@ -197,37 +244,86 @@ class InterCodec:
         camera = decoder.integers(None, 6)
         if np.abs(camera).max() >= LARGEST:
             raise FormatError("the global motion is beyond what there is")
-        motion = self._read(decoder, self.priors.motion, state, quality, self._beside(state))
-        beside = self._beside(state, motion)
-        codec = self._read(decoder, self.priors.codec, state, quality, beside)
+        motion = self._read(decoder, self._motion, state, quality, self._beside(state))
+        codec = self._read(decoder, self._codec, state, quality, self._beside(state, motion))
         latents = InterLatents(camera, motion, codec)
         if latents.hash != hash:
             raise FormatError("the decoded latents do not match their hash")
         return latents
 
-    def predict(self, camera: Ints, motion: Latents, state: State, quality: int) -> Prediction:
-        """What global motion and MOFNet say of a frame; pictures padded to multiples of 16."""
-        reference = self._tensor(state.reference)
-        y, at = self._back(motion.y), self._quality(quality)
-        rigid = motion.kind is Kind.NOTHING
-        prediction = self.model.predict(y, self._camera(camera), reference, at, rigid)
-        for values in (prediction.picture, prediction.alpha):
+    def source(self, state: State) -> Floats:
+        """What `predict` interpolates the reference of a state from."""
+        source: Floats = self._source(reference=_padded(state.reference))
+        return source
+
+    def predict(self, camera: Ints, motion: Latents, source: Floats, quality: int) -> Prediction:
+        """What global motion and MOFNet say of a frame, padded to multiples of 16."""
+        height, width = (STRIDE * side for side in motion.y.shape[1:])
+        found = self._prediction(
+            y=motion.y.astype(np.float32),
+            camera=field(camera, height, width),
+            local=np.array([motion.kind is not Kind.NOTHING], np.float32),
+            source=source,
+            quality=at_quality(quality),
+        )
+        prediction = Prediction(*found)
+        for values in found:
             check_finite(values, "the prediction by MOFNet", self.weights)
         return prediction
 
-    def synthesise(self, codec: Latents, prediction: Prediction, quality: int) -> Tensor:
-        """The picture of the latents of CodecNet, (1, 3, 16h, 16w) around [0, 1], not clamped."""
+    def synthesise(self, codec: Latents, prediction: Prediction, quality: int) -> Floats:
+        """Samples (16h, 16w, 3) of the latents of CodecNet, not clamped."""
         if codec.kind is Kind.NOTHING:
-            return prediction.picture + 0.5
-        y = self._back(codec.y)
-        return self.model.synthesise(y, prediction, self._quality(quality)).float()
+            return prediction.samples
+        samples: Floats = self._synthesis(
+            y=codec.y.astype(np.float32),
+            picture=prediction.picture,
+            alpha=prediction.alpha,
+            quality=at_quality(quality),
+        )
+        check_finite(samples, "the synthesis of a frame", self.weights)
+        return samples
 
-    def shown(self, state: State) -> NDArray[np.uint8]:
-        """The frame of a state, (H, W, 3)."""
-        return state.reference.round().astype(np.uint8)
+    @unwarned
+    def account(self, frame: CodedInter, state: State, quality: int) -> InterAccount:
+        """As `Accountable.account`."""
+        height, width = state.reference.shape[:2]
+        with limited_threads(self.threads):
+            latents = self.read_latents(frame.data, frame.hash, state, quality)
+            found = self.predict(latents.camera, latents.motion, self.source(state), quality)
+            whole = self.synthesise(latents.codec, found, quality) / 255 - 0.5
+            alpha = found.alpha[0] * (latents.codec.kind is not Kind.NOTHING)
+            skipped = (1 - alpha[..., None]) * (found.samples / 255 - 0.5)
+            bits = [
+                self._bits(coder, part, quality)
+                for coder, part in ((self._motion, latents.motion), (self._codec, latents.codec))
+            ]
+        flow, alpha, skipped, coded = (
+            part[:height, :width]
+            for part in (found.flow.transpose(1, 2, 0), alpha, skipped, whole - skipped)
+        )
+        return InterAccount(flow, alpha, skipped, coded, bits[0], bits[1], STRIDE)
+
+    def _bits(self, coder: Coder, part: Latents, quality: int) -> NDArray[np.float64]:
+        """What the latents at each position cost, (h, w)."""
+        height, width = part.y.shape[1:]
+        if part.kind is Kind.NOTHING:
+            return np.zeros((height, width))
+        bare = part.kind is Kind.BARE
+        z_bits, y_bits = coder.prior.cost(part.z, part.y, quality, part.beside, bare)
+        return y_bits.sum(0) + shared(z_bits.sum(0), height, width)
+
+    def _coder(self, name: str, part: str, prior: ExactPrior) -> Coder:
+        return Coder(name, part, prior, self._network(f"{part}_hyper_analysis"))
+
+    def _gain(self, coder: Coder, table: str, quality: int) -> Floats:
+        return gain_at(self.weights.prior[f"{coder.part}.{table}"], quality)
+
+    def _network(self, name: str) -> Network:
+        return Network(self.weights, name, self._device, self.threads)
 
     def _read(
-        self, decoder: Decoder, prior: ExactPrior, state: State, quality: int, beside: Map | None
+        self, decoder: Decoder, coder: Coder, state: State, quality: int, beside: Map | None
     ) -> Latents:
         height, width = _positions(state)
         number = int(decoder.integers(None, 1)[0])
@@ -235,15 +331,16 @@ class InterCodec:
             raise FormatError(f"there is no kind {number} of latents")
         kind = Kind(number)
         if kind is Kind.NOTHING:
-            z, y = prior.zeros(height, width)
+            z, y = coder.prior.zeros(height, width)
         else:
-            z, y = prior.read(decoder, height, width, quality, beside, kind is Kind.BARE)
-        return self._latents(prior, kind, z, y, beside, quality)
+            bare = kind is Kind.BARE
+            z, y = coder.prior.read(decoder, height, width, quality, beside, bare)
+        return self._latents(coder, kind, z, y, beside, quality)
 
     def _latents(
-        self, prior: ExactPrior, kind: Kind, z: Ints, y: Ints, beside: Map | None, quality: int
+        self, coder: Coder, kind: Kind, z: Ints, y: Ints, beside: Map | None, quality: int
     ) -> Latents:
-        seen = prior.seen(y, quality) if self.weights.config.temporal else None
+        seen = coder.prior.seen(y, quality) if self.weights.config.temporal else None
         return Latents(kind, z, y, beside, seen)
 
     def _beside(self, state: State, motion: Latents | None = None) -> Map | None:
@@ -260,138 +357,155 @@ class InterCodec:
         return np.concatenate([past, motion.seen], 2)
 
     def _draft_motion(
-        self, x: Tensor, reference: Tensor, flow: Tensor | None, state: State, quality: int
+        self, x: Frame, source: Floats, state: State, quality: int
     ) -> tuple[Ints, Drafted, Prediction]:
         """Global motion and the latents of MOFNet that are to be written, and what they predict."""
-        coder, at, beside = self.model.motion, self._quality(quality), self._beside(state)
-        coarse, pictures = self.model.settle(x, reference, flow, at)
-        check_finite(coarse, "the flow of MOFNet's blocks", self.weights)
+        beside, reference = self._beside(state), _padded(state.reference)
+        coarse, at = self._settled(x, reference, quality), at_quality(quality)
         found: list[tuple[float, Ints, Drafted]] = []
-        for camera in _cameras(coarse):
-            y = coder.g_a(coarse, pictures, self._camera(camera), at)
-            cost, drafted = self._draft(coder, y, quality, beside, camera.tolist())
+        for camera in self._cameras(coarse, quality):
+            moved = field(camera, *coarse.shape[1:])
+            y = self._motion_analysis(
+                samples=x,
+                reference=reference,
+                source=source,
+                coarse=coarse,
+                camera=moved,
+                quality=at,
+            )
+            fresh, before = state.motion is None, camera.tolist()
+            cost, drafted = self._draft(self._motion, y, quality, beside, fresh, before)
             found.append((cost, camera, drafted))
         _, camera, motion = min(found, key=lambda each: each[0])
-        rigid = self._nothing(coder, state, quality, beside, camera.tolist())
-        ways = [
-            (each, self.predict(camera, each.latents, state, quality)) for each in (rigid, motion)
-        ]
-        shown = [prediction.picture + 0.5 for _, prediction in ways]
-        return (camera, *ways[self._cheapest(x, [rigid, motion], shown, at)])
+        drafts = [motion]
+        if left_over(coarse - field(camera, *coarse.shape[1:])) <= GLOBAL * coarse[0].size:
+            drafts.insert(0, self._nothing(self._motion, state, quality, beside, camera.tolist()))
+        ways = [self.predict(camera, each.latents, source, quality) for each in drafts]
+        best = self._cheapest(x, drafts, [way.samples for way in ways], quality)
+        return camera, drafts[best], ways[best]
+
+    def _cameras(self, coarse: Floats, quality: int) -> list[Ints]:
+        """Global motions (6,) that are worth a try: what explains a flow of blocks in about the
+        fewest bits."""
+        gain = self._gain(self._motion, "log_gain", quality)[: 4 * len(coarse)]
+        found = []
+        for camera in (estimate(coarse, linear) for linear in (False, True)):
+            left = haar(coarse - field(camera, *coarse.shape[1:])) / FLOW_UNIT * gain
+            bits = float(np.log2(1 + np.abs(left)).sum())
+            found.append((bits + _begun(camera.tolist(), Kind.NOTHING).bits, camera))
+        if np.array_equal(found[0][1], found[1][1]):
+            return [found[0][1]]
+        fewest = min(bits for bits, _ in found)
+        return [camera for bits, camera in found if bits < fewest + NEAR]
+
+    def _settled(self, x: Frame, reference: Floats, quality: int) -> Floats:
+        """The flow of blocks that is to be coded, (2, H/8, W/8) in pixels."""
+        height, width = x.shape[:2]
+        if self.weights.config.transform == "strided":
+            return np.zeros((2, height // FLOW_BLOCK, width // FLOW_BLOCK), np.float32)
+        first, second = (
+            np.ascontiguousarray(each.transpose(2, 0, 1), np.float32) / np.float32(255)
+            for each in (x, reference)
+        )
+        coarse = settled(self.estimator.flow(first, second), first, quality / 1000)
+        check_finite(coarse, "the flow of MOFNet's blocks", self.weights)
+        return coarse
 
     def _draft_rest(
-        self, x: Tensor, motion: Latents, prediction: Prediction, state: State, quality: int
-    ) -> tuple[Drafted, Tensor]:
-        """The latents of CodecNet that are to be written, and the picture."""
-        coder, at, beside = self.model.codec, self._quality(quality), self._beside(state, motion)
-        y = self.model.analyse(x, prediction, at)
-        _, codec = self._draft(coder, y, quality, beside)
-        drafts = [self._nothing(coder, state, quality, beside), codec]
+        self, x: Frame, motion: Latents, prediction: Prediction, state: State, quality: int
+    ) -> tuple[Drafted, Floats]:
+        """The latents of CodecNet that are to be written, and the samples of the frame."""
+        beside = self._beside(state, motion)
+        y = self._codec_analysis(
+            samples=x,
+            picture=prediction.picture,
+            alpha=prediction.alpha,
+            quality=at_quality(quality),
+        )
+        drafts = [
+            self._nothing(self._codec, state, quality, beside),
+            self._draft(self._codec, y, quality, beside, state.codec is None)[1],
+        ]
         shown = [self.synthesise(each.latents, prediction, quality) for each in drafts]
-        best = self._cheapest(x, drafts, shown, at)
+        best = self._cheapest(x, drafts, shown, quality)
         return drafts[best], shown[best]
 
     def _draft(
         self,
-        coder: LatentCoder,
-        y: Tensor,
+        coder: Coder,
+        y: Floats,
         quality: int,
         beside: Map | None,
+        fresh: bool,
         before: Sequence[int] = (),
     ) -> tuple[float, Drafted]:
-        """Latents (1, M, h, w), before their gain, with z or without, whichever costs less: that
-        cost, bits and at the price of a bit the squared error of rounding. `before`: integers that
-        come first in the code."""
-        at, prior = self._quality(quality), self._prior(coder)
-        network = "MOFNet" if coder is self.model.motion else "CodecNet"
-        check_finite(y, f"the analysis of {network}", self.weights)
-        hyper = coder.hyper_analyse(y, at)[0]
-        check_finite(hyper, f"the hyper-analysis of {network}", self.weights)
-        z = hyper.long().cpu().numpy()
-        gained = (y * coder.gain(at))[0].float().cpu().numpy()
+        """Latents (M, h, w), before their gain, with z or without, whichever costs less: that cost,
+        bits and at the price of a bit the squared error of rounding. fresh: priors see no frame
+        before; `before`: integers that come first in the code."""
+        check_finite(y, f"the analysis of {coder.name}", self.weights)
+        z = self._hyper_analyse(coder, y, quality)
+        gained = y * self._gain(coder, "log_gain", quality)
         price = np.full(gained.shape, BIT_PRICE, np.float32)
         found = []
-        for kind in self._kinds(z):
+        for kind in self._kinds(z, gained, fresh):
             written = z if kind is Kind.WHOLE else None
             draft = _begun(before, kind)
-            coded = prior.write(draft, written, gained, quality, price, beside)
+            coded = coder.prior.write(draft, written, gained, quality, price, beside)
             known = np.zeros_like(z) if written is None else z
-            latents = self._latents(prior, kind, known, coded, beside, quality)
+            latents = self._latents(coder, kind, known, coded, beside, quality)
             error = float(np.square(gained - coded).sum())
             found.append((draft.bits + error / BIT_PRICE, Drafted(latents, draft)))
         return min(found, key=lambda each: each[0])
 
-    def _kinds(self, z: Ints) -> list[Kind]:
+    def _hyper_analyse(self, coder: Coder, y: Floats, quality: int) -> Ints:
+        """z (N, k, l) of latents before their gain."""
+        below, beside = -y.shape[1] % HYPER_RATIO, -y.shape[2] % HYPER_RATIO
+        z = coder.hyper_analysis(y=np.pad(y, ((0, 0), (0, below), (0, beside)), "edge"))
+        z = np.rint(z * self._gain(coder, "hyper_log_gain", quality))
+        check_finite(z, f"the hyper-analysis of {coder.name}", self.weights)
+        return z.astype(np.int64)
+
+    def _kinds(self, z: Ints, gained: Floats, fresh: bool) -> list[Kind]:
         """The ways to write y that are worth a try."""
-        return [Kind.BARE, Kind.WHOLE] if z.any() else [Kind.BARE]
+        size = np.abs(z).sum()
+        worth = size and (fresh or SILENT * size < np.abs(np.rint(gained)).sum())
+        return [Kind.BARE, Kind.WHOLE] if worth else [Kind.BARE]
 
     def _nothing(
         self,
-        coder: LatentCoder,
+        coder: Coder,
         state: State,
         quality: int,
         beside: Map | None,
         before: Sequence[int] = (),
     ) -> Drafted:
         """No latents; `before` as in `_draft`."""
-        prior = self._prior(coder)
-        zeros = prior.zeros(*_positions(state))
-        latents = self._latents(prior, Kind.NOTHING, *zeros, beside, quality)
+        zeros = coder.prior.zeros(*_positions(state))
+        latents = self._latents(coder, Kind.NOTHING, *zeros, beside, quality)
         return Drafted(latents, _begun(before, Kind.NOTHING))
 
     def _cheapest(
-        self, x: Tensor, drafts: Sequence[Drafted], shown: Sequence[Tensor], quality: Tensor
+        self, x: Frame, drafts: Sequence[Drafted], shown: Sequence[Floats], quality: int
     ) -> int:
-        """Which draft of a frame x takes the fewest bits, together with those that what is lost in
-        the picture it shows is worth; of equals the first."""
-        metric = self.weights.metric if min(x.shape[2:]) >= MS_SSIM_MIN_SIDE else "mse"
-        weight = lambda_of(lambdas_of(metric), quality) * x[0, 0].numel()
+        """Which draft of a frame x takes the fewest bits, together with those that the squared
+        error of the samples it shows is worth; of equals the first."""
+        weight = error_weight(quality, self.weights.metric) / 3
         costs = [
-            each.draft.bits + float(weight * distortion(metric, x, picture.clamp(0, 1)))
-            for each, picture in zip(drafts, shown, strict=True)
+            each.draft.bits + weight * float(np.square(samples.clip(0, 255) - x).sum())
+            for each, samples in zip(drafts, shown, strict=True)
         ]
         return costs.index(min(costs))
 
-    def _prior(self, coder: LatentCoder) -> ExactPrior:
-        return self.priors.motion if coder is self.model.motion else self.priors.codec
-
-    def _after(self, latents: InterLatents, pixels: Tensor, shape: tuple[int, ...]) -> State:
+    def _after(self, latents: InterLatents, samples: Floats, shape: tuple[int, ...]) -> State:
         """The state after a frame of that shape."""
-        check_finite(pixels, "the synthesis of a frame", self.weights)
-        samples = pixels[0, :, : shape[0], : shape[1]].mul(255).clamp_(0, 255).permute(1, 2, 0)
-        reference = samples.contiguous().cpu().numpy()
+        reference = samples[: shape[0], : shape[1]].clip(0, 255)
         return State(reference, latents.motion.seen, latents.codec.seen)
 
-    def _tensor(self, frame: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
-        """(H, W, 3) samples -> (1, 3, 16h, 16w) in [0, 1], the last row and column repeated."""
-        height, width = frame.shape[:2]
-        x = torch.from_numpy(np.array(frame, np.float32)).to(self.device)
-        x = x.permute(2, 0, 1)[None] / 255
-        return F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
 
-    def _back(self, y: Ints) -> Tensor:
-        return torch.from_numpy(y.astype(np.float32)).to(self.device)[None]
-
-    def _camera(self, camera: Ints) -> Tensor:
-        return torch.from_numpy(camera.astype(np.float32)).to(self.device)[None]
-
-    def _quality(self, quality: int) -> Tensor:
-        return torch.tensor([quality / 1000], device=self.device)
-
-
-def restore(model: VideoMofNet, weights: Weights[MofNetConfig]) -> None:
-    """Put a weight file into the network; WeightsError where it does not fit."""
-    state = {n: torch.from_numpy(t) for n, t in weights.transforms.items()}
-    expected = {n for n in model.state_dict() if not n.startswith(PRIOR_PARTS)}
-    if set(state) != expected:
-        raise WeightsError(f"{weights.path}: the tensors are not those of its model")
-    try:
-        model.load_state_dict(state, strict=False)
-        for name, part in (("motion.", model.motion), ("codec.", model.codec)):
-            arrays = weights.prior.items()
-            part.prior.restore({n.removeprefix(name): a for n, a in arrays if n.startswith(name)})
-    except (RuntimeError, KeyError) as error:
-        raise WeightsError(f"{weights.path}: tensors of a wrong shape: {error}") from error
+def _padded(frame: NDArray[T]) -> NDArray[T]:
+    """(H, W, 3) -> (16h, 16w, 3), the last row and column repeated."""
+    below, beside = -frame.shape[0] % STRIDE, -frame.shape[1] % STRIDE
+    return np.pad(frame, ((0, below), (0, beside), (0, 0)), "edge")
 
 
 def _positions(state: State) -> tuple[int, int]:
@@ -405,9 +519,3 @@ def _begun(before: Sequence[int], kind: Kind) -> Draft:
     draft = Draft()
     draft.integers(np.array([*before, kind]), len(before) + 1)
     return draft
-
-
-def _cameras(coarse: Tensor) -> list[Ints]:
-    """Global motions (6,) that may explain most of a flow of blocks, (1, 2, h, w)."""
-    plain, linear = (estimate(coarse, kind)[0].long().cpu().numpy() for kind in (False, True))
-    return [plain] if np.array_equal(plain, linear) else [plain, linear]

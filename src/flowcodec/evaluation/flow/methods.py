@@ -19,13 +19,14 @@ class FlowMethod:
 
     `flow` takes two RGB frames, uint8 (H, W, 3) of one size, and returns float32 (H, W, 2): where
     pixels of the first are in the second, x to the right and y down, in pixels. `description`
-    says how it was run.
+    says how it was run. kmacs: thousands of multiply-adds a pixel, where they are known.
     """
 
     name: str
     title: str
     description: str
     flow: Callable[[Pixels, Pixels], Vectors]
+    kmacs: float | None = None
 
 
 class Estimator(Protocol):
@@ -34,9 +35,11 @@ class Estimator(Protocol):
     def flow(self, a: Pixels, b: Pixels, /) -> Vectors: ...
 
 
-def our_method(name: str, description: str, estimator: Estimator) -> FlowMethod:
+def our_method(
+    name: str, description: str, estimator: Estimator, kmacs: float | None = None
+) -> FlowMethod:
     """Our own estimator as a method named and titled `name`."""
-    return FlowMethod(name, name, description, estimator.flow)
+    return FlowMethod(name, name, description, estimator.flow, kmacs)
 
 
 def _still(a: Pixels, b: Pixels) -> Vectors:

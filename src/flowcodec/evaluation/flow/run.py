@@ -18,7 +18,7 @@ Progress = Callable[[], None]
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one flow: seconds, and thousands of multiply-adds a pixel where torch did the work."""
+    """Of one flow: seconds, and thousands of multiply-adds a pixel where they are known."""
 
     seconds: float
     kmacs: float | None
@@ -74,25 +74,16 @@ class Runner:
 
     def __init__(self, method: FlowMethod):
         self.method = method
-        self._kmacs: dict[tuple[int, ...], float | None] = {}
+        self._warm: set[tuple[int, ...]] = set()
 
     def __call__(self, first: Pixels, second: Pixels) -> tuple[Vectors, Cost]:
         """The flow from the first picture to the second, and what the call alone took."""
-        if first.shape not in self._kmacs:
-            self._kmacs[first.shape] = _kmacs(self.method, first, second)
+        if first.shape not in self._warm:
+            self.method.flow(first, second)
+            self._warm.add(first.shape)
         start = time.perf_counter()
         flow = self.method.flow(first, second)
-        return flow, Cost(time.perf_counter() - start, self._kmacs[first.shape])
-
-
-def _kmacs(method: FlowMethod, first: Pixels, second: Pixels) -> float | None:
-    """Thousands of multiply-adds a pixel in convolutions and matrix products; None: no torch."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter:
-        method.flow(first, second)
-    height, width = first.shape[:2]
-    return counter.get_total_flops() / 2000 / (height * width) or None
+        return flow, Cost(time.perf_counter() - start, self.method.kmacs)
 
 
 def mean_cost(costs: Sequence[Cost]) -> Cost:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flowcodec.errors import UsageError
 from flowcodec.evaluation.flow.methods import FlowMethod
@@ -75,20 +76,25 @@ def warp_psnr(first: Pixels, second: Pixels, flow: Vectors) -> float:
 
     Raises UsageError for a flow of another shape or that is not finite.
     """
-    import torch
-
-    from flowcodec.nn.warp import warp
-
     if flow.shape != (*first.shape[:2], 2) or not np.isfinite(flow).all():
         raise UsageError(
             f"frames of {first.shape} need a finite flow (H, W, 2), got {flow.shape} "
             f"with {np.count_nonzero(~np.isfinite(flow))} values that are not finite"
         )
-    x = torch.tensor(second).permute(2, 0, 1)[None].float()
-    towards = torch.tensor(flow).permute(2, 0, 1)[None].float()
-    warped = warp(x, towards)[0].permute(1, 2, 0).numpy()
-    error = float(np.mean((warped - first.astype(np.float32)) ** 2, dtype=np.float64))
+    error = float(np.mean((_warped(second, flow) - first) ** 2, dtype=np.float64))
     return 10 * math.log10(255**2 / max(error, LEAST_ERROR))
+
+
+def _warped(frame: Pixels, flow: Vectors) -> NDArray[np.float32]:
+    """A frame (H, W, 3) sampled bilinearly at x + flow, beyond its border at the border."""
+    height, width = frame.shape[:2]
+    y = np.clip(np.arange(height)[:, None] + flow[..., 1], 0, height - 1, dtype=np.float32)
+    x = np.clip(np.arange(width) + flow[..., 0], 0, width - 1, dtype=np.float32)
+    top, left = y.astype(np.intp), x.astype(np.intp)
+    bottom, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
+    down, across = (y - top)[..., None], (x - left)[..., None]
+    rows = [frame[row, left] * (1 - across) + frame[row, right] * across for row in (top, bottom)]
+    return rows[0] * (1 - down) + rows[1] * down
 
 
 def find_sequences(data: Path) -> dict[str, Path]:

@@ -9,6 +9,7 @@ from flowcodec.entropy.order import Order
 
 STRIDE = 16  # of all latents
 FLOW_BLOCK = 8  # side of the blocks whose mean flow the patch transform codes
+FLOW_UNIT = 4.0  # pixels; a latent of one stands for so much flow
 ALPHA_BIAS = 0.5  # alpha = clip(a + 0.5, 0, 1), paper P section IV.A
 
 

@@ -1,14 +1,16 @@
 """Global motion: what a camera does to a whole frame, in six integers.
 
 Where everything pans, zooms or turns, latents would say the same of each block anew. So the flow of
-the blocks is coded as what it differs from this one, and a pan costs a few bytes.
+the blocks is coded as what it differs from this one, and a pan costs a few bytes. In NumPy: coding
+may not need torch.
 """
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
 
 UNIT = 8  # parts of a pixel
 LARGEST = 1 << 15  # such parts
@@ -17,66 +19,62 @@ WITHIN = ROUNDS[-1]
 RIDGE = 1e-3  # blocks
 
 
-def field(camera: Tensor, height: int, width: int) -> Tensor:
-    """camera (B, 6) -> flow (B, 2, height, width) in pixels.
+def field(camera: Floats | NDArray[np.int64], height: int, width: int) -> NDArray[np.float32]:
+    """camera (6,) -> flow (2, height, width) in pixels.
 
     (x, y) moves by (c0 + c1 u + c2 v, c3 + c4 u + c5 v) / 8, u and v being its place from -1 to 1
     between the outer edges of the picture.
     """
-    places = _places(height, width, camera)
-    return (camera.view(-1, 2, 3) @ places / UNIT).unflatten(2, (height, width))
+    v, u = _sides(height, width)
+    parts = np.reshape(camera / UNIT, (2, 3, 1, 1)).astype(np.float32)
+    return parts[:, 0] + parts[:, 1] * u + parts[:, 2] * v[:, None]
 
 
-@torch.no_grad()
-def estimate(coarse: Tensor, linear: bool) -> Tensor:
-    """The motion of most blocks of coarse (B, 2, h, w) in pixels -> integers (B, 6), of which the
-    first and fourth alone are not zero unless `linear`.
+def estimate(coarse: Floats, linear: bool = True) -> NDArray[np.int64]:
+    """The motion of most blocks of coarse (2, h, w) in pixels -> integers (6,), of which the first
+    and fourth alone are not zero unless `linear`.
 
     By reweighted least squares: from the median of the blocks in ever narrower ranges, and from
     standing still; what explains more blocks is taken.
     """
-    height, width = coarse.shape[2:]
-    flow = coarse.flatten(2)
-    places = _places(height, width, coarse)[: 3 if linear else 1]
-    median = flow.median(2, keepdim=True).values
-    starts = [(median, ROUNDS), (torch.zeros_like(median), (WITHIN,) * len(ROUNDS))]
+    flow = coarse.reshape(2, -1).astype(np.float64)
+    places = _places(*coarse.shape[1:])[: 3 if linear else 1]
+    median = np.median(flow, 1, keepdims=True)
+    starts = [(median, ROUNDS), (np.zeros_like(median), (WITHIN,) * len(ROUNDS))]
     first, second = (_descend(flow, places, *start) for start in starts)
-    better = _left_over(flow, places, first) < _left_over(flow, places, second)
-    motion = torch.where(better[:, None, None], first, second)
-    whole = (motion * UNIT).round().clamp(1 - LARGEST, LARGEST - 1)
-    return F.pad(whole, (0, 3 - whole.shape[2])).flatten(1)
+    motion = min(second, first, key=lambda each: left_over(flow - each @ places))
+    whole = np.rint(motion * UNIT).clip(1 - LARGEST, LARGEST - 1).astype(np.int64)
+    return np.pad(whole, ((0, 0), (0, 3 - whole.shape[1]))).reshape(6)
 
 
-def _descend(flow: Tensor, places: Tensor, start: Tensor, ranges: tuple[float, ...]) -> Tensor:
-    """flow (B, 2, n), places (k, n) -> (B, 2, k), so that m @ places is the flow of most."""
+def _descend(flow: Floats, places: Floats, start: Floats, ranges: tuple[float, ...]) -> Floats:
+    """flow (2, n), places (k, n) -> (2, k), so that m @ places is the flow of most."""
     left = flow - start
-    ridge = RIDGE * torch.eye(len(places), dtype=flow.dtype, device=flow.device)
-    motion = flow.new_zeros(len(flow), 2, len(places))
+    ridge = RIDGE * np.eye(len(places))
     for within in ranges:
-        weight = (1 - _unlike(left, within)).square()
-        squares = torch.einsum("bn,in,jn->bij", weight, places, places) + ridge
-        products = torch.einsum("bn,in,bcn->bic", weight, places, flow)
-        motion = torch.linalg.solve(squares, products).transpose(1, 2)
+        weighted = np.square(1 - _unlike(left, within)) * places
+        motion = np.linalg.solve(weighted @ places.T + ridge, weighted @ flow.T).T
         left = flow - motion @ places
     return motion
 
 
-def _left_over(flow: Tensor, places: Tensor, motion: Tensor) -> Tensor:
-    """How many blocks a motion does not explain: (B,)."""
-    return _unlike(flow - motion @ places, WITHIN).sum(1)
+def left_over(left: Floats) -> float:
+    """How many blocks a motion does not explain that leaves these flows, (2, ...)."""
+    return float(_unlike(left, WITHIN).sum())
 
 
-def _unlike(left: Tensor, within: float) -> Tensor:
-    """(B, 2, n) in pixels -> (B, n), from 0 where nothing is left to 1."""
-    squared = left.square().sum(1)
+def _unlike(left: Floats, within: float) -> Floats:
+    """(2, ...) in pixels -> (...), from 0 where nothing is left to 1."""
+    squared = np.square(left).sum(0)
     return squared / (squared + within**2)
 
 
-def _places(height: int, width: int, like: Tensor) -> Tensor:
+def _places(height: int, width: int) -> Floats:
     """1, u and v of each position: (3, height * width)."""
-    v, u = (
-        (2 * torch.arange(n, dtype=like.dtype, device=like.device) + 1) / n - 1
-        for n in (height, width)
-    )
-    one = torch.ones(height, width, dtype=like.dtype, device=like.device)
-    return torch.stack([one, u.expand(height, width), v[:, None].expand(height, width)]).flatten(1)
+    v, u = _sides(height, width)
+    return np.stack(np.broadcast_arrays(np.float32(1), u, v[:, None])).reshape(3, -1)
+
+
+def _sides(height: int, width: int) -> list[NDArray[np.float32]]:
+    """Places down and across, from -1 to 1."""
+    return [((2 * np.arange(n) + 1) / n - 1).astype(np.float32) for n in (height, width)]

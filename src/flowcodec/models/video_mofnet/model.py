@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from flowcodec.models.video_mofnet.codec import PatchCodec, StridedCodec
-from flowcodec.models.video_mofnet.config import ALPHA_BIAS, MofNetConfig
+from flowcodec.models.video_mofnet.config import ALPHA_BIAS, FLOW_BLOCK, MofNetConfig
 from flowcodec.models.video_mofnet.global_motion import estimate, field
 from flowcodec.models.video_mofnet.motion import (
     PatchMotionAnalysis,
@@ -26,9 +27,10 @@ from flowcodec.models.video_mofnet.motion import (
     StridedMotionAnalysis,
     StridedMotionSynthesis,
 )
+from flowcodec.models.video_mofnet.settling import settled
 from flowcodec.nn.latents import LatentCoder
 from flowcodec.nn.prior import PriorConfig
-from flowcodec.nn.warp import warp
+from flowcodec.nn.warp import filtered, warped
 
 
 @dataclass(frozen=True)
@@ -124,13 +126,13 @@ class VideoMofNet(nn.Module):
         """Training pass; `noise` and `price` as in `LatentCoder.code`, and `bare`, of MOFNet and of
         CodecNet; flow: estimated from x to the reference, for transforms that code it; alpha:
         instead of MOFNet's; memory: of the P-frame before, none after an I-frame."""
-        coarse, pictures = self.settle(x, reference, flow, quality)
-        camera = estimate(coarse, linear=True)
-        y = self.motion.g_a(coarse, pictures, camera, quality)
+        source = filtered(reference - 0.5, self.config.interpolation)
+        coarse, cameras = self.settle(x, flow, quality)
+        y = self.motion.g_a(x - 0.5, reference - 0.5, source, coarse, cameras[0], quality)
         past = self.nothing(y.shape) if memory is None else memory
         motion = self.motion.code(y, quality, noise, price, past.motion, bare[0])
         seen = self.motion.seen(motion.y, quality)
-        found = self.predict(motion.y, camera, reference, quality)
+        found = self.predict(motion.y, cameras[1], source, quality)
         if alpha is not None:
             found = replace(found, alpha=alpha)
         bits = motion.z_bits + motion.y_bits
@@ -151,31 +153,44 @@ class VideoMofNet(nn.Module):
         return Memory(*(zeros.expand(-1, 2 * count, -1, -1) for count in latents))
 
     def settle(
-        self, x: Tensor, reference: Tensor, flow: Tensor | None, quality: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """What g_a of MOFNet takes, beside global motion (B, 6) and quality, to give y before its
-        gain, (B, M, H/16, W/16): flow of blocks in pixels (B, 2, h, w), and the pictures as it
-        sees them."""
-        return self.motion.g_a.settle(x - 0.5, reference - 0.5, flow, quality)
+        self, x: Tensor, flow: Tensor | None, quality: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The settled flow of blocks (B, 2, H/8, W/8), and the global motion of most of them: of
+        blocks and of pixels (B, 2, H, W)."""
+        height, width = x.shape[2:]
+        if flow is None:
+            coarse = x.new_zeros(len(x), 2, height // FLOW_BLOCK, width // FLOW_BLOCK)
+            return coarse, (coarse, torch.zeros_like(x[:, :2]))
+        found, cameras = [], []
+        for each in zip(flow, x, quality, strict=True):
+            found.append(settled(*(part.detach().float().cpu().numpy() for part in each)))
+            cameras.append(estimate(found[-1]))
+        blocks, pixels = (
+            np.stack([field(camera, *size) for camera in cameras])
+            for size in (found[0].shape[1:], (height, width))
+        )
+        coarse, *global_motion = (
+            torch.from_numpy(each).to(x.device) for each in (np.stack(found), blocks, pixels)
+        )
+        return coarse, (global_motion[0], global_motion[1])
 
     def predict(
         self,
         y: Tensor,
         camera: Tensor,
-        reference: Tensor,
+        source: Tensor,
         quality: Tensor,
-        rigid: bool = False,
+        local: float | Tensor = 1.0,
     ) -> Prediction:
-        """Integer-valued y of MOFNet, global motion (B, 6) and the reference -> what a decoder
-        knows before CodecNet. `rigid`: all motion is global."""
+        """Integer-valued y of MOFNet, global motion (B, 2, H, W) in pixels and what
+        `nn.warp.filtered` makes of the reference around zero -> what a decoder knows before
+        CodecNet. local: 0 where all motion is global, else 1."""
         added, a = self.motion.g_s(self.motion.restored(y, quality), quality)
-        flow = field(camera, *added.shape[2:])
-        if not rigid:
-            flow = flow + added
+        flow = camera + local * added
         alpha = (a + ALPHA_BIAS).clamp(0, 1)
         if self.config.modes != "both":
             alpha = torch.full_like(a, float(self.config.modes == "coded"))
-        return Prediction(flow, alpha, warp(reference - 0.5, flow, self.config.interpolation))
+        return Prediction(flow, alpha, warped(source, flow, self.config.interpolation))
 
     def analyse(self, x: Tensor, prediction: Prediction, quality: Tensor) -> Tensor:
         """y of CodecNet before its gain, (B, M, H/16, W/16)."""

@@ -6,25 +6,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowcodec.models.video_mofnet.config import ALPHA_BIAS, FLOW_BLOCK, MofNetConfig
-from flowcodec.models.video_mofnet.global_motion import field
-from flowcodec.models.video_mofnet.settling import settled
+from flowcodec.models.video_mofnet.config import ALPHA_BIAS, FLOW_BLOCK, FLOW_UNIT, MofNetConfig
+from flowcodec.models.video_mofnet.settling import HAAR
 from flowcodec.nn.blocks import ResidualBlock, zero_start
 from flowcodec.nn.gains import Modulation
 from flowcodec.nn.strided import down, up
-from flowcodec.nn.warp import warp
+from flowcodec.nn.warp import warped
 
-HAAR = 0.5 * torch.tensor([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1.0]])
 FLOW_CHANNELS = 8  # Haar coefficients of 2x2 blocks of a flow at 1/8
-FLOW_UNIT = 4.0  # pixels; a latent of one stands for so much flow
 DARK = 8.0  # how networks see differences of light
 
 
 class StridedMotionAnalysis(nn.Module):
-    """g_a of MOFNet: reference and frame (B, 3, 16h, 16w) around zero -> (B, M, h, w).
-
-    In two steps, as that of the other preset: `settle` once, then a call for each global motion.
-    """
+    """g_a of MOFNet: reference and frame (B, 3, 16h, 16w) around zero -> (B, M, h, w)."""
 
     def __init__(self, config: MofNetConfig):
         super().__init__()
@@ -39,14 +33,17 @@ class StridedMotionAnalysis(nn.Module):
             down(n, config.motion_latent),
         )
 
-    def settle(
-        self, x: Tensor, reference: Tensor, flow: Tensor | None, quality: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """A flow of nothing, since all motion is found in the pictures; and those."""
-        return x.new_zeros(len(x), 2, 1, 1), torch.cat([reference, x], 1)
-
-    def forward(self, coarse: Tensor, seen: Tensor, camera: Tensor, quality: Tensor) -> Tensor:
-        y: Tensor = self.layers(seen)
+    def forward(
+        self,
+        x: Tensor,
+        reference: Tensor,
+        source: Tensor,
+        coarse: Tensor,
+        camera: Tensor,
+        _: Tensor,
+    ) -> Tensor:
+        """As `PatchMotionAnalysis`; all motion is found in the pictures."""
+        y: Tensor = self.layers(torch.cat([reference, x], 1))
         return y
 
 
@@ -75,7 +72,7 @@ class PatchMotionAnalysis(nn.Module):
     """g_a of the compact preset: means of an estimated flow in 8x8 blocks, in Haar coefficients of
     four blocks, and what a residual network adds to them.
 
-    The flow is settled first, and the global motion taken from it. The network sees what is left,
+    The flow is settled before, and the global motion taken from it. The network sees what is left,
     the frame, and what the flow leaves unexplained.
     """
 
@@ -85,26 +82,28 @@ class PatchMotionAnalysis(nn.Module):
         super().__init__()
         n = config.motion_width
         self.interpolation = config.interpolation
-        self.register_buffer("haar", HAAR.clone(), persistent=False)
+        self.register_buffer("haar", torch.from_numpy(HAAR.copy()), persistent=False)
         self.stem = nn.Conv2d(2 + 2 * FLOW_BLOCK**2, n, 1)
         self.modulation = Modulation(n)
         self.blocks = nn.Sequential(*[ResidualBlock(n) for _ in range(config.motion_blocks[0])])
         self.out = zero_start(nn.Conv2d(n, config.motion_latent, 2, stride=2))
 
-    def settle(
-        self, x: Tensor, reference: Tensor, flow: Tensor | None, quality: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """flow (B, 2, H, W) of x (B, 3, H, W) -> that of blocks, (B, 2, H/8, W/8) in pixels; and
-        what the network sees of the pictures, of the same size."""
-        assert flow is not None, "this transform codes a flow that somebody estimated"
-        coarse = settled(F.avg_pool2d(flow, FLOW_BLOCK), x, quality)
-        predicted = warp(reference, enlarged(coarse), self.interpolation)
-        left = (x - predicted).mean(1, keepdim=True)
-        light = torch.cat([left * DARK, x.mean(1, keepdim=True)], 1)
-        return coarse, F.pixel_unshuffle(light, FLOW_BLOCK)
-
-    def forward(self, coarse: Tensor, seen: Tensor, camera: Tensor, quality: Tensor) -> Tensor:
-        coarse = (coarse - field(camera, *coarse.shape[2:])) / FLOW_UNIT
+    def forward(
+        self,
+        x: Tensor,
+        reference: Tensor,
+        source: Tensor,
+        coarse: Tensor,
+        camera: Tensor,
+        quality: Tensor,
+    ) -> Tensor:
+        """The frame x (B, 3, H, W) around zero, its reference and what `nn.warp.filtered` makes of
+        that; settled flow and global motion of blocks in pixels, (B, 2, H/8, W/8) -> y before its
+        gain, (B, M, H/16, W/16)."""
+        light, before = (each.mean(1, keepdim=True) for each in (x, source))
+        left = light - warped(before, enlarged(coarse), self.interpolation)
+        seen = F.pixel_unshuffle(torch.cat([left * DARK, light], 1), FLOW_BLOCK)
+        coarse = (coarse - camera) / FLOW_UNIT
         features = self.stem(torch.cat([bounded(coarse), seen], 1))
         features = self.blocks(self.modulation(features, quality))
         y: Tensor = self.out(features)
@@ -122,7 +121,7 @@ class PatchMotionSynthesis(nn.Module):
     def __init__(self, config: MofNetConfig):
         super().__init__()
         n = config.motion_width
-        self.register_buffer("haar", HAAR.clone(), persistent=False)
+        self.register_buffer("haar", torch.from_numpy(HAAR.copy()), persistent=False)
         self.stem = nn.Conv2d(config.motion_latent, 4 * n, 1)
         self.modulation = Modulation(n)
         self.blocks = nn.Sequential(*[ResidualBlock(n) for _ in range(config.motion_blocks[1])])

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flowcodec.models.video_mofnet.codec import PatchCodec
+from flowcodec.models.video_mofnet.config import FLOW_UNIT
 from flowcodec.models.video_mofnet.model import VideoMofNet
-from flowcodec.models.video_mofnet.motion import FLOW_UNIT
 from flowcodec.nn.correction import Correction
 from flowcodec.nn.klt import SMALLEST_SPREAD, dct, fit_klt, left_by, quantiser_step, spread_of
 from flowcodec.nn.patches import PATCH

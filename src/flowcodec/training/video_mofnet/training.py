@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 from collections.abc import Callable, Collection, Sequence
@@ -14,16 +13,7 @@ import torch
 from torch import Tensor
 
 from flowcodec.codecs.plan import FINER
-from flowcodec.codecs.systems.flow_deeppynet import FlowEstimator
-from flowcodec.codecs.systems.video_mofnet import PRIOR_PARTS, restore
-from flowcodec.codecs.torch_transforms import TorchTransforms
-from flowcodec.codecs.weights import (
-    BUNDLED,
-    Weights,
-    bundled_weights,
-    load_weights,
-    save_weights,
-)
+from flowcodec.codecs.weights import Weights, weights_called
 from flowcodec.errors import UsageError
 from flowcodec.models.video_mofnet.codec import PatchCodec
 from flowcodec.models.video_mofnet.config import PRESETS, MofNetConfig
@@ -37,10 +27,12 @@ from flowcodec.training.data.sequences import Sequences
 from flowcodec.training.engine import Group, Result, Training, configured
 from flowcodec.training.image_cnn.aim import change_steps, finer_steps, start_masking
 from flowcodec.training.image_cnn.training import sample_quality
+from flowcodec.training.networks import export, restored, take
 from flowcodec.training.video_mofnet.recipe import VideoRecipe, VideoStage
 from flowcodec.training.video_mofnet.start import start_from_klt
 
 KLT = "codec.transform.klt.weight"
+PRIOR_PARTS = ("motion.prior.", "codec.prior.")
 GAINS = ("log_gain.table", "log_inverse_gain.table", "log_error.table")
 AIM_CROPS, AIM_CROP = 8, 192
 COARSER = 0.5  # octaves: `finer_steps` is of high rates, and most latents of P-frames are zero
@@ -62,11 +54,9 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
 
     def __init__(self, recipe: VideoRecipe, folder: Path, device: str = "cpu"):
         super().__init__(recipe, folder, device)
-        intra = TorchTransforms(bundled_weights("image-cnn", recipe.metric), device)
-        self.intra = intra.model.requires_grad_(False)
-        self.estimator: FlowEstimator | None = None
-        if self.model.config.transform == "patch":
-            self.estimator = FlowEstimator(bundled_weights("flow-deeppynet", "epe"), device=device)
+        self.intra, self.estimator = (
+            restored(weights_called(name)).to(device).requires_grad_(False) for name in recipe.needs
+        )
 
     def build(self) -> VideoMofNet:
         """The untrained network; UsageError names the key that does not fit."""
@@ -106,8 +96,7 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
         """The recipe's `init`, or the KLT of what an estimated flow leaves."""
         init = self.recipe.init
         if init is not None:
-            bundled = BUNDLED / f"{init}.safetensors"
-            weights = load_weights(bundled if bundled.exists() else Path(init)).of("video-mofnet")
+            weights = weights_called(init).of("video-mofnet")
             alike = dataclasses.replace(
                 weights.config,
                 interpolation=self.model.config.interpolation,
@@ -119,17 +108,17 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
                 raise UsageError(
                     f"init = {init!r}: these weights are of another preset or switches"
                 )
-            restore(self.model, fitted(weights, self.model))
+            take(self.model, fitted(weights, self.model))
             if weights.metric != self.recipe.metric:
                 self.change_aim(source, weights)
-        elif self.estimator is not None:
+        elif self.model.config.transform == "patch":
             frames, predictions = [], []
             crop = min(START_CROP, max(stage.crop for stage in self.recipe.stages))
             for index in range(START_BATCHES):
                 first, second = source.batch(index, START_CROPS, 2, crop).to(self.device)
                 quality = self.qualities(index, len(first))
                 reference = self.decoded(first, quality)
-                flow = self.estimator.flow(second, reference)
+                flow = self.flow(second, reference)
                 frames.append(second)
                 predictions.append(warp(reference, flow, self.model.config.interpolation))
             start_from_klt(self.model, torch.cat(frames), torch.cat(predictions), MSE_LAMBDAS)
@@ -202,9 +191,7 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
         """One P-frame; memory: of the one before; `halves`: alpha is 1 on the left half of the
         frame and 0 on the right; bare: part of the latents without a hyperprior, drawn by torch's
         generator."""
-        flow = None
-        if self.estimator is not None:
-            flow = self.estimator.flow(x, reference.detach()).clone()
+        flow = self.flow(x, reference) if model.config.transform == "patch" else None
         alpha = None
         if halves:
             alpha = torch.ones_like(x[:, :1])
@@ -225,6 +212,12 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
         """An I-frame of sequences of these qualities, as image-cnn gives it back."""
         quality = (quality + FINER[self.recipe.metric] / 1000).clamp(max=FINEST / 1000)
         return rounded(self.intra(x, quality, price=self.recipe.price).x_hat)
+
+    @torch.no_grad()
+    def flow(self, x: Tensor, reference: Tensor) -> Tensor:
+        """That of frames to what they follow, (B, 2, H, W)."""
+        flow: Tensor = self.estimator(x, reference)
+        return flow
 
     def qualities(self, step: int, count: int) -> Tensor:
         """One quality a sequence, stratified."""
@@ -284,7 +277,7 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
 
     def export(self, path: Path) -> bytes:
         """As the function `export`, of the averaged network."""
-        return export(self.average, self.recipe.metric, path)
+        return export("video-mofnet", self.average, self.recipe.metric, path)
 
 
 def fitted(weights: Weights[MofNetConfig], model: VideoMofNet) -> Weights[MofNetConfig]:
@@ -301,19 +294,3 @@ def fitted(weights: Weights[MofNetConfig], model: VideoMofNet) -> Weights[MofNet
 def rounded(x_hat: Tensor) -> Tensor:
     """A picture as a decoder shows it, in 8 bits."""
     return (x_hat.float().clamp(0, 1) * 255).round() / 255
-
-
-def export(model: VideoMofNet, metric: str, path: Path) -> bytes:
-    """Write the weights of `model` in 16 bits, its priors as integers; returns their hash."""
-    model = copy.deepcopy(model).cpu()
-    transforms = {
-        name: tensor.float().numpy()
-        for name, tensor in model.state_dict().items()
-        if not name.startswith(PRIOR_PARTS)
-    }
-    priors = {
-        f"{name}.{key}": array
-        for name, part in (("motion", model.motion), ("codec", model.codec))
-        for key, array in part.prior.export().items()
-    }
-    return save_weights(path, "video-mofnet", metric, model.config, transforms, priors)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from flowcodec.codecs.running import give_back, keeping_freed_memory
+from flowcodec.codecs.memory import give_back, keeping_freed_memory
 
 MEGABYTE = 2**20
 COUNT, SIDE = 64, 2048  # of planes of 16 MB: 1 GB

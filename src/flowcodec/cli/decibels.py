@@ -1,0 +1,13 @@
+"""A PSNR for people, and for machines."""
+
+import math
+
+
+def decibels(psnr: float) -> str:
+    """A PSNR in words: "32.18 dB", or "exact" where it is infinite."""
+    return f"{psnr:.2f} dB" if math.isfinite(psnr) else "exact"
+
+
+def number(psnr: float) -> float | None:
+    """A PSNR in dB for JSON, which knows no infinite numbers: there it is None."""
+    return round(psnr, 4) if math.isfinite(psnr) else None
