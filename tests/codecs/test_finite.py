@@ -6,8 +6,8 @@ from itertools import repeat
 import numpy as np
 import pytest
 
-from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.flow import FlowEstimator
+from flowcodec.codecs.picture import PictureCodec
 from flowcodec.codecs.systems.video_mofnet import Kind, MofNetModel
 from flowcodec.codecs.weights import bundled_weights, load_weights
 from flowcodec.errors import WeightsError

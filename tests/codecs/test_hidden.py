@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageDraw, ImageFilter
 
 from flowcodec.bitstream.alpha import pack_alpha
-from flowcodec.bitstream.header import LOSSLESS_PSNR
+from flowcodec.bitstream.fields import LOSSLESS_PSNR
 from flowcodec.bitstream.picture_file import pack_picture, parse_picture
 from flowcodec.cli.main import main
 from flowcodec.codecs import hidden

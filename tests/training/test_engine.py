@@ -14,7 +14,6 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from flowcodec.codecs.torch_transforms import TorchTransforms
 
 from flowcodec.codecs.weights import load_weights
 from flowcodec.errors import FlowcodecError, UsageError
@@ -248,7 +247,7 @@ def test_trained_weights_come_back_from_their_file(pictures: Path, tmp_path: Pat
     digest = export("image-cnn", training.average, "mse", file)
     weights = load_weights(file)
     assert weights.hash == digest and weights.config == training.average.config
-    loaded = TorchTransforms(weights).model
+    loaded = restored(weights)
     x = torch.from_numpy(draw(0, 128, 128).transpose(2, 0, 1).copy())[None].float() / 255
     quality = torch.tensor([5.0])
     with torch.no_grad():

@@ -14,10 +14,10 @@ from flowcodec.media.flow_sets import LoadedPair, Pair, find_pairs
 from flowcodec.media.video.format import usual_format
 from flowcodec.media.video.writing import create_video
 from flowcodec.nn.warp import warp
+from flowcodec.training.data import pairs as pairs_module
 from flowcodec.training.data.pairs import Pairs, augmented, load_data_sets, split, whole
 from flowcodec.training.data.scenes import Scene
 from flowcodec.training.engine import stage_at, train
-from flowcodec.training.flow_deeppynet import pairs as pairs_module
 from flowcodec.training.flow_deeppynet import training as training_module
 from flowcodec.training.flow_deeppynet.recipe import FlowRecipe, FlowStage
 from flowcodec.training.flow_deeppynet.training import FlowTraining

@@ -6,9 +6,9 @@ import torch
 from torch.nn.functional import max_pool2d
 
 from flowcodec.nn.warp import inside, warp
+from flowcodec.training.data import scenes
 from flowcodec.training.data.camera import compress, gray, jitter
 from flowcodec.training.data.scenes import Scene, Scenes
-from flowcodec.training.flow_deeppynet import scenes
 from tests.training.pictures import draw
 
 

@@ -118,16 +118,17 @@ def save_weights(
     for name, integers in prior.items():
         narrow = np.abs(integers.astype(np.int64)).max(initial=0) < 2**15
         tensors[PRIOR + name] = np.ascontiguousarray(integers, np.int16 if narrow else np.int32)
-    described = msgspec.json.encode(dataclasses.asdict(config)).decode()
-    metadata = {"model": model, "metric": metric, "config": described}
+    metadata = {"model": model, "metric": metric, "config": _described(config)}
     _write(path, tensors, metadata, graphs)
     return hash_of(tensors)
 
 
 def replace_graphs(path: Path, graphs: Graphs) -> None:
-    """Write a weight file again with these graphs, and all else as it is."""
+    """Write a weight file again with these graphs, its config by today's names, and all else as it
+    is."""
+    config = load_weights(path).config
     with safetensors.safe_open(path, "numpy") as file:
-        metadata = file.metadata()
+        metadata = {**file.metadata(), "config": _described(config)}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     kept = {n: t for n, t in tensors.items() if not n.startswith((GRAPH, CONSTANT))}
     _write(path, kept, metadata, graphs)
@@ -170,7 +171,7 @@ def load_weights(path: Path) -> Weights[Any]:
     try:
         with safetensors.safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}
-            model, metric, config = _described(path, metadata)
+            model, metric, config = _read_metadata(path, metadata)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except OSError as error:
         raise WeightsError(f"cannot read weights {path}: {error.strerror or error}") from error
@@ -205,7 +206,11 @@ def load_weights(path: Path) -> Weights[Any]:
     )
 
 
-def _described(path: Path, metadata: Mapping[str, str]) -> tuple[str, str, Any]:
+def _described(config: Any) -> str:
+    return msgspec.json.encode(dataclasses.asdict(config)).decode()
+
+
+def _read_metadata(path: Path, metadata: Mapping[str, str]) -> tuple[str, str, Any]:
     """Model, metric and config of a weight file."""
     for name in ("model", "metric", "config"):
         if name not in metadata:
