@@ -5,7 +5,8 @@ import torch
 
 from flowcodec.models.image_cnn.transforms import in_steps
 from flowcodec.quality import lambdas_of
-from flowcodec.training.image_cnn.aim import change_aim, costs, start_masking
+from flowcodec.training.aim import costs, start_masking
+from flowcodec.training.image_cnn.aim import change_aim
 from tests.models.networks import small
 from tests.training.pictures import draw
 

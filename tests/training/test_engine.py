@@ -23,7 +23,8 @@ from flowcodec.training import engine
 from flowcodec.training.data.crops import Crops
 from flowcodec.training.engine import CHECKPOINT, LOG, train
 from flowcodec.training.image_cnn.recipe import ImageRecipe, ImageStage
-from flowcodec.training.image_cnn.training import ImageTraining, export
+from flowcodec.training.image_cnn.training import ImageTraining
+from flowcodec.training.networks import export, restored
 from tests.training.pictures import draw, tiny_recipe
 
 ROOT = Path(__file__).parents[2]

@@ -70,15 +70,15 @@ def draw_inter(
         ("(b) alpha: white is coded, black skipped", account.alpha),
         ("(c) optical flow to the frame before", flow),
         ("(d) skipped: (1 - alpha) times the prediction", _shown(account.skipped)),
-        ("(e) coded by CodecNet", _shown(account.coded)),
+        ("(e) coded", _shown(account.coded)),
         ("(f) decoded frame", decoded),
     )
     for axes, (name, picture) in zip(rows.flat, pictures, strict=False):
         axes.imshow(picture, "gray", vmin=0, vmax=1)
         axes.set_title(name)
     for axes, name, bits in (
-        (rows.flat[7], "(g) bits of CodecNet", account.codec_bits),
-        (rows.flat[8], "(h) bits of MOFNet", account.motion_bits),
+        (rows.flat[7], "(g) bits of what is coded", account.codec_bits),
+        (rows.flat[8], "(h) bits of motion", account.motion_bits),
     ):
         _draw_bits(axes, bits, account.stride)
         axes.set_title(f"{name}: {bits.sum() / 8:,.0f} bytes")

@@ -30,7 +30,7 @@ class FlowMethod:
 
 
 class Estimator(Protocol):
-    """What `flowcodec.load("flow-deeppynet")` returns, as far as measuring needs it."""
+    """What `flowcodec.load` returns of an estimator, as far as measuring needs it."""
 
     def flow(self, a: Pixels, b: Pixels, /) -> Vectors: ...
 

@@ -20,10 +20,12 @@ from flowcodec.models.image_cnn.transforms import PatchAnalysis
 from flowcodec.nn.distortion import distortion, lambda_of
 from flowcodec.nn.patches import PATCH
 from flowcodec.quality import ANCHORS, MSE_LAMBDAS, lambdas_of
+from flowcodec.training.aim import start_masking
 from flowcodec.training.data.crops import Crops, patches
 from flowcodec.training.data.pictures import hold_out, load_pictures
+from flowcodec.training.data.qualities import sample_quality
 from flowcodec.training.engine import Group, Training, configured
-from flowcodec.training.image_cnn.aim import change_aim, start_masking
+from flowcodec.training.image_cnn.aim import change_aim
 from flowcodec.training.image_cnn.calibration import calibrate
 from flowcodec.training.image_cnn.frozen import Batch, FrozenLatents
 from flowcodec.training.image_cnn.growth import continue_from
@@ -56,14 +58,6 @@ def build(recipe: ImageRecipe) -> ImageCnn:
         return ImageCnn(config)
     except ValueError as error:
         raise UsageError(f"switches: {error}") from error
-
-
-def sample_quality(single: float | None, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Real qualities, stratified over [1, 8]; or a single one."""
-    if single is not None:
-        return np.full(count, single, np.float32)
-    cells = (np.arange(count) + rng.random(count)) / count
-    return rng.permutation(1 + (ANCHORS - 1) * cells).astype(np.float32)
 
 
 class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.ndarray]]):

@@ -1,4 +1,4 @@
-"""Training of video-mofnet: an I-frame by image-cnn, then P-frames from decoded references."""
+"""Training of video-mofnet: an I-frame as a picture, then P-frames from decoded references."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from flowcodec.nn.correction import Correction
 from flowcodec.nn.distortion import distortion, lambda_of
 from flowcodec.nn.warp import warp
 from flowcodec.quality import ANCHORS, FINEST, MSE_LAMBDAS, lambdas_of
+from flowcodec.training.aim import change_steps, finer_steps, start_masking
 from flowcodec.training.data.clips import load_clips
+from flowcodec.training.data.qualities import sample_quality
 from flowcodec.training.data.sequences import Sequences
 from flowcodec.training.engine import Group, Result, Training, configured
-from flowcodec.training.image_cnn.aim import change_steps, finer_steps, start_masking
-from flowcodec.training.image_cnn.training import sample_quality
 from flowcodec.training.networks import export, restored, take
 from flowcodec.training.video_mofnet.recipe import VideoRecipe, VideoStage
 from flowcodec.training.video_mofnet.start import start_from_klt
@@ -209,7 +209,7 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
 
     @torch.no_grad()
     def decoded(self, x: Tensor, quality: Tensor) -> Tensor:
-        """An I-frame of sequences of these qualities, as image-cnn gives it back."""
+        """An I-frame of sequences of these qualities, as a picture codec gives it back."""
         quality = (quality + FINER[self.recipe.metric] / 1000).clamp(max=FINEST / 1000)
         return rounded(self.intra(x, quality, price=self.recipe.price).x_hat)
 
