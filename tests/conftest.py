@@ -47,7 +47,8 @@ def tiny_weights(tmp_path_factory) -> Path:
     from flowcodec.models.image_cnn.klt import start_from_klt
     from flowcodec.quality import MSE_LAMBDAS
     from flowcodec.training.data.crops import patches
-    from flowcodec.training.image_cnn.training import build, export
+    from flowcodec.training.image_cnn.training import build
+    from flowcodec.training.networks import export
     from tests.training.pictures import draw, tiny_recipe
 
     model = build(tiny_recipe(steps=1))

@@ -16,7 +16,8 @@ from flowcodec.training.data.crops import Crops
 from flowcodec.training.engine import train
 from flowcodec.training.image_cnn.frozen import ROUND, batch_number
 from flowcodec.training.image_cnn.recipe import ImageRecipe, ImageStage
-from flowcodec.training.image_cnn.training import ImageTraining, export
+from flowcodec.training.image_cnn.training import ImageTraining
+from flowcodec.training.networks import export
 from tests.models.networks import shake
 from tests.training.pictures import draw, draw_folder, tiny_recipe
 
