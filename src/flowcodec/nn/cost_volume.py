@@ -56,9 +56,9 @@ def _drawn(a: Tensor, b: Tensor, radius: int) -> Tensor:
     for down in range(reach):
         products = queries @ keys[:, down : down + height]  # (B, H, w, G, T, 2T)
         skewed = F.pad(products.flatten(4), (0, size)).unflatten(4, (size, 2 * size + 1))
-        rows.append(skewed[..., :reach])
-    near = torch.stack(rows, 5).permute(0, 1, 2, 4, 3, 5, 6)  # (B, H, w, T, G, reach, reach)
-    volume = near.reshape(batch, height, width + across, groups * reach**2)
+        rows.append(skewed[..., :reach].transpose(3, 4))
+    near = torch.stack(rows, 5)  # (B, H, w, T, G, reach, reach)
+    volume = near.view(batch, height, width + across, groups * reach**2)
     return volume[:, :, :width].permute(0, 3, 1, 2)
 
 

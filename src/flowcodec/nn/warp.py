@@ -32,8 +32,6 @@ def filtered(x: Tensor, interpolation: Interpolation) -> Tensor:
 def warped(x: Tensor, flow: Tensor, interpolation: Interpolation) -> Tensor:
     """As `warp`, of what `filtered` gave."""
     places = _grid(flow) + flow
-    if torch.onnx.is_in_onnx_export():
-        places = torch.nan_to_num(places)  # of broken weights: what is no number is no index
     if interpolation == "spline":
         return _spline(x, places)
     if torch.onnx.is_in_onnx_export() and interpolation == "bilinear":
@@ -43,28 +41,8 @@ def warped(x: Tensor, flow: Tensor, interpolation: Interpolation) -> Tensor:
 
 def sampled(x: Tensor, places: Tensor, interpolation: str = "bilinear") -> Tensor:
     """x (B, C, H, W) at places (B, 2, h, w) in its pixels, as `warp` has it but for splines."""
-    if torch.onnx.is_in_onnx_export() and interpolation == "bilinear":
-        return _gathered(x, places)
     grid = (places * (2 / _last(x).clamp(min=1))).sub_(1).permute(0, 2, 3, 1)
     return F.grid_sample(x, grid, mode=interpolation, padding_mode="border", align_corners=True)
-
-
-def _gathered(x: Tensor, places: Tensor) -> Tensor:
-    """`sampled` bilinearly, of one picture: rows of channels by index, which ONNX Runtime does in
-    half of the time of its own GridSample."""
-    channels, pitch = x.shape[1], x.shape[3] + 1
-    places = torch.minimum(places[0].clamp(min=0), _last(x)[0])
-    corner = places.floor()
-    right, down = places - corner
-    corner = corner.long()
-    index = corner[1] * pitch + corner[0]
-    x = F.pad(x, (0, 1, 0, 1), mode="replicate")
-    rows = x[0].flatten(1).T
-    pairs = torch.cat([rows[:-1], rows[1:]], 1)[torch.stack([index, index + pitch])]
-    above, below = pairs.unflatten(3, (2, channels)).permute(0, 3, 4, 1, 2)
-    above = above[0] + (above[1] - above[0]) * right
-    below = below[0] + (below[1] - below[0]) * right
-    return (above + (below - above) * down)[None]
 
 
 def _spline(coefficients: Tensor, places: Tensor) -> Tensor:
@@ -104,10 +82,11 @@ def _looked_up(x: Tensor, lookups: Sequence[tuple[Tensor | None, Tensor]]) -> Te
     for tap, (_, at) in enumerate(lookups):
         corner = 2 * BEYOND * own.new_tensor([tap % 2, tap // 2]).view(1, 2, 1, 1)
         offsets.append((at - own - corner).flip(1))
+    places = torch.nan_to_num(torch.cat(offsets, 1))  # what is no number is no place in memory
     kernel = torch.eye(int(x.shape[1]))[:, :, None, None].expand(-1, -1, side, side)
     weights = [weight for weight, _ in lookups if weight is not None]
     rest = [kernel[0, :, 0, 0] * 0, torch.cat(weights, 1)] if weights else []
-    found: Tensor = _DeformConv.apply(x, kernel, torch.cat(offsets, 1), *rest)
+    found: Tensor = _DeformConv.apply(x, kernel, places, *rest)
     return found
 
 

@@ -159,10 +159,11 @@ class Decoder(nn.Module):
         """Convex upsampling: each fine pixel a weighted mean of the 3x3 coarse ones around it."""
         batch, _, height, width = flow.shape
         weights = self.weights(hidden).permute(0, 2, 3, 1).unflatten(3, (9, FINEST**2))
+        weights = weights.transpose(3, 4)  # so that those of a pixel lie together
         with without_autocast(flow.device):
             around = F.unfold(F.pad(flow * FINEST, (1, 1, 1, 1), mode="replicate"), 3)
             around = around.view(batch, 2, 9, height, width).permute(0, 3, 4, 1, 2).contiguous()
-            fine = around @ weights.float().softmax(3)  # (B, h, w, 2, 16)
+            fine = around @ weights.float().softmax(4).transpose(3, 4)  # (B, h, w, 2, 16)
         fine = fine.unflatten(4, (FINEST, FINEST)).permute(0, 3, 1, 4, 2, 5)
         return fine.reshape(batch, 2, FINEST * height, FINEST * width)
 
