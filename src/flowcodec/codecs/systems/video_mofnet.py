@@ -49,7 +49,7 @@ WINDOW = 8  # positions of a line of attention in h_s
 
 # Hints of an encoder, measured on seven clips at four qualities: trials they save, 0.1 % of bits.
 NEAR = 10.0  # bits between two global motions, by an estimate, that are both tried
-GLOBAL = 1 / 8  # of all blocks: if more move otherwise, global motion alone is not worth a trial
+GLOBAL = 1 / 5  # of all blocks: if more move otherwise, global motion alone is not worth a trial
 ALIKE = 1.05  # squared errors of two pictures of which MS-SSIM may like either better
 SILENT = 160  # where z, added up, is so many times smaller than y, it may be worth its bits
 
