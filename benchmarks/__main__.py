@@ -52,7 +52,7 @@ def main(
     json_path: Path | None,
 ) -> None:
     """Measure speed and memory on one picture."""
-    from benchmarks.coding import stage_shares, time_anchor, time_ours
+    from benchmarks.coding import stage_shares, time_ours, time_peer
     from benchmarks.pictures import picture
     from benchmarks.processes import measure_large, time_start_up
     from flowcodec.evaluation.results import write_json
@@ -60,7 +60,7 @@ def main(
     name, pixels = picture(data)
     codec = flowcodec.load(weights=weights, threads=threads)
     ours = time_ours(codec, pixels, quality, repeat)
-    timings = [ours, *(time_anchor(a, pixels, ours["bytes"], repeat) for a in ("avif", "webp"))]
+    timings = [ours, *(time_peer(a, pixels, ours["bytes"], repeat) for a in ("avif", "webp"))]
     options = ["--threads", str(threads)]
     options += ["--weights", str(weights.resolve())] if weights else []
     with tempfile.TemporaryDirectory() as folder:

@@ -12,8 +12,8 @@ from flowcodec.codecs.picture import PictureCodec
 from flowcodec.entropy.coder import Decoder, Encoder
 from flowcodec.entropy.fixed_point import AdjacentAttention, Conv, Surroundings
 from flowcodec.entropy.prior import ExactPrior
-from flowcodec.evaluation.anchors import anchor_named, fit_bytes
 from flowcodec.evaluation.metrics import Pixels, psnr
+from flowcodec.evaluation.peers import fit_bytes, peer_named
 
 
 class Timing(TypedDict):
@@ -39,16 +39,16 @@ def time_ours(codec: PictureCodec, pixels: Pixels, quality: float, repeat: int) 
     }
 
 
-def time_anchor(name: str, pixels: Pixels, max_bytes: int, repeat: int) -> Timing:
+def time_peer(name: str, pixels: Pixels, max_bytes: int, repeat: int) -> Timing:
     """Another codec at the highest quality that takes no more bytes."""
-    anchor = anchor_named(name)
-    coded = fit_bytes(anchor, pixels, max_bytes)
+    peer = peer_named(name)
+    coded = fit_bytes(peer, pixels, max_bytes)
     return {
-        "codec": anchor.title,
+        "codec": peer.title,
         "bytes": len(coded.data),
         "psnr": psnr(pixels, coded.pixels),
-        "encode_seconds": least(lambda: anchor.encode(pixels, coded.quality), repeat),
-        "decode_seconds": least(lambda: anchor.decode(coded.data), repeat),
+        "encode_seconds": least(lambda: peer.encode(pixels, coded.quality), repeat),
+        "decode_seconds": least(lambda: peer.decode(coded.data), repeat),
     }
 
 

@@ -23,7 +23,7 @@ from benchmarks.machine import cpu_name
 from benchmarks.pictures import mosaic, picture
 from benchmarks.processes import run_measured
 from flowcodec.codecs.memory import keeping_freed_memory
-from flowcodec.evaluation.flow.methods import flow_anchor, our_method
+from flowcodec.evaluation.flow.methods import flow_peer, our_method
 from flowcodec.evaluation.metrics import Pixels
 from flowcodec.evaluation.work import work_of
 from flowcodec.models.flow_deeppynet.config import PRESETS
@@ -50,7 +50,7 @@ def main(data: Path | None, weights: Path | None, threads: int, repeat: int) -> 
     print(f"{cpu_name()}, {threads} threads")
     estimator = flowcodec.load("flow-deeppynet", weights=weights, threads=threads)
     methods = [our_method("flow-deeppynet", "", estimator)]
-    methods += [flow_anchor(name, threads) for name in ("dis-medium", "farneback")]
+    methods += [flow_peer(name, threads) for name in ("dis-medium", "farneback")]
     first, second = shifted(pixels, *PAIR)
     for method in methods:
         seconds = min(timed(method.flow, first, second) for _ in range(repeat + 1))

@@ -19,7 +19,7 @@ from rich.console import Console
 
 import flowcodec
 from flowcodec.cli.measuring import print_table, progress_bar
-from flowcodec.evaluation.flow.methods import ZERO, FlowMethod, flow_anchor, our_method
+from flowcodec.evaluation.flow.methods import ZERO, FlowMethod, flow_peer, our_method
 from flowcodec.evaluation.flow.metrics import FlowErrors, errors_over, flow_errors
 from flowcodec.evaluation.results import write_json
 from flowcodec.evaluation.tables import Table
@@ -54,7 +54,7 @@ def main(
     estimator = flowcodec.load("flow-deeppynet", weights=weights, threads=threads)
     methods = [
         our_method("flow-deeppynet", "", estimator),
-        *(flow_anchor(name, threads) for name in ("dis-ultrafast", "dis-medium", "farneback")),
+        *(flow_peer(name, threads) for name in ("dis-ultrafast", "dis-medium", "farneback")),
         ZERO,
     ]
     pictures = hold_out(load_pictures(data, SMALLEST), held_out)[1]

@@ -13,12 +13,12 @@ import click
 import flowcodec
 from benchmarks.machine import cpu_name
 from flowcodec.evaluation.results import write_json
-from flowcodec.evaluation.video.anchors import VideoAnchor
-from flowcodec.evaluation.video.run import Point, measure, measure_anchor
+from flowcodec.evaluation.video.peers import VideoPeer
+from flowcodec.evaluation.video.run import Point, measure, measure_peer
 from flowcodec.evaluation.video.sequences import find_sequences, read_sequence
 
 GROUP = 32
-CONSTANT = VideoAnchor(
+CONSTANT = VideoPeer(
     "x265-constant-qp",
     "H.265 veryfast, constant QP",
     "libx265",
@@ -53,7 +53,7 @@ def main(
             print(f"{sequence.name}: fewer than {GROUP} frames, passed over")
             continue
         ours = measure(codec, sequence, quality, GROUP)
-        points = [measure_anchor(CONSTANT, sequence, qp, GROUP) for qp in CONSTANT.sweep]
+        points = [measure_peer(CONSTANT, sequence, qp, GROUP) for qp in CONSTANT.sweep]
         other = min(points, key=lambda point: abs(point.psnr - ours.psnr))
         found[sequence.name] = {
             "ours": round(drop(ours), 3),

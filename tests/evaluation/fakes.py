@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from flowcodec.evaluation.anchors import anchor_named
+from flowcodec.evaluation.peers import peer_named
 from flowcodec.media.picture import Picture
 
 
@@ -15,20 +15,20 @@ class FakeEncoded:
     data: bytes
 
 
-class AnchorCodec:
+class PeerCodec:
     """JPEG 2000 behind the interface of our codec: quality 1..8 is 24..38 dB."""
 
     def __init__(self) -> None:
-        self.anchor = anchor_named("jpeg2000")
+        self.peer = peer_named("jpeg2000")
         self.calls: list[tuple[str, tuple[int, ...], float | None]] = []
 
     def encode(self, picture: Picture, quality: float) -> FakeEncoded:
         self.calls.append(("encode", picture.pixels.shape, quality))
         pixels = np.broadcast_to(picture.pixels, (picture.height, picture.width, 3))
-        return FakeEncoded(self.anchor.encode(np.ascontiguousarray(pixels), 22 + 2 * int(quality)))
+        return FakeEncoded(self.peer.encode(np.ascontiguousarray(pixels), 22 + 2 * int(quality)))
 
     def decode(self, data: bytes) -> Picture:
-        pixels = self.anchor.decode(data)
+        pixels = self.peer.decode(data)
         self.calls.append(("decode", pixels.shape, None))
         return Picture(pixels)
 

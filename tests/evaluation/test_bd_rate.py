@@ -3,7 +3,6 @@ import math
 import pytest
 
 from flowcodec.errors import UsageError
-from flowcodec.evaluation.anchors import is_kodak, published_curves
 from flowcodec.evaluation.bd_rate import (
     MEASURES,
     MS_SSIM_RANGE,
@@ -12,6 +11,7 @@ from flowcodec.evaluation.bd_rate import (
     bd_rate_between,
     compare,
 )
+from flowcodec.evaluation.peers import is_kodak, published_curves
 
 RATE = [0.1, 0.2, 0.35, 0.6, 1.0, 1.7]
 QUALITY = [28.0, 30.1, 32.3, 34.2, 36.4, 38.9]
@@ -52,7 +52,7 @@ def test_agrees_with_another_implementation_where_the_ranges_are_equal():
 def test_a_curve_that_does_not_span_the_range_is_refused():
     with pytest.raises(UsageError, match=r"the curve spans 28.00 to 34.20 dB.* 30.5 to 36.5"):
         bd_rate(RATE[:4], QUALITY[:4], RATE, QUALITY, *PSNR_RANGE)
-    with pytest.raises(UsageError, match=r"the anchor's curve spans 32.30 to 38.90 dB"):
+    with pytest.raises(UsageError, match=r"the peer's curve spans 32.30 to 38.90 dB"):
         bd_rate(RATE, QUALITY, RATE[2:], QUALITY[2:], *PSNR_RANGE)
 
 
@@ -119,8 +119,8 @@ def test_published_ms_ssim_is_decibels_of_the_linear_mean():
             # Linear values carry six digits: near 1 that is a coarse step in dB.
             step = 4.4e-6 / (1 - linear)
             assert decibels == pytest.approx(-10 * math.log10(1 - linear), abs=step + 1e-4)
-    anchor = published_curves()["BPG 4:4:4"].results[MEASURES["ms-ssim"].key]
-    assert anchor[0] < low < high < anchor[-1]
+    peer = published_curves()["BPG 4:4:4"].results[MEASURES["ms-ssim"].key]
+    assert peer[0] < low < high < peer[-1]
 
 
 def test_published_curves_name_their_sources():

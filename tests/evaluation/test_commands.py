@@ -7,9 +7,9 @@ from PIL import Image
 import flowcodec
 from flowcodec.cli.main import main
 from flowcodec.evaluation import demo
-from flowcodec.evaluation.anchors import published_curves
+from flowcodec.evaluation.peers import published_curves
 from flowcodec.media.video import open_video
-from tests.evaluation.fakes import AnchorCodec, ExactCodec, save_photograph
+from tests.evaluation.fakes import ExactCodec, PeerCodec, save_photograph
 from tests.evaluation.test_video_bench import Coarse
 
 
@@ -29,7 +29,7 @@ def loaded(monkeypatch):
 
     def load(name, **options):
         calls.append((name, options))
-        return Coarse() if name == "video-mofnet" else AnchorCodec()
+        return Coarse() if name == "video-mofnet" else PeerCodec()
 
     monkeypatch.setitem(vars(flowcodec), "load", load)
     return calls
@@ -187,7 +187,7 @@ def test_demo_makes_small_real_files_and_one_picture(tmp_path, loaded, monkeypat
     assert np.abs(frames[0].astype(int) - frames[-1]).mean() > 5
     for photograph in photographs:
         ours = folder / f"{photograph.stem}.fci"
-        decoded = AnchorCodec().decode(ours.read_bytes()).pixels
+        decoded = PeerCodec().decode(ours.read_bytes()).pixels
         with Image.open(folder / f"{photograph.stem}.fci.png") as image:
             assert (decoded == image).all()
         for suffix in (".jpg", ".webp", ".avif"):
@@ -201,7 +201,7 @@ def test_demo_makes_small_real_files_and_one_picture(tmp_path, loaded, monkeypat
 
 def test_demo_says_so_where_a_codec_cannot_be_that_small(tmp_path):
     photograph = save_photograph(tmp_path / "hill.png", 64, 64)
-    codec = AnchorCodec()
+    codec = PeerCodec()
     shots = list(demo.code_photograph(codec, "ours", photograph, tmp_path, 1))
     assert [shot.codec for shot in shots] == ["ours", "JPEG", "WebP", "AVIF"]
     for shot in shots:

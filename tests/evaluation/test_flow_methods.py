@@ -6,27 +6,27 @@ import numpy as np
 import pytest
 
 from flowcodec.errors import UsageError
-from flowcodec.evaluation.flow.methods import FLOW_ANCHORS, ZERO, flow_anchor
+from flowcodec.evaluation.flow.methods import FLOW_PEERS, ZERO, flow_peer
 from tests.evaluation.moving import moving_texture
 
 
-@pytest.mark.parametrize("name", FLOW_ANCHORS)
+@pytest.mark.parametrize("name", FLOW_PEERS)
 @pytest.mark.parametrize("motion", [(5.0, -2.0), (-1.5, 3.0)])
-def test_an_anchor_follows_a_texture(name, motion):
+def test_an_peer_follows_a_texture(name, motion):
     pytest.importorskip("cv2")
     first, second = moving_texture(96, 128, motion, frames=2)
-    flow = flow_anchor(name).flow(first, second)
+    flow = flow_peer(name).flow(first, second)
     assert flow.dtype == np.float32 and flow.shape == (96, 128, 2)
     inner = flow[16:-16, 16:-16]
     assert np.abs(np.median(inner, axis=(0, 1)) - motion).max() < 0.2
     assert np.hypot(*(inner - np.float32(motion)).transpose(2, 0, 1)).mean() < 0.6
 
 
-def test_an_anchor_says_how_it_was_run():
+def test_an_peer_says_how_it_was_run():
     cv2 = pytest.importorskip("cv2")
     threads = cv2.getNumThreads()
     try:
-        method = flow_anchor("dis-medium", threads=1)
+        method = flow_peer("dis-medium", threads=1)
     finally:
         cv2.setNumThreads(threads)
     assert method.title == "DIS medium"
@@ -43,9 +43,9 @@ def test_without_opencv_the_extra_is_named(monkeypatch):
     monkeypatch.delitem(sys.modules, "cv2", raising=False)
     monkeypatch.setattr("flowcodec.evaluation.flow.methods.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"DIS medium needs .* pip install 'flowcodec\[bench\]'"):
-        flow_anchor("dis-medium")
+        flow_peer("dis-medium")
 
 
 def test_an_unknown_name_lists_those_that_exist():
     with pytest.raises(UsageError, match="'dis' to compare with: choose from dis-ultrafast,"):
-        flow_anchor("dis")
+        flow_peer("dis")

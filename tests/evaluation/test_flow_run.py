@@ -7,7 +7,7 @@ import pytest
 
 from flowcodec.cli.main import main
 from flowcodec.errors import UsageError
-from flowcodec.evaluation.flow.methods import FLOW_ANCHORS, ZERO, FlowMethod, flow_anchor
+from flowcodec.evaluation.flow.methods import FLOW_PEERS, ZERO, FlowMethod, flow_peer
 from flowcodec.evaluation.flow.run import Cost, Runner, evaluate_pairs, mean_cost
 from flowcodec.media.flow_sets import find_pairs
 from flowcodec.models.flow_deeppynet.config import PRESETS
@@ -69,7 +69,7 @@ def test_figures_of_real_pairs_are_those_known_beforehand():
     if not SHARED.is_dir():
         pytest.skip("the flow pairs are not here: put them into ../shared/data beside the clone")
     data_sets = find_pairs(SHARED)
-    methods = [ZERO, *(flow_anchor(name) for name in FLOW_ANCHORS)]
+    methods = [ZERO, *(flow_peer(name) for name in FLOW_PEERS)]
     results = evaluate_pairs(methods, data_sets)
     assert set(results) == set(KNOWN)
     for data_set, known in KNOWN.items():

@@ -3,7 +3,7 @@ from PIL import Image
 
 from flowcodec.errors import UsageError
 from flowcodec.evaluation import plot
-from flowcodec.evaluation.anchors import published_curves
+from flowcodec.evaluation.peers import published_curves
 from flowcodec.evaluation.plot import plot_curves
 
 CURVES = {name: curve.results for name, curve in published_curves().items()}

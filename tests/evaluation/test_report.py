@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 
 from flowcodec.evaluation import report
-from flowcodec.evaluation.anchors import anchor_named, curves_named
 from flowcodec.evaluation.comparison import Comparison
+from flowcodec.evaluation.peers import curves_named, peer_named
 from flowcodec.evaluation.report import Compared, code_pictures, pictures_to_show, write_report
 from flowcodec.evaluation.results import Evaluation, Measurement, collect
 from tests.evaluation.browser import dom_of
-from tests.evaluation.fakes import AnchorCodec, save_photograph
+from tests.evaluation.fakes import PeerCodec, save_photograph
 
-ANCHOR_NAMES = ("jpeg", "webp")
+PEER_NAMES = ("jpeg", "webp")
 MOVE = """<script>
 const range = document.querySelector("input[type=range]");
 range.value = 20;
@@ -59,15 +59,15 @@ def an_evaluation(name: str, description: str, rate: float) -> Evaluation:
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Compared]:
     folder = tmp_path_factory.mktemp("pictures")
     paths = [save_photograph(folder / f"{name}.png", 90, 400) for name in ("hill", "lake")]
-    anchors = [anchor_named(name) for name in ANCHOR_NAMES]
-    return list(code_pictures(AnchorCodec(), "ours", paths, anchors, lambda: None))
+    peers = [peer_named(name) for name in PEER_NAMES]
+    return list(code_pictures(PeerCodec(), "ours", paths, peers, lambda: None))
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory, pictures: list[Compared]) -> Path:
     comparison = Comparison(
         ours=an_evaluation("ours", "<made> & measured", 0.1),
-        anchors={name: an_evaluation(name.upper(), f"lib{name} 1.0", 0.2) for name in ANCHOR_NAMES},
+        peers={name: an_evaluation(name.upper(), f"lib{name} 1.0", 0.2) for name in PEER_NAMES},
         published=curves_named(["bpg", "hpcm"]),
         data="photos",
     )
@@ -95,7 +95,7 @@ def test_the_page_says_what_was_measured_and_how(page: Path) -> None:
     assert "libjpeg 1.0" in text and "libwebp 1.0" in text
     assert "InterDigitalInc/CompressAI, results/image/kodak/bpg_444_x265_ycbcr.json" in text
     assert text.count("-50.0 %") == 4  # half the rate of either, by both measures
-    assert "HPCM-Large (published), ms-ssim: the anchor" in text
+    assert "HPCM-Large (published), ms-ssim: the peer" in text
     assert "1 picture of photos" in text
     assert text.count("<svg") == 3  # PSNR, MS-SSIM, SSIMULACRA2
     assert "SSIMULACRA2" in text and "currentColor" in text
@@ -137,8 +137,8 @@ def test_a_browser_runs_the_slider_and_the_choice(page: Path, tmp_path: Path) ->
 def test_large_pictures_are_coded_in_their_middle(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(report, "CODED", 40)
     path = save_photograph(tmp_path / "wide.png", 30, 100)
-    codec = AnchorCodec()
-    [compared] = code_pictures(codec, "ours", [path], [anchor_named("jpeg")], lambda: None)
+    codec = PeerCodec()
+    [compared] = code_pictures(codec, "ours", [path], [peer_named("jpeg")], lambda: None)
     whole = np.asarray(Image.open(path))
     assert (compared.original == whole[:, 30:70]).all()
     assert {shape for _, shape, _ in codec.calls} == {(30, 40, 3)}

@@ -6,14 +6,14 @@ import pytest
 from PIL import Image
 
 from flowcodec.errors import MediaError, UsageError
-from flowcodec.evaluation.anchors import anchor_named
 from flowcodec.evaluation.comparison import compare_pictures
 from flowcodec.evaluation.metrics import ms_ssim, psnr
+from flowcodec.evaluation.peers import peer_named
 from flowcodec.evaluation.results import KEYS, write_json
-from flowcodec.evaluation.run import evaluate, evaluate_anchor
+from flowcodec.evaluation.run import evaluate, evaluate_peer
 from flowcodec.evaluation.tables import table_of_means, table_of_rates
 from flowcodec.media.picture import Picture
-from tests.evaluation.fakes import AnchorCodec, ExactCodec, FakeEncoded, save_photograph
+from tests.evaluation.fakes import ExactCodec, FakeEncoded, PeerCodec, save_photograph
 
 
 def run(codec, paths, qualities, progress=None):
@@ -25,7 +25,7 @@ def test_figures_are_those_of_the_decoded_files(tmp_path):
         save_photograph(tmp_path / "a.png", 170, 200),
         save_photograph(tmp_path / "b.png", 165, 161),
     ]
-    codec = AnchorCodec()
+    codec = PeerCodec()
     evaluation = run(codec, paths, [2, 5])
     assert evaluation["name"] == "fake"
     assert evaluation["qualities"] == [2, 5]
@@ -50,7 +50,7 @@ def test_means_are_of_decibels_for_psnr_and_linear_for_ms_ssim(tmp_path):
         save_photograph(tmp_path / "a.png", 170, 200),
         save_photograph(tmp_path / "b.png", 190, 165),
     ]
-    evaluation = run(AnchorCodec(), paths, [1, 6])
+    evaluation = run(PeerCodec(), paths, [1, 6])
     results, per_image = evaluation["results"], evaluation["per_image"].values()
     assert list(results) == list(KEYS)
     for index in range(2):
@@ -68,7 +68,7 @@ def test_ssimulacra2_is_one_more_list_where_asked_for(tmp_path):
         save_photograph(tmp_path / "b.png", 50, 90),
         save_photograph(tmp_path / "tiny.png", 7, 40),
     ]
-    evaluation = evaluate_anchor(anchor_named("jpeg"), paths, [30, 90], ssimulacra2=True)
+    evaluation = evaluate_peer(peer_named("jpeg"), paths, [30, 90], ssimulacra2=True)
     assert list(evaluation["results"]) == [*KEYS, "ssimulacra2"]
     *known, tiny = (lists["ssimulacra2"] for lists in evaluation["per_image"].values())
     assert tiny == [None, None]
@@ -79,7 +79,7 @@ def test_ssimulacra2_is_one_more_list_where_asked_for(tmp_path):
 def test_gray_is_coded_as_rgb_and_alpha_is_left_out(tmp_path):
     gray = save_photograph(tmp_path / "gray.png", 40, 50, mode="L")
     alpha = save_photograph(tmp_path / "alpha.png", 40, 50, mode="RGBA")
-    codec = AnchorCodec()
+    codec = PeerCodec()
     evaluation = run(codec, [gray, alpha], [4])
     assert {shape for _, shape, _ in codec.calls} == {(40, 50, 3)}
     original = np.repeat(np.asarray(Image.open(gray))[..., None], 3, axis=2)
@@ -90,7 +90,7 @@ def test_gray_is_coded_as_rgb_and_alpha_is_left_out(tmp_path):
 
 def test_the_first_picture_is_coded_once_before_the_clock_runs(tmp_path):
     paths = [save_photograph(tmp_path / f"{name}.png", 20, 20) for name in "ab"]
-    codec = AnchorCodec()
+    codec = PeerCodec()
     steps = []
     run(codec, paths, [1, 3], lambda: steps.append(len(codec.calls)))
     assert [quality for what, _, quality in codec.calls if what == "encode"] == [1, 1, 3, 1, 3]
@@ -100,7 +100,7 @@ def test_the_first_picture_is_coded_once_before_the_clock_runs(tmp_path):
 def test_small_pictures_have_no_ms_ssim_and_do_not_spoil_the_mean(tmp_path):
     small = save_photograph(tmp_path / "small.png", 160, 400)
     large = save_photograph(tmp_path / "large.png", 161, 161)
-    evaluation = run(AnchorCodec(), [small, large], [3])
+    evaluation = run(PeerCodec(), [small, large], [3])
     assert evaluation["per_image"]["small.png"]["ms-ssim-rgb"] == [None]
     assert evaluation["per_image"]["small.png"]["ms-ssim-db-rgb"] == [None]
     assert (
@@ -131,9 +131,9 @@ def test_a_lossless_codec_gives_null_and_valid_json(tmp_path):
     assert read["results"]["ms-ssim-db-rgb"] == [None]
 
 
-def test_anchors_are_measured_in_the_same_form(tmp_path):
+def test_peers_are_measured_in_the_same_form(tmp_path):
     path = save_photograph(tmp_path / "a.png", 60, 80)
-    evaluation = evaluate_anchor(anchor_named("webp"), [path], [10, 60])
+    evaluation = evaluate_peer(peer_named("webp"), [path], [10, 60])
     ours = run(ExactCodec([(1.0, 30.0)]), [flat(tmp_path / "flat.png", 20, 20)], [1])
     assert set(evaluation) == set(ours)
     assert set(evaluation["results"]) == set(ours["results"])
@@ -151,15 +151,15 @@ def test_bits_a_pixel_count_every_byte_of_the_file(tmp_path):
 def test_what_cannot_be_evaluated_is_refused(tmp_path):
     path = save_photograph(tmp_path / "a.png", 10, 10)
     with pytest.raises(UsageError, match="nothing to evaluate"):
-        run(AnchorCodec(), [], [1])
+        run(PeerCodec(), [], [1])
     with pytest.raises(UsageError, match="nothing to evaluate"):
-        run(AnchorCodec(), [path], [])
+        run(PeerCodec(), [path], [])
     (tmp_path / "deeper").mkdir()
     twin = save_photograph(tmp_path / "deeper" / "a.png", 10, 10)
     with pytest.raises(UsageError, match="named alike"):
-        run(AnchorCodec(), [path, twin], [1])
+        run(PeerCodec(), [path, twin], [1])
     with pytest.raises(MediaError):
-        run(AnchorCodec(), [tmp_path / "absent.png"], [1])
+        run(PeerCodec(), [tmp_path / "absent.png"], [1])
 
 
 def flat(path, height, width):
@@ -205,11 +205,11 @@ def test_a_picture_that_comes_back_exact_leaves_the_others_their_psnr(tmp_path):
 def test_rates_at_equal_psnr_are_those_of_the_same_pictures(tmp_path):
     flat, photograph = tmp_path / "flat.png", save_photograph(tmp_path / "photo.png", 90, 80)
     Image.new("RGB", (80, 90), (90, 80, 70)).save(flat)
-    qualities, sweep, jpeg = [1, 2, 3, 4, 5, 6, 7], range(1, 98, 8), anchor_named("jpeg")
+    qualities, sweep, jpeg = [1, 2, 3, 4, 5, 6, 7], range(1, 98, 8), peer_named("jpeg")
     rates = []
     for paths in ([photograph], [flat, photograph]):
         ours = run(LosslessFor(), paths, qualities)
-        rates.append(compare_pictures(ours, evaluate_anchor(jpeg, paths, sweep)))
+        rates.append(compare_pictures(ours, evaluate_peer(jpeg, paths, sweep)))
     alone, both = rates
     assert alone["psnr"]["mean"] is not None, alone
     assert both["psnr"]["mean"] == pytest.approx(alone["psnr"]["mean"], abs=0.02)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from flowcodec.errors import FlowcodecError, UsageError
-from flowcodec.evaluation.video import anchors
-from flowcodec.evaluation.video.anchors import ANCHORS, anchors_named
+from flowcodec.evaluation.video import peers
 from flowcodec.evaluation.video.comparison import VideoComparison, frontier
+from flowcodec.evaluation.video.peers import PEERS, peers_named
 from flowcodec.evaluation.video.plot import plot_curves
-from flowcodec.evaluation.video.run import evaluate, evaluate_anchor, measure
+from flowcodec.evaluation.video.run import evaluate, evaluate_peer, measure
 from flowcodec.evaluation.video.sequences import find_sequences, read_sequence
 from flowcodec.media.video.format import usual_format
 from flowcodec.media.video.writing import create_video
@@ -69,10 +69,10 @@ def test_sequences_are_what_was_written(sequences):
         assert len(sequence.frames) == len(sequence.planes) == FRAMES
 
 
-@pytest.mark.parametrize("name", ANCHORS)
-def test_an_anchor_gives_back_all_frames_from_its_own_bytes(sequences, name):
-    (anchor,) = anchors_named([name])
-    found = evaluate_anchor(replace(anchor, sweep=anchor.sweep[::3]), sequences, 4, lambda: None)
+@pytest.mark.parametrize("name", PEERS)
+def test_an_peer_gives_back_all_frames_from_its_own_bytes(sequences, name):
+    (peer,) = peers_named([name])
+    found = evaluate_peer(replace(peer, sweep=peer.sweep[::3]), sequences, 4, lambda: None)
     for sequence in sequences:
         points = found[sequence.name]
         assert all(a.bytes > b.bytes for a, b in zip(points, points[1:], strict=False))
@@ -87,17 +87,17 @@ def test_an_anchor_gives_back_all_frames_from_its_own_bytes(sequences, name):
 def test_groups_have_the_length_asked_for(sequences, name):
     import av
 
-    data = anchors.encode(ANCHORS[name], sequences[0], 30, 4)
-    with av.open(BytesIO(data), format=ANCHORS[name].container) as container:
+    data = peers.encode(PEERS[name], sequences[0], 30, 4)
+    with av.open(BytesIO(data), format=PEERS[name].container) as container:
         keys = [unit.is_keyframe for unit in container.demux(video=0) if unit.size]
     whole = FRAMES // 4 * 4  # VVenC goes on where a last group would be short
     assert len(keys) == FRAMES
     assert keys[:whole] == [number % 4 == 0 for number in range(whole)]
 
 
-def test_an_unknown_anchor_is_refused():
+def test_an_unknown_peer_is_refused():
     with pytest.raises(UsageError, match="x265-veryfast"):
-        anchors_named(["x266"])
+        peers_named(["x266"])
 
 
 def test_lost_frames_are_an_error(sequences):

@@ -22,14 +22,14 @@ from flowcodec.cli.measuring import (
     system_for,
 )
 from flowcodec.errors import UsageError
-from flowcodec.evaluation.anchors import (
-    ANCHORS,
+from flowcodec.evaluation.peers import (
+    PEERS,
     PUBLISHED,
-    Anchor,
+    Peer,
     PublishedCurve,
-    anchor_named,
     curves_named,
     is_kodak,
+    peer_named,
 )
 from flowcodec.media.outputs import check_output
 
@@ -67,7 +67,7 @@ class Outputs:
 )
 @click.option(
     "--against",
-    help=f"Codecs to run for comparison: {', '.join(ANCHORS)} [default: jpeg,webp,avif]; for"
+    help=f"Codecs to run for comparison: {', '.join(PEERS)} [default: jpeg,webp,avif]; for"
     " videos x265-veryfast, x265-medium, x265-veryslow, x264-veryfast, svt-av1, vp9, vvenc-faster"
     " [default: x265-veryfast,x264-veryfast,svt-av1].",
 )
@@ -173,15 +173,15 @@ def command(
     refuse_given("is for videos, and --model for pictures", "gop", "frames", "apart")
     outputs = _outputs(json_path, plot_paths, report_path)
     paths = pictures_in(data)
-    anchors = [
-        anchor_named(name) for name in names_in("jpeg,webp,avif" if against is None else against)
+    peers = [
+        peer_named(name) for name in names_in("jpeg,webp,avif" if against is None else against)
     ]
     curves = _published(published, paths, data)
 
     from flowcodec.codecs.loading import picture_codec
     from flowcodec.evaluation.comparison import Comparison
     from flowcodec.evaluation.metrics import has_ssimulacra2
-    from flowcodec.evaluation.run import evaluate, evaluate_anchor
+    from flowcodec.evaluation.run import evaluate, evaluate_peer
 
     score = has_ssimulacra2() and not no_ssimulacra2
     codec = picture_codec(model, metric=metric, weights=weights, device=device, threads=threads)
@@ -191,15 +191,13 @@ def command(
             codec, paths, qualities, advance, name=model, description=about, ssimulacra2=score
         )
     measured = {}
-    for anchor in anchors:
-        with progress_bar(len(paths) * len(anchor.sweep), anchor.title) as advance:
-            measured[anchor.name] = evaluate_anchor(
-                anchor, paths, anchor.sweep, advance, ssimulacra2=score
-            )
+    for peer in peers:
+        with progress_bar(len(paths) * len(peer.sweep), peer.title) as advance:
+            measured[peer.name] = evaluate_peer(peer, paths, peer.sweep, advance, ssimulacra2=score)
     comparison = Comparison(ours, measured, curves, data.resolve().name)
     _write_figures(outputs, comparison)
     if outputs.report is not None:
-        _write_report(outputs.report, comparison, codec, paths, anchors)
+        _write_report(outputs.report, comparison, codec, paths, peers)
     _print(comparison, outputs)
 
 
@@ -249,15 +247,15 @@ def _write_report(
     comparison: "Comparison",
     codec: "Codec",
     paths: Sequence[Path],
-    anchors: Sequence[Anchor],
+    peers: Sequence[Peer],
 ) -> None:
     """Code some pictures at equal bytes, and write the page."""
     from flowcodec.evaluation.report import code_pictures, pictures_to_show, write_report
 
     shown = pictures_to_show(paths)
-    with progress_bar(len(shown) * (1 + len(anchors)), "pictures of the report") as advance:
+    with progress_bar(len(shown) * (1 + len(peers)), "pictures of the report") as advance:
         name = comparison.ours["name"]
-        pictures = list(code_pictures(codec, name, shown, anchors, advance))
+        pictures = list(code_pictures(codec, name, shown, peers, advance))
     write_report(path, comparison, pictures)
 
 
@@ -266,7 +264,7 @@ def _print(comparison: "Comparison", outputs: Outputs) -> None:
     from rich.console import Console
 
     console = Console()
-    for evaluation in (comparison.ours, *comparison.anchors.values()):
+    for evaluation in (comparison.ours, *comparison.peers.values()):
         print_evaluation(console, evaluation)
     print_bd_rates(console, comparison.ours["name"], comparison.rates)
     files = {"Figures": [outputs.json], "Plot": outputs.plots, "Report": [outputs.report]}

@@ -61,10 +61,10 @@ def run(options: Options) -> None:
     """Measure, print, write."""
     from rich.console import Console
 
-    from flowcodec.evaluation.video.anchors import anchors_named
     from flowcodec.evaluation.video.comparison import VideoComparison
+    from flowcodec.evaluation.video.peers import peers_named
     from flowcodec.evaluation.video.plot import check_plot_path, plot_curves
-    from flowcodec.evaluation.video.run import evaluate, evaluate_anchor
+    from flowcodec.evaluation.video.run import evaluate, evaluate_peer
     from flowcodec.evaluation.video.sequences import find_sequences, read_sequence
 
     for plot in options.plots:
@@ -72,23 +72,23 @@ def run(options: Options) -> None:
         check_output(plot)
     if options.json is not None:
         check_output(options.json)
-    anchors = anchors_named(names_in(options.against))
+    peers = peers_named(names_in(options.against))
     sequences = [read_sequence(path, options.frames) for path in find_sequences(options.data)]
     codec = options.open()
     total = len(sequences) * len(options.qualities)
     with progress_bar(total, options.model) as advance:
         ours = evaluate(codec, sequences, options.qualities, options.gop, advance)
     measured: dict[str, Curves] = {}
-    for anchor in anchors:
-        with progress_bar(len(sequences) * len(anchor.sweep), anchor.title) as advance:
-            measured[anchor.name] = evaluate_anchor(anchor, sequences, options.gop, advance)
+    for peer in peers:
+        with progress_bar(len(sequences) * len(peer.sweep), peer.title) as advance:
+            measured[peer.name] = evaluate_peer(peer, sequences, options.gop, advance)
     comparison = VideoComparison(
         name=options.model,
         ours=ours,
-        anchors=measured,
+        peers=measured,
         descriptions={
             options.model: options.describe(),
-            **{a.name: a.description for a in anchors},
+            **{a.name: a.description for a in peers},
         },
         gop=options.gop,
         frames=options.frames,
@@ -132,11 +132,11 @@ def means(curves: Curves) -> Table:
 
 
 def rates(comparison: VideoComparison) -> Table:
-    """BD-rates by sequence, a column an anchor and measure."""
+    """BD-rates by sequence, a column a peer and measure."""
     found: Mapping[str, Mapping[str, Mapping[str, float | None]]] = comparison.rates
-    columns = [(anchor, measure) for anchor in found for measure in found[anchor]]
-    headings = ["sequence", *(f"{anchor} {measure}" for anchor, measure in columns)]
-    return Table(headings, in_percent([found[anchor][m] for anchor, m in columns]), [])
+    columns = [(peer, measure) for peer in found for measure in found[peer]]
+    headings = ["sequence", *(f"{peer} {measure}" for peer, measure in columns)]
+    return Table(headings, in_percent([found[peer][m] for peer, m in columns]), [])
 
 
 def in_percent(columns: Sequence[Mapping[str, float | None]]) -> list[list[str]]:

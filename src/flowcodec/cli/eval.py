@@ -127,8 +127,8 @@ def _evaluate_pictures(
     paths = pictures_in(data)
 
     from flowcodec.codecs.loading import picture_codec
-    from flowcodec.evaluation.anchors import curves_named, is_kodak
     from flowcodec.evaluation.bd_rate import compare
+    from flowcodec.evaluation.peers import curves_named, is_kodak
     from flowcodec.evaluation.results import write_json
     from flowcodec.evaluation.run import evaluate
 

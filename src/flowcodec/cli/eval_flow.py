@@ -31,7 +31,7 @@ def evaluate_flow(
 ) -> None:
     """Measure the pairs with known flow in `data`, or its videos where there are no such pairs.
 
-    `against` names anchors; None means all of them, or none where OpenCV is not installed.
+    `against` names peers; None means all of them, or none where OpenCV is not installed.
     Raises UsageError when `data` holds neither.
     """
     from flowcodec.evaluation.flow.methods import has_opencv
@@ -86,19 +86,19 @@ def _methods(
     device: str,
     threads: int | None,
 ) -> list["FlowMethod"]:
-    """Ours, the anchors and no motion. A wrong name of an anchor is told before weights load."""
+    """Ours, the peers and no motion. A wrong name of a peer is told before weights load."""
     from flowcodec.codecs.loading import flow_estimator
     from flowcodec.evaluation.flow.methods import (
-        FLOW_ANCHORS,
+        FLOW_PEERS,
         ZERO,
-        flow_anchor,
+        flow_peer,
         has_opencv,
         our_method,
     )
 
     if against is None:
-        against = FLOW_ANCHORS if has_opencv() else ()
-    anchors = [flow_anchor(name, threads) for name in against]
+        against = FLOW_PEERS if has_opencv() else ()
+    peers = [flow_peer(name, threads) for name in against]
     estimator = flow_estimator(model, weights=weights, device=device, threads=threads)
     kmacs = None
     if find_spec("torch"):
@@ -106,7 +106,7 @@ def _methods(
 
         kmacs = work_of(model, estimator.weights.config).kmac["flow"]
     ours = our_method(model, describe_codec(None, weights, device, threads), estimator, kmacs)
-    return [ours, *anchors, ZERO]
+    return [ours, *peers, ZERO]
 
 
 def _print_errors(console: "Console", model: str, results: "DataSetResults") -> dict[str, Any]:

@@ -219,7 +219,7 @@ def print_evaluation(console: "Console", evaluation: "Evaluation") -> None:
 
 
 def print_bd_rates(console: "Console", name: str, rates: Mapping[str, "Rates"]) -> None:
-    """BD-rates of `name` against others (`{anchor: compare(...)}`), and why one is missing."""
+    """BD-rates of `name` against others (`{peer: compare(...)}`), and why one is missing."""
     from flowcodec.evaluation.tables import table_of_rates
 
     title = f"BD-rate of {name}: file size at equal quality"

@@ -43,12 +43,12 @@ MEASURES = {
 def bd_rate(
     rate: Sequence[float],
     quality: Sequence[float],
-    anchor_rate: Sequence[float],
-    anchor_quality: Sequence[float],
+    peer_rate: Sequence[float],
+    peer_quality: Sequence[float],
     low: float,
     high: float,
 ) -> float:
-    """Mean difference of rate at equal quality, in percent of the anchor's; negative is better.
+    """Mean difference of rate at equal quality, in percent of the peer's; negative is better.
 
     Log rate over quality (dB) is interpolated by Akima's method through the points of each curve,
     in any order, and integrated from `low` to `high`. Rates are in any one unit, above 0.
@@ -56,26 +56,26 @@ def bd_rate(
     Raises UsageError when a curve does not span the range, or cannot be interpolated.
     """
     ours = _mean_log_rate(rate, quality, low, high, "the curve")
-    anchor = _mean_log_rate(anchor_rate, anchor_quality, low, high, "the anchor's curve")
-    return 100 * math.expm1(ours - anchor)
+    peer = _mean_log_rate(peer_rate, peer_quality, low, high, "the peer's curve")
+    return 100 * math.expm1(ours - peer)
 
 
-def bd_rate_between(results: Results, anchor: Results, measure: str) -> float:
+def bd_rate_between(results: Results, peer: Results, measure: str) -> float:
     """BD-rate in percent of two curves in the JSON form of `evaluation.results`.
 
     `measure` is a key of MEASURES, which sets the range. Points without a value are left out.
     """
     what = MEASURES[measure]
-    curves = (*known_points(results, what.key), *known_points(anchor, what.key))
+    curves = (*known_points(results, what.key), *known_points(peer, what.key))
     return bd_rate(*curves, what.low, what.high)
 
 
-def compare(results: Results, anchor: Results) -> Rates:
-    """BD-rates of a curve against an anchor's by measure, as they are written into JSON."""
+def compare(results: Results, peer: Results) -> Rates:
+    """BD-rates of a curve against a peer's by measure, as they are written into JSON."""
     rates: Rates = {}
     for measure in MEASURES:
         try:
-            rates[measure] = {"mean": round(bd_rate_between(results, anchor, measure), 2)}
+            rates[measure] = {"mean": round(bd_rate_between(results, peer, measure), 2)}
         except UsageError as error:
             rates[measure] = {"mean": None, "reason": str(error)}
     return rates

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flowcodec.evaluation.anchors import PublishedCurve
 from flowcodec.evaluation.bd_rate import MEASURES, Rates, Results, compare
+from flowcodec.evaluation.peers import PublishedCurve
 from flowcodec.evaluation.results import Evaluation, exact_pictures, results_without
 
 
@@ -24,20 +24,20 @@ def compare_pictures(ours: Evaluation, other: Evaluation) -> Rates:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Evaluations of our codec and of anchors (by name), and published curves (by title).
+    """Evaluations of our codec and of peers (by name), and published curves (by title).
 
     All are over the same pictures, which `data` names in a word.
     """
 
     ours: Evaluation
-    anchors: Mapping[str, Evaluation]
+    peers: Mapping[str, Evaluation]
     published: Mapping[str, PublishedCurve]
     data: str
 
     @property
     def rates(self) -> dict[str, Rates]:
         """BD-rates of ours by what they are against."""
-        against = {name: compare_pictures(self.ours, other) for name, other in self.anchors.items()}
+        against = {name: compare_pictures(self.ours, other) for name, other in self.peers.items()}
         published = {
             title: compare(self.ours["results"], curve.results)
             for title, curve in self.published.items()
@@ -47,7 +47,7 @@ class Comparison:
     @property
     def curves(self) -> dict[str, Results]:
         """What is drawn, by the name that a legend shows, ours first."""
-        measured = (self.ours, *self.anchors.values())
+        measured = (self.ours, *self.peers.values())
         return {
             **{evaluation["name"]: evaluation["results"] for evaluation in measured},
             **{title: curve.results for title, curve in self.published.items()},
@@ -72,5 +72,5 @@ class Comparison:
             "needs fewer bytes",
             "bd_rate_range_db": {name: [what.low, what.high] for name, what in MEASURES.items()},
             "bd_rate": rates,
-            "curves": {ours: self.ours, **self.anchors, **published},
+            "curves": {ours: self.ours, **self.peers, **published},
         }

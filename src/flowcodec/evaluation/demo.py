@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from flowcodec.errors import UsageError
-from flowcodec.evaluation.anchors import anchor_named
+from flowcodec.evaluation.peers import peer_named
 from flowcodec.evaluation.run import Codec, rgb_pixels
 from flowcodec.evaluation.sheet import CROP, Cell, Row, differing_window, draw_sheet
 from flowcodec.evaluation.shots import Shot, equal_bytes
@@ -15,8 +15,8 @@ from flowcodec.media.files import atomic_write
 from flowcodec.media.picture import Picture, read_picture, write_picture
 
 PHOTOGRAPHS = ("astronaut", "coffee", "chelsea")
-ANCHOR_NAMES = ("jpeg", "webp", "avif")
-CODECS = 1 + len(ANCHOR_NAMES)  # shots of each photograph
+PEER_NAMES = ("jpeg", "webp", "avif")
+CODECS = 1 + len(PEER_NAMES)  # shots of each photograph
 QUALITY = 2.5
 
 
@@ -38,15 +38,15 @@ def find_photographs() -> list[Path]:
 def code_photograph(
     codec: Codec, title: str, photograph: Path, folder: Path, quality: float
 ) -> Iterator[Shot]:
-    """Code a photograph with `codec` at `quality`, then with each anchor at that size or below.
+    """Code a photograph with `codec` at `quality`, then with each peer at that size or below.
 
     Colour alone is coded, without alpha and metadata. Writes NAME.fci and what was decoded from it
-    as NAME.fci.png, and the anchors' files beside them; yields a Shot after each, ours first,
+    as NAME.fci.png, and the peers' files beside them; yields a Shot after each, ours first,
     CODECS in all.
     """
     colour = Picture(rgb_pixels(read_picture(photograph)))
-    anchors = [anchor_named(name) for name in ANCHOR_NAMES]
-    for shot in equal_bytes(codec, title, colour, quality, anchors):
+    peers = [peer_named(name) for name in PEER_NAMES]
+    for shot in equal_bytes(codec, title, colour, quality, peers):
         file = folder / coded_name(photograph, shot)
         with atomic_write(file) as output:
             output.write(shot.data)

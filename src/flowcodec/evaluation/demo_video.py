@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from flowcodec.evaluation.metrics import psnr
 from flowcodec.evaluation.run import rgb_pixels
-from flowcodec.evaluation.video import anchors
-from flowcodec.evaluation.video.anchors import VideoAnchor, anchors_named
+from flowcodec.evaluation.video import peers
+from flowcodec.evaluation.video.peers import VideoPeer, peers_named
 from flowcodec.evaluation.video.run import Codec
 from flowcodec.evaluation.video.sequences import Sequence420
 from flowcodec.media.files import atomic_write
@@ -77,7 +77,7 @@ def code_clip(
 
     Writes clip.fcv, clip.265 and clip.mp4, where the original, ours and x265's play side by side.
     """
-    (anchor,) = anchors_named(["x265-veryfast"])
+    (peer,) = peers_named(["x265-veryfast"])
     format = usual_format(WIDTH, HEIGHT, RATE)
     planes = [from_rgb(frame, format, VideoReformatter()) for frame in frames]
     clip = Sequence420("clip", format, list(frames), planes, native=False)
@@ -89,10 +89,10 @@ def code_clip(
         decoded = [frame for _, frame in codec.read(stream)]
     advance()
     size = ours.stat().st_size
-    data = _fitting(anchor, clip, size)
+    data = _fitting(peer, clip, size)
     with atomic_write(folder / "clip.265") as stream:
         stream.write(data)
-    others = [anchors.shown(clip, x, VideoReformatter()) for x in anchors.decode(anchor, data)]
+    others = [peers.shown(clip, x, VideoReformatter()) for x in peers.decode(peer, data)]
     advance()
     shown = usual_format(3 * WIDTH, HEIGHT + LABEL, RATE)
     with create_video(folder / "clip.mp4", shown) as video:
@@ -108,12 +108,12 @@ def _quality(frames: Sequence[Frame], decoded: Sequence[Frame]) -> float:
     return float(np.mean([psnr(*pair) for pair in zip(frames, decoded, strict=True)]))
 
 
-def _fitting(anchor: VideoAnchor, clip: Sequence420, size: int) -> bytes:
+def _fitting(peer: VideoPeer, clip: Sequence420, size: int) -> bytes:
     """The largest stream of at most so many bytes; the smallest where none is."""
 
     @cache
     def stream(quality: int) -> bytes:
-        return anchors.encode(anchor, clip, quality, len(clip.frames))
+        return peers.encode(peer, clip, quality, len(clip.frames))
 
     qualities = range(COARSEST)
     return stream(bisect_left(qualities, True, 1, key=lambda q: len(stream(q)) <= size))

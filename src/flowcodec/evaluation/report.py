@@ -11,9 +11,9 @@ from pathlib import Path
 from PIL import Image
 
 from flowcodec.errors import UsageError
-from flowcodec.evaluation.anchors import Anchor
 from flowcodec.evaluation.comparison import Comparison
 from flowcodec.evaluation.metrics import Pixels
+from flowcodec.evaluation.peers import Peer
 from flowcodec.evaluation.plot import svg_panels
 from flowcodec.evaluation.run import Codec, rgb_pixels
 from flowcodec.evaluation.sheet import differing_window
@@ -55,17 +55,17 @@ def code_pictures(
     codec: Codec,
     title: str,
     paths: Sequence[Path],
-    anchors: Sequence[Anchor],
+    peers: Sequence[Peer],
     progress: Callable[[], None],
 ) -> Iterator[Compared]:
-    """Code each picture (the middle of a large one) at QUALITY, and by anchors at that size.
+    """Code each picture (the middle of a large one) at QUALITY, and by peers at that size.
 
-    `progress` is called after each coding: (1 + len(anchors)) times a picture.
+    `progress` is called after each coding: (1 + len(peers)) times a picture.
     """
     for path in paths:
         original = _middle(rgb_pixels(read_picture(path)))
         shots = []
-        for shot in equal_bytes(codec, title, Picture(original), QUALITY, anchors):
+        for shot in equal_bytes(codec, title, Picture(original), QUALITY, peers):
             shots.append(shot)
             progress()
         yield Compared(path.name, original, shots)
@@ -100,7 +100,7 @@ def write_report(path: Path, comparison: Comparison, pictures: Sequence[Compared
 
 def _codecs(comparison: Comparison) -> list[tuple[str, str, Table]]:
     """Name, description and figures of each curve."""
-    measured = [comparison.ours, *comparison.anchors.values()]
+    measured = [comparison.ours, *comparison.peers.values()]
     return [
         *((one["name"], one["description"], table_of_means(one)) for one in measured),
         *(

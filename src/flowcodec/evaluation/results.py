@@ -1,4 +1,4 @@
-"""The JSON form of every evaluation: one shape for our codecs, anchors and published curves.
+"""The JSON form of every evaluation: one shape for our codecs, peers and published curves.
 
     {"name": ..., "description": ...,
      "qualities": [1.0, 2.0],

@@ -8,8 +8,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from flowcodec.errors import UsageError
-from flowcodec.evaluation.anchors import Anchor
 from flowcodec.evaluation.metrics import Pixels
+from flowcodec.evaluation.peers import Peer
 from flowcodec.evaluation.results import Evaluation, Measurement, collect, measure
 from flowcodec.media.picture import Picture, read_picture
 
@@ -70,8 +70,8 @@ def evaluate(
     return collect(name, description, qualities, measurements)
 
 
-def evaluate_anchor(
-    anchor: Anchor,
+def evaluate_peer(
+    peer: Peer,
     paths: Sequence[Path],
     settings: Sequence[int],
     progress: Progress | None = None,
@@ -79,9 +79,9 @@ def evaluate_anchor(
     ssimulacra2: bool = False,
 ) -> Evaluation:
     """The same for another codec, at the given settings of its own quality scale."""
-    encode, decode = anchor.encode, anchor.decode
+    encode, decode = peer.encode, peer.decode
     measurements = _measure_all(encode, decode, paths, settings, progress, ssimulacra2)
-    return collect(anchor.title, anchor.description, settings, measurements)
+    return collect(peer.title, peer.description, settings, measurements)
 
 
 def _measure_all(

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from flowcodec.evaluation.anchors import Anchor, fit_bytes
 from flowcodec.evaluation.metrics import Pixels, psnr
+from flowcodec.evaluation.peers import Peer, fit_bytes
 from flowcodec.evaluation.run import Codec, rgb_pixels
 from flowcodec.media.picture import Picture
 
@@ -36,22 +36,22 @@ class Shot:
 
 
 def equal_bytes(
-    codec: Codec, title: str, picture: Picture, quality: float, anchors: Sequence[Anchor]
+    codec: Codec, title: str, picture: Picture, quality: float, peers: Sequence[Peer]
 ) -> Iterator[Shot]:
-    """Code a picture with `codec` at `quality`, then with each anchor at that size or below.
+    """Code a picture with `codec` at `quality`, then with each peer at that size or below.
 
-    Yields ours first, under the name `title`, then the anchors in their order. The anchors code
+    Yields ours first, under the name `title`, then the peers in their order. The peers code
     RGB: gray is repeated three times, alpha and metadata are left out.
     """
     original = rgb_pixels(picture)
     data = codec.encode(picture, quality).data
     decoded = codec.decode(data)
     yield Shot(title, ".fci", data, decoded, psnr(original, rgb_pixels(decoded)), fits=True)
-    for anchor in anchors:
-        coded = fit_bytes(anchor, original, len(data))
+    for peer in peers:
+        coded = fit_bytes(peer, original, len(data))
         yield Shot(
-            codec=anchor.title,
-            suffix=anchor.suffix,
+            codec=peer.title,
+            suffix=peer.suffix,
             data=coded.data,
             decoded=Picture(coded.pixels),
             psnr=psnr(original, coded.pixels),

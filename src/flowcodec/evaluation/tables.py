@@ -61,19 +61,17 @@ def table_of_points(results: Results) -> Table:
 def table_of_rates(rates: Mapping[str, Rates]) -> Table:
     """BD-rates, a row for each codec that was compared with; notes say why one is missing."""
     rows, missing = [], defaultdict[str, list[str]](list)
-    for anchor, rate in rates.items():
+    for peer, rate in rates.items():
         means = {measure: rate[measure]["mean"] for measure in MEASURES}
-        rows.append(
-            [anchor, *("-" if mean is None else f"{mean:+.1f} %" for mean in means.values())]
-        )
+        rows.append([peer, *("-" if mean is None else f"{mean:+.1f} %" for mean in means.values())])
         for measure, mean in means.items():
             if mean is None:
-                missing[f"{measure}: {rate[measure]['reason']}."].append(anchor)
+                missing[f"{measure}: {rate[measure]['reason']}."].append(peer)
     headings = [f"{what.title} {what.low:g}-{what.high:g} dB" for what in MEASURES.values()]
-    notes = [f"{', '.join(anchors)}, {reason}" for reason, anchors in missing.items()]
-    for anchor, rate in rates.items():
+    notes = [f"{', '.join(peers)}, {reason}" for reason, peers in missing.items()]
+    for peer, rate in rates.items():
         if without := rate["psnr"].get("without"):
-            notes.append(f"{anchor}, psnr: without pictures that came back exact ({len(without)}).")
+            notes.append(f"{peer}, psnr: without pictures that came back exact ({len(without)}).")
     return Table(["against", *headings], rows, notes)
 
 

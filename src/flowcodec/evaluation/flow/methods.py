@@ -102,16 +102,16 @@ _BUILDERS = {
     ),
 }
 
-FLOW_ANCHORS = tuple(_BUILDERS)
-"""Names for `flow_anchor`."""
+FLOW_PEERS = tuple(_BUILDERS)
+"""Names for `flow_peer`."""
 
 
 def has_opencv() -> bool:
-    """Whether OpenCV, which the anchors are from, is installed."""
+    """Whether OpenCV, which the peers are from, is installed."""
     return find_spec("cv2") is not None
 
 
-def flow_anchor(name: str, threads: int | None = None) -> FlowMethod:
+def flow_peer(name: str, threads: int | None = None) -> FlowMethod:
     """The method of OpenCV of that name, on gray made of the colours, without an initial flow.
 
     `threads` sets OpenCV's threads for the whole process; None leaves them as they are. The flow
@@ -119,7 +119,7 @@ def flow_anchor(name: str, threads: int | None = None) -> FlowMethod:
     """
     if name not in _BUILDERS:
         raise UsageError(
-            f"no flow method {name!r} to compare with: choose from {', '.join(FLOW_ANCHORS)}"
+            f"no flow method {name!r} to compare with: choose from {', '.join(FLOW_PEERS)}"
         )
     title, settings, build = _BUILDERS[name]
     if not has_opencv():

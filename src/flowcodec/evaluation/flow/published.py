@@ -39,7 +39,7 @@ class PublishedFlows:
 
 def published_flows() -> PublishedFlows:
     """What others published, the larger errors on Sintel final first."""
-    file = resources.files("flowcodec.evaluation.anchors").joinpath("flow_published.json")
+    file = resources.files("flowcodec.evaluation.peers").joinpath("flow_published.json")
     value = json.loads(file.read_text("utf-8"))
     methods = tuple(PublishedFlow(**method) for method in value.pop("methods"))
     return PublishedFlows(**value, methods=methods)

@@ -1,1 +1,1 @@
-"""Measuring video codecs: sequences, anchors, curves of whole files, BD-rates."""
+"""Measuring video codecs: sequences, peers, curves of whole files, BD-rates."""

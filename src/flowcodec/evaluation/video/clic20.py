@@ -24,16 +24,16 @@ from flowcodec.codecs.settings import thousandths
 from flowcodec.codecs.video import UNIT_BYTES, VideoCodec
 from flowcodec.errors import FlowcodecError
 from flowcodec.evaluation.metrics import Pixels, ms_ssim, psnr
-from flowcodec.evaluation.video import anchors
-from flowcodec.evaluation.video.anchors import VideoAnchor
+from flowcodec.evaluation.video import peers
 from flowcodec.evaluation.video.comparison import each_rate, mean
+from flowcodec.evaluation.video.peers import VideoPeer
 from flowcodec.evaluation.video.run import Curves, Point, Progress, each_point
 from flowcodec.evaluation.video.sequences import Sequence420, find_sequences, read_sequence
 from flowcodec.media.video.format import Frame, arrays_of, from_rgb, planes_of
 
 PROTOCOL = "clic20-pframe"
 SWEEP = (18, 22, 26, 30, 34, 38, 42, 46, 51)  # QP of the P-frame; by the ratio, the first has 0
-X265 = VideoAnchor(
+X265 = VideoPeer(
     "x265-medium",
     "H.265 medium, two frames",
     "libx265",
@@ -46,7 +46,7 @@ X265 = VideoAnchor(
         ":info=0:log-level=none",
     },
 )
-LOSSLESS = 55.0  # dB over its samples that the first frame of the anchor must reach
+LOSSLESS = 55.0  # dB over its samples that the first frame of the peer must reach
 WEIGHTS = (4, 1, 1)
 WINDOW = 32  # frames of a video from which pairs are taken
 
@@ -56,7 +56,7 @@ class PairComparison:
     """Curves by pair, ours and x265's."""
 
     ours: Curves
-    anchor: Curves
+    peer: Curves
     description: str
 
     @property
@@ -65,7 +65,7 @@ class PairComparison:
         overlap."""
         found: dict[str, dict[str, float | None]] = {}
         for measure in ("ms-ssim", "psnr"):
-            each = each_rate(self.ours, self.anchor, measure)
+            each = each_rate(self.ours, self.peer, measure)
             known = [value for value in each.values() if value is not None]
             median = round(float(np.median(known)), 2) if known else None
             found[measure] = {"mean": mean(known), "median": median, **each}
@@ -81,7 +81,7 @@ class PairComparison:
                 name: {
                     pair: [_written(point) for point in points] for pair, points in found.items()
                 }
-                for name, found in (("ours", self.ours), (X265.name, self.anchor))
+                for name, found in (("ours", self.ours), (X265.name, self.peer))
             },
         }
 
@@ -137,9 +137,9 @@ def _measure(codec: VideoCodec, pair: Sequence420, quality: float) -> Point:
 
 def _measure_x265(pair: Sequence420, qp: int) -> Point:
     start = time.perf_counter()
-    data = anchors.encode(X265, pair, qp, 2)
+    data = peers.encode(X265, pair, qp, 2)
     encoded = time.perf_counter()
-    planes = anchors.decode(X265, data)
+    planes = peers.decode(X265, data)
     done = time.perf_counter()
     given, kept = (np.frombuffer(planes_of(x), np.uint8) for x in (pair.planes[0], planes[0]))
     reached = psnr(given[:, None, None], kept[:, None, None])
@@ -147,7 +147,7 @@ def _measure_x265(pair: Sequence420, qp: int) -> Point:
         raise FlowcodecError(
             f"{pair.name}: x265's first frame has {reached:.1f} dB, not {LOSSLESS:g} or more"
         )
-    second = anchors.shown(pair, planes[1], VideoReformatter())
+    second = peers.shown(pair, planes[1], VideoReformatter())
     with av.open(io.BytesIO(data), "r", format=X265.container) as container:
         _, unit = (packet.size for packet in container.demux(video=0) if packet.size)
     return _point(pair, qp, unit, second, planes[1], encoded - start, done - encoded)

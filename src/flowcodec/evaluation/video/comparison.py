@@ -21,14 +21,14 @@ LEAST_OVERLAP = 1.0  # dB
 
 @dataclass(frozen=True)
 class VideoComparison:
-    """Curves of our codec and of anchors, each by sequence, and how they were made.
+    """Curves of our codec and of peers, each by sequence, and how they were made.
 
     apart: names of sequences, or parts of names, that are averaged on their own as well.
     """
 
     name: str
     ours: Curves
-    anchors: Mapping[str, Curves]
+    peers: Mapping[str, Curves]
     descriptions: Mapping[str, str]
     gop: int
     frames: int
@@ -36,15 +36,15 @@ class VideoComparison:
 
     @property
     def rates(self) -> dict[str, dict[str, dict[str, float | None]]]:
-        """BD-rates in percent by anchor, measure ("psnr", "ms-ssim") and sequence, and "mean"."""
+        """BD-rates in percent by peer, measure ("psnr", "ms-ssim") and sequence, and "mean"."""
         return {
             name: {measure: self.rates_of(curves, measure) for measure in ("psnr", "ms-ssim")}
-            for name, curves in self.anchors.items()
+            for name, curves in self.peers.items()
         }
 
-    def rates_of(self, anchor: Curves, measure: str) -> dict[str, float | None]:
-        """BD-rates against one anchor; None where curves do not overlap."""
-        each = each_rate(self.ours, anchor, measure)
+    def rates_of(self, peer: Curves, measure: str) -> dict[str, float | None]:
+        """BD-rates against one peer; None where curves do not overlap."""
+        each = each_rate(self.ours, peer, measure)
         found = {"mean": mean(list(each.values()))}
         if self.apart:
             chosen = {n: any(part in n for part in self.apart) for n in each}
@@ -54,9 +54,9 @@ class VideoComparison:
 
     def as_json(self) -> dict[str, Any]:
         """Everything as it is written."""
-        curves = {self.name: self.ours, **self.anchors}
+        curves = {self.name: self.ours, **self.peers}
         return {
-            "name": f"{self.name} against {', '.join(self.anchors)}",
+            "name": f"{self.name} against {', '.join(self.peers)}",
             "gop": self.gop,
             "frames": self.frames,
             "descriptions": dict(self.descriptions),
@@ -78,30 +78,30 @@ def quality_of(point: Point, measure: str) -> float | None:
     return None if point.ms_ssim is None else ms_ssim_db(point.ms_ssim)
 
 
-def each_rate(ours: Curves, anchor: Curves, measure: str) -> dict[str, float | None]:
+def each_rate(ours: Curves, peer: Curves, measure: str) -> dict[str, float | None]:
     """`rate` of every sequence."""
-    return {name: rate(points, anchor[name], measure) for name, points in ours.items()}
+    return {name: rate(points, peer[name], measure) for name, points in ours.items()}
 
 
-def rate(ours: Sequence[Point], anchor: Sequence[Point], measure: str) -> float | None:
+def rate(ours: Sequence[Point], peer: Sequence[Point], measure: str) -> float | None:
     """BD-rate of one sequence over the range that both span; None where that is below a decibel.
 
     A point counts on neither curve if another one of it is as good for no more bits.
     """
     curves = []
-    for points in (ours, anchor):
+    for points in (ours, peer):
         pairs = [(point.bpp, quality_of(point, measure)) for point in points]
         known = [(bpp, value) for bpp, value in pairs if value is not None]
         best = frontier(known)
         if len(best) < 2:
             return None
         curves.append(tuple(zip(*best, strict=True)))
-    (rates, values), (anchor_rates, anchor_values) = curves
-    low, high = max(min(values), min(anchor_values)), min(max(values), max(anchor_values))
+    (rates, values), (peer_rates, peer_values) = curves
+    low, high = max(min(values), min(peer_values)), min(max(values), max(peer_values))
     if high - low < LEAST_OVERLAP:
         return None
     try:
-        return round(bd_rate(rates, values, anchor_rates, anchor_values, low, high), 2)
+        return round(bd_rate(rates, values, peer_rates, peer_values, low, high), 2)
     except UsageError:
         return None
 

@@ -24,7 +24,7 @@ def plot_curves(comparison: VideoComparison, path: Path) -> None:
         size = (2.9 * len(names) + 1.2, 8.5)
         figure = Figure(figsize=size, layout="constrained", dpi=110)
         rows = figure.subplots(3, len(names), squeeze=False)
-        everyone = {comparison.name: comparison.ours, **comparison.anchors}
+        everyone = {comparison.name: comparison.ours, **comparison.peers}
         for row, (measure, label) in zip(rows, LABELS.items(), strict=False):
             for axes, name in zip(row, names, strict=True):
                 for number, (codec, curves) in enumerate(everyone.items()):

@@ -14,8 +14,8 @@ from av.video.reformatter import VideoReformatter
 from flowcodec.errors import FlowcodecError
 from flowcodec.evaluation.metrics import ms_ssim, ms_ssim_db, psnr
 from flowcodec.evaluation.results import finite
-from flowcodec.evaluation.video import anchors
-from flowcodec.evaluation.video.anchors import VideoAnchor
+from flowcodec.evaluation.video import peers
+from flowcodec.evaluation.video.peers import VideoPeer
 from flowcodec.evaluation.video.sequences import Sequence420
 from flowcodec.media.video.format import Frame, VideoFormat, arrays_of, from_rgb
 
@@ -91,16 +91,16 @@ def measure(codec: Codec, sequence: Sequence420, quality: float, gop: int) -> Po
     return _point(sequence, quality, size, frames, planes, encoded - start, done - encoded)
 
 
-def measure_anchor(anchor: VideoAnchor, sequence: Sequence420, quality: int, gop: int) -> Point:
+def measure_peer(peer: VideoPeer, sequence: Sequence420, quality: int, gop: int) -> Point:
     """One sequence by another codec."""
     start = time.perf_counter()
-    data = anchors.encode(anchor, sequence, quality, gop)
+    data = peers.encode(peer, sequence, quality, gop)
     encoded = time.perf_counter()
-    planes = anchors.decode(anchor, data)
+    planes = peers.decode(peer, data)
     done = time.perf_counter()
     converter = VideoReformatter()
-    frames = [anchors.shown(sequence, frame, converter) for frame in planes]
-    size = anchors.stream_bytes(anchor, data, len(planes))
+    frames = [peers.shown(sequence, frame, converter) for frame in planes]
+    size = peers.stream_bytes(peer, data, len(planes))
     return _point(sequence, quality, size, frames, planes, encoded - start, done - encoded)
 
 
@@ -165,12 +165,12 @@ def evaluate(
     return each_point(sequences, qualities, progress, lambda s, q: measure(codec, s, q, gop))
 
 
-def evaluate_anchor(
-    anchor: VideoAnchor, sequences: Sequence[Sequence420], gop: int, progress: Progress
+def evaluate_peer(
+    peer: VideoPeer, sequences: Sequence[Sequence420], gop: int, progress: Progress
 ) -> dict[str, list[Point]]:
     """All sequences over the sweep of another codec."""
     return each_point(
-        sequences, anchor.sweep, progress, lambda s, q: measure_anchor(anchor, s, int(q), gop)
+        sequences, peer.sweep, progress, lambda s, q: measure_peer(peer, s, int(q), gop)
     )
 
 

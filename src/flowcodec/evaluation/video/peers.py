@@ -41,7 +41,7 @@ IVF_HEADER, IVF_FRAME = 32, 12  # bytes of a file and a frame that are no part o
 
 
 @dataclass(frozen=True)
-class VideoAnchor:
+class VideoPeer:
     """A codec as it is run: `options` for a quality and a length of group, and the sweep.
 
     outside: coded by the ffmpeg of imageio-ffmpeg.
@@ -105,10 +105,10 @@ def _vvenc(quality: int, gop: int) -> dict[str, str]:
 
 
 _X265 = "x265-params crf=Q:keyint=GOP:min-keyint=GOP:scenecut=0:info=0"
-ANCHORS = {
-    anchor.name: anchor
-    for anchor in (
-        VideoAnchor(
+PEERS = {
+    peer.name: peer
+    for peer in (
+        VideoPeer(
             "x265-veryfast",
             "H.265 veryfast zerolatency",
             "libx265",
@@ -117,7 +117,7 @@ ANCHORS = {
             f"preset veryfast, tune zerolatency, {_X265}",
             _x265("veryfast", "zerolatency"),
         ),
-        VideoAnchor(
+        VideoPeer(
             "x264-veryfast",
             "H.264 veryfast zerolatency",
             "libx264",
@@ -126,7 +126,7 @@ ANCHORS = {
             "preset veryfast, tune zerolatency, crf Q, x264-params keyint=GOP:scenecut=0",
             _x264,
         ),
-        VideoAnchor(
+        VideoPeer(
             "x265-medium",
             "H.265 medium",
             "libx265",
@@ -135,7 +135,7 @@ ANCHORS = {
             f"preset medium, {_X265}",
             _x265("medium", None),
         ),
-        VideoAnchor(
+        VideoPeer(
             "x265-veryslow",
             "H.265 veryslow",
             "libx265",
@@ -144,7 +144,7 @@ ANCHORS = {
             f"preset veryslow, {_X265}",
             _x265("veryslow", None),
         ),
-        VideoAnchor(
+        VideoPeer(
             "svt-av1",
             "AV1 (SVT, preset 6)",
             "libsvtav1",
@@ -153,7 +153,7 @@ ANCHORS = {
             "preset 6, crf Q, svtav1-params keyint=GOP:scd=0",
             _svt_av1,
         ),
-        VideoAnchor(
+        VideoPeer(
             "vp9",
             "VP9 good",
             "libvpx-vp9",
@@ -162,7 +162,7 @@ ANCHORS = {
             "deadline good, cpu-used 2, crf Q, g GOP; container's bytes not counted",
             _vp9,
         ),
-        VideoAnchor(
+        VideoPeer(
             "vvenc-faster",
             "VVC (VVenC, faster)",
             "libvvenc",
@@ -176,31 +176,31 @@ ANCHORS = {
 }
 
 
-def anchors_named(names: Sequence[str]) -> list[VideoAnchor]:
-    """Anchors by name; UsageError for an unknown one, or where its library is absent."""
+def peers_named(names: Sequence[str]) -> list[VideoPeer]:
+    """Peers by name; UsageError for an unknown one, or where its library is absent."""
     found = []
     for name in names:
-        if name not in ANCHORS:
-            raise UsageError(f"no codec {name!r} to compare with: choose from {', '.join(ANCHORS)}")
-        anchor = ANCHORS[name]
-        if anchor.outside and find_spec("imageio_ffmpeg") is None:
+        if name not in PEERS:
+            raise UsageError(f"no codec {name!r} to compare with: choose from {', '.join(PEERS)}")
+        peer = PEERS[name]
+        if peer.outside and find_spec("imageio_ffmpeg") is None:
             raise UsageError(f"{name} needs imageio-ffmpeg: pip install 'flowcodec[vvc]'")
-        if not anchor.outside and anchor.codec not in codecs_available:
-            raise UsageError(f"this PyAV was built without {anchor.codec}: install a wheel with it")
-        found.append(anchor)
+        if not peer.outside and peer.codec not in codecs_available:
+            raise UsageError(f"this PyAV was built without {peer.codec}: install a wheel with it")
+        found.append(peer)
     return found
 
 
-def encode(anchor: VideoAnchor, sequence: Sequence420, quality: int, gop: int) -> bytes:
+def encode(peer: VideoPeer, sequence: Sequence420, quality: int, gop: int) -> bytes:
     """The elementary stream as a raw file."""
-    options = anchor.options(quality, gop)
-    if anchor.outside:
-        return _encode_outside(anchor, sequence, options)
+    options = peer.options(quality, gop)
+    if peer.outside:
+        return _encode_outside(peer, sequence, options)
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format=anchor.container) as container:
+    with av.open(buffer, "w", format=peer.container) as container:
         first = sequence.planes[0]
         rate = Fraction(sequence.format.fps).limit_denominator(1001)
-        stream = cast("VideoStream", container.add_stream(anchor.codec, rate=rate, options=options))
+        stream = cast("VideoStream", container.add_stream(peer.codec, rate=rate, options=options))
         stream.width, stream.height, stream.pix_fmt = first.width, first.height, "yuv420p"
         stream.codec_context.time_base = 1 / rate
         for number, frame in enumerate(sequence.planes):
@@ -210,7 +210,7 @@ def encode(anchor: VideoAnchor, sequence: Sequence420, quality: int, gop: int) -
     return buffer.getvalue()
 
 
-def _encode_outside(anchor: VideoAnchor, sequence: Sequence420, options: dict[str, str]) -> bytes:
+def _encode_outside(peer: VideoPeer, sequence: Sequence420, options: dict[str, str]) -> bytes:
     """As `encode`, by another ffmpeg, whose VVC takes 10 bits."""
     from imageio_ffmpeg import get_ffmpeg_exe
 
@@ -218,7 +218,7 @@ def _encode_outside(anchor: VideoAnchor, sequence: Sequence420, options: dict[st
     rate = Fraction(sequence.format.fps).limit_denominator(1001)
     given = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{first.width}x{first.height}"]
     words = [word for key, value in options.items() for word in (f"-{key}", value)]
-    taken = ["-vf", "format=yuv420p10le", "-c:v", anchor.codec, *words, "-f", anchor.container, "-"]
+    taken = ["-vf", "format=yuv420p10le", "-c:v", peer.codec, *words, "-f", peer.container, "-"]
     run = subprocess.run(
         [get_ffmpeg_exe(), "-v", "error", *given, "-r", str(rate), "-i", "-", *taken],
         input=b"".join(planes_of(frame) for frame in sequence.planes),
@@ -227,18 +227,18 @@ def _encode_outside(anchor: VideoAnchor, sequence: Sequence420, options: dict[st
     )
     if run.returncode or not run.stdout:
         said = run.stderr.decode().strip() or "it wrote nothing"
-        raise FlowcodecError(f"{anchor.name} failed on {sequence.name}: {said}")
+        raise FlowcodecError(f"{peer.name} failed on {sequence.name}: {said}")
     return run.stdout
 
 
-def stream_bytes(anchor: VideoAnchor, data: bytes, frames: int) -> int:
+def stream_bytes(peer: VideoPeer, data: bytes, frames: int) -> int:
     """How many of a raw file's bytes are the stream's."""
-    return len(data) - (IVF_HEADER + IVF_FRAME * frames if anchor.container == "ivf" else 0)
+    return len(data) - (IVF_HEADER + IVF_FRAME * frames if peer.container == "ivf" else 0)
 
 
-def decode(anchor: VideoAnchor, data: bytes) -> list[VideoFrame]:
+def decode(peer: VideoPeer, data: bytes) -> list[VideoFrame]:
     """The frames of a raw file, as planes."""
-    with av.open(io.BytesIO(data), "r", format=anchor.container) as container:
+    with av.open(io.BytesIO(data), "r", format=peer.container) as container:
         # Without a word of its own on where chroma lies, a stream means the left side.
         container.streams.video[0].codec_context.options = dict(LEFT)
         return [_of_8_bits(frame) for frame in container.decode(video=0)]

@@ -20,7 +20,7 @@ from flowcodec.evaluation.metrics import Pixels
 
 
 @dataclass(frozen=True)
-class Anchor:
+class Peer:
     """A codec with one integer quality `lowest`..`highest`, on RGB uint8 (H, W, 3).
 
     `sweep` are the qualities a rate-distortion curve is drawn through; `settings` says in words
@@ -46,7 +46,7 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Coded:
-    """A picture coded by an anchor: `fits` tells whether `data` is within the size asked for."""
+    """A picture coded by a peer: `fits` tells whether `data` is within the size asked for."""
 
     quality: int
     data: bytes
@@ -54,38 +54,38 @@ class Coded:
     fits: bool
 
 
-def anchor_named(name: str) -> Anchor:
-    """The anchor of that name. Raises UsageError when it is unknown or its library is absent."""
-    anchor = ANCHORS.get(name)
-    if anchor is None:
-        raise UsageError(f"no codec {name!r} to compare with: choose from {', '.join(ANCHORS)}")
+def peer_named(name: str) -> Peer:
+    """The peer of that name. Raises UsageError when it is unknown or its library is absent."""
+    peer = PEERS.get(name)
+    if peer is None:
+        raise UsageError(f"no codec {name!r} to compare with: choose from {', '.join(PEERS)}")
     feature = _PILLOW_FEATURES.get(name)
     if feature is not None and not features.check(feature):
-        raise UsageError(f"this Pillow was built without {anchor.title}: install a wheel with it")
+        raise UsageError(f"this Pillow was built without {peer.title}: install a wheel with it")
     package = _PACKAGES.get(name)
     if package is not None and find_spec(package.replace("-", "_")) is None:
-        raise UsageError(f"{anchor.title} needs {package}: pip install 'flowcodec[bench]'")
-    return anchor
+        raise UsageError(f"{peer.title} needs {package}: pip install 'flowcodec[bench]'")
+    return peer
 
 
-def fit_bytes(anchor: Anchor, pixels: Pixels, max_bytes: int) -> Coded:
+def fit_bytes(peer: Peer, pixels: Pixels, max_bytes: int) -> Coded:
     """Code at the highest quality whose file is not larger than `max_bytes`.
 
     Bisection over the integer quality, taking size to rise with it. Where even the lowest quality
     is too large, that file is returned with `fits` False.
     """
-    quality, data = anchor.lowest, anchor.encode(pixels, anchor.lowest)
+    quality, data = peer.lowest, peer.encode(pixels, peer.lowest)
     fits = len(data) <= max_bytes
     if fits:
-        too_large = anchor.highest + 1
+        too_large = peer.highest + 1
         while too_large - quality > 1:
             middle = (quality + too_large) // 2
-            trial = anchor.encode(pixels, middle)
+            trial = peer.encode(pixels, middle)
             if len(trial) <= max_bytes:
                 quality, data = middle, trial
             else:
                 too_large = middle
-    return Coded(quality, data, anchor.decode(data), fits)
+    return Coded(quality, data, peer.decode(data), fits)
 
 
 def _encode_with_pillow(pixels: Pixels, format: str, options: Mapping[str, Any]) -> bytes:
@@ -194,10 +194,10 @@ _PILLOW_FEATURES = {"webp": "webp", "avif": "avif", "jpeg2000": "jpg_2000"}
 
 _PACKAGES = {"jxl": "imagecodecs", "heic": "pillow-heif"}
 
-ANCHORS: dict[str, Anchor] = {
-    anchor.name: anchor
-    for anchor in (
-        Anchor(
+PEERS: dict[str, Peer] = {
+    peer.name: peer
+    for peer in (
+        Peer(
             name="jpeg",
             title="JPEG",
             suffix=".jpg",
@@ -209,7 +209,7 @@ ANCHORS: dict[str, Anchor] = {
             encode=_jpeg,
             decode=_decode_with_pillow,
         ),
-        Anchor(
+        Peer(
             name="webp",
             title="WebP",
             suffix=".webp",
@@ -221,7 +221,7 @@ ANCHORS: dict[str, Anchor] = {
             encode=_webp,
             decode=_decode_with_pillow,
         ),
-        Anchor(
+        Peer(
             name="avif",
             title="AVIF",
             suffix=".avif",
@@ -233,7 +233,7 @@ ANCHORS: dict[str, Anchor] = {
             encode=_avif,
             decode=_decode_with_pillow,
         ),
-        Anchor(
+        Peer(
             name="jpeg2000",
             title="JPEG 2000",
             suffix=".jp2",
@@ -245,7 +245,7 @@ ANCHORS: dict[str, Anchor] = {
             encode=_jpeg2000,
             decode=_decode_with_pillow,
         ),
-        Anchor(
+        Peer(
             name="jxl",
             title="JPEG XL",
             suffix=".jxl",
@@ -257,7 +257,7 @@ ANCHORS: dict[str, Anchor] = {
             encode=_jxl,
             decode=_decode_jxl,
         ),
-        Anchor(
+        Peer(
             name="heic",
             title="HEIC",
             suffix=".heic",

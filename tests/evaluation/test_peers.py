@@ -5,45 +5,45 @@ import pytest
 from PIL import Image
 
 from flowcodec.errors import UsageError
-from flowcodec.evaluation.anchors import ANCHORS, anchor_named, fit_bytes, still
 from flowcodec.evaluation.metrics import psnr
+from flowcodec.evaluation.peers import PEERS, fit_bytes, peer_named, still
 from tests.evaluation.fakes import save_photograph
 
 
 @pytest.fixture(scope="module")
 def pixels(tmp_path_factory):
-    path = save_photograph(tmp_path_factory.mktemp("anchors") / "photo.png", 97, 130)
+    path = save_photograph(tmp_path_factory.mktemp("peers") / "photo.png", 97, 130)
     return np.asarray(Image.open(path))
 
 
 def available(name):
-    """The anchor, where its package is installed; skips where it is not."""
+    """The peer, where its package is installed; skips where it is not."""
     package = {"jxl": "imagecodecs", "heic": "pillow_heif"}.get(name)
     if package is not None:
         pytest.importorskip(package)
-    return anchor_named(name)
+    return peer_named(name)
 
 
-@pytest.mark.parametrize("name", ANCHORS)
+@pytest.mark.parametrize("name", PEERS)
 def test_quality_buys_bytes_and_fidelity(name, pixels):
-    anchor = available(name)
-    assert anchor.lowest <= anchor.sweep[0] and anchor.sweep[-1] <= anchor.highest
-    files = [anchor.encode(pixels, quality) for quality in (anchor.sweep[0], anchor.sweep[-1])]
-    decoded = [anchor.decode(data) for data in files]
+    peer = available(name)
+    assert peer.lowest <= peer.sweep[0] and peer.sweep[-1] <= peer.highest
+    files = [peer.encode(pixels, quality) for quality in (peer.sweep[0], peer.sweep[-1])]
+    decoded = [peer.decode(data) for data in files]
     assert all(picture.shape == pixels.shape for picture in decoded)
     assert all(picture.dtype == np.uint8 for picture in decoded)
     assert len(files[0]) < len(files[1])
     assert psnr(pixels, decoded[0]) + 3 < psnr(pixels, decoded[1])
 
 
-@pytest.mark.parametrize("name", ANCHORS)
+@pytest.mark.parametrize("name", PEERS)
 def test_every_quality_of_the_scale_can_be_coded(name, pixels):
-    anchor = available(name)
-    for quality in (anchor.lowest, anchor.highest):
-        assert anchor.decode(anchor.encode(pixels[:16, :16], quality)).shape == (16, 16, 3)
+    peer = available(name)
+    for quality in (peer.lowest, peer.highest):
+        assert peer.decode(peer.encode(pixels[:16, :16], quality)).shape == (16, 16, 3)
 
 
-@pytest.mark.parametrize("name", ANCHORS)
+@pytest.mark.parametrize("name", PEERS)
 def test_description_names_the_library_and_its_version(name):
     library, settings = available(name).description.split("; ")
     assert any(character.isdigit() for character in library)
@@ -52,61 +52,61 @@ def test_description_names_the_library_and_its_version(name):
 
 
 def test_avif_is_tuned_for_psnr(pixels):
-    anchor = anchor_named("avif")
+    peer = peer_named("avif")
     untuned = io.BytesIO()
     Image.fromarray(pixels).save(untuned, "AVIF", quality=50, subsampling="4:4:4", speed=4)
-    data = anchor.encode(pixels, 50)
+    data = peer.encode(pixels, 50)
     assert data != untuned.getvalue()
     # At no more bytes than the default tuning takes, ours is the better in PSNR.
-    fitted = fit_bytes(anchor, pixels, len(untuned.getvalue()))
-    assert psnr(pixels, fitted.pixels) > psnr(pixels, anchor.decode(untuned.getvalue()))
+    fitted = fit_bytes(peer, pixels, len(untuned.getvalue()))
+    assert psnr(pixels, fitted.pixels) > psnr(pixels, peer.decode(untuned.getvalue()))
 
 
 def test_jpeg_keeps_full_chroma(pixels):
-    with Image.open(io.BytesIO(anchor_named("jpeg").encode(pixels, 50))) as image:
+    with Image.open(io.BytesIO(peer_named("jpeg").encode(pixels, 50))) as image:
         assert [component[1:3] for component in image.layer] == [(1, 1)] * 3
 
 
 def test_heic_is_tuned_for_psnr_and_keeps_full_chroma(pixels):
-    anchor = available("heic")
+    peer = available("heic")
     import pillow_heif
 
     untuned = io.BytesIO()
     image = pillow_heif.from_bytes("RGB", pixels.shape[1::-1], pixels.tobytes())
     image.save(untuned, quality=50, chroma="420")
-    fitted = fit_bytes(anchor, pixels, len(untuned.getvalue()))
-    assert psnr(pixels, fitted.pixels) > psnr(pixels, anchor.decode(untuned.getvalue())) + 0.5
+    fitted = fit_bytes(peer, pixels, len(untuned.getvalue()))
+    assert psnr(pixels, fitted.pixels) > psnr(pixels, peer.decode(untuned.getvalue())) + 0.5
     saturated = np.zeros((64, 64, 3), np.uint8)
     saturated[:, ::2] = (255, 0, 0)
-    assert psnr(saturated, anchor.decode(anchor.encode(saturated, 90))) > 35
+    assert psnr(saturated, peer.decode(peer.encode(saturated, 90))) > 35
 
 
 @pytest.mark.parametrize("name", ["jpeg", "webp", "avif"])
 def test_fit_bytes_finds_the_best_file_that_is_not_larger(name, pixels):
-    anchor = anchor_named(name)
-    budget = len(anchor.encode(pixels, 40)) + 3
-    coded = fit_bytes(anchor, pixels, budget)
+    peer = peer_named(name)
+    budget = len(peer.encode(pixels, 40)) + 3
+    coded = fit_bytes(peer, pixels, budget)
     assert coded.fits and coded.quality >= 40
-    assert len(coded.data) <= budget < len(anchor.encode(pixels, coded.quality + 1))
-    assert (coded.pixels == anchor.decode(coded.data)).all()
+    assert len(coded.data) <= budget < len(peer.encode(pixels, coded.quality + 1))
+    assert (coded.pixels == peer.decode(coded.data)).all()
 
 
 def test_fit_bytes_beyond_either_end(pixels):
-    anchor = anchor_named("jpeg")
-    smallest = fit_bytes(anchor, pixels, 20)
-    assert not smallest.fits and smallest.quality == anchor.lowest
+    peer = peer_named("jpeg")
+    smallest = fit_bytes(peer, pixels, 20)
+    assert not smallest.fits and smallest.quality == peer.lowest
     assert len(smallest.data) > 20
-    largest = fit_bytes(anchor, pixels, 10**7)
-    assert largest.fits and largest.quality == anchor.highest
+    largest = fit_bytes(peer, pixels, 10**7)
+    assert largest.fits and largest.quality == peer.highest
 
 
 def test_unknown_codecs_are_refused_by_name():
     with pytest.raises(UsageError, match=r"'bpg'.*jpeg, webp, avif"):
-        anchor_named("bpg")
+        peer_named("bpg")
 
 
 @pytest.mark.parametrize(("name", "package"), [("jxl", "imagecodecs"), ("heic", "pillow-heif")])
 def test_an_absent_package_is_told_with_what_to_install(name, package, monkeypatch):
     monkeypatch.setattr(still, "find_spec", lambda _: None)
     with pytest.raises(UsageError, match=rf"needs {package}: pip install 'flowcodec\[bench\]'$"):
-        anchor_named(name)
+        peer_named(name)
