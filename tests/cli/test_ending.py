@@ -18,6 +18,8 @@ from PIL import Image
 
 import flowcodec
 from flowcodec.bitstream.picture_file import parse_picture
+from flowcodec.bitstream.video_file import read_groups
+from flowcodec.errors import FormatError
 from flowcodec.media.picture import Picture, write_picture
 from flowcodec.media.video.format import usual_format
 from tests.training.pictures import draw
@@ -90,6 +92,16 @@ class Running:
             time.sleep(0.02)
         everyone = psutil.Process(self.process.pid)
         self.all = [everyone, *everyone.children(recursive=True)]
+
+    @property
+    def workers(self):
+        """Processes that do jobs."""
+        found = []
+        for each in psutil.Process(self.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                if "spawn_main" in " ".join(each.cmdline()):
+                    found.append(each)
+        return found
 
     def ends_after(self, how):
         """Send what ends it, and return the exit status; all processes are gone soon."""
@@ -203,17 +215,97 @@ def test_decoding_of_a_video(start, video, tmp_path, target, how):
 
 @pytest.mark.parametrize("how", ["Ctrl-C", "SIGKILL"])
 def test_encoding_of_a_video_leaves_its_part_alone(start, tmp_path, how):
-    frame = b"FRAME\n" + bytes(range(96)) * 64
     running = start(
         *("encode", "-", "-o", "out.fcv", "--gop", 1, "--threads", 1), stdin=subprocess.PIPE
     )
     with running.process.stdin as pipe:
-        pipe.write(b"YUV4MPEG2 W64 H64 F25:1 C420mpeg2\n" + frame * 3)
+        pipe.write(HEAD + FRAME * 3)
         pipe.flush()
         part = tmp_path / "out.fcv.part"
         running.wait_for(lambda: part.exists() and part.stat().st_size > 100)
         assert running.ends_after(how) == STATUS[how]
     assert files_in(tmp_path) in (["out.fcv.part"], [])
+
+
+HEAD = b"YUV4MPEG2 W64 H64 F25:1 C420mpeg2\n"
+FRAME = b"FRAME\n" + bytes(range(96)) * 64
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C", "SIGTERM to all", "SIGKILL"])
+def test_encoding_side_by_side(start, tmp_path, how):
+    """Five groups can be coded; the last wait until those after them have been read."""
+    before = shared_memory()
+    running = start("encode", "-", "-o", "out.fcv", "--gop", 2, "-j", 2, stdin=subprocess.PIPE)
+    with running.process.stdin as pipe:
+        pipe.write(HEAD + FRAME * 11)
+        pipe.flush()
+        part = tmp_path / "out.fcv.part"
+        running.wait_for(lambda: part.exists() and groups_in(part) == [2] * 3)
+        running.wait_for(lambda: all(is_asleep(each.pid) for each in running.workers))
+        assert running.ends_after(how) == STATUS[how]
+    assert files_in(tmp_path) == ["out.fcv.part"]
+    assert len(groups_in(part)) in ((3,) if how == "SIGKILL" else (4, 5))
+    told = running.process.stderr.read().decode()
+    assert told == ("" if how == "SIGKILL" else f"What was coded so far is in {part}.\n")
+    assert shared_memory() == before
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C twice", "SIGTERM", "SIGKILL"])
+def test_decoding_side_by_side(start, video, tmp_path, how):
+    before = shared_memory()
+    running = start("decode", "-", "-o", "out.mkv", "-j", 2, stdin=subprocess.PIPE)
+    with running.process.stdin as pipe:
+        pipe.write(video[: len(video) // 2])  # the rest never comes
+        pipe.flush()
+        running.wait_for(lambda: len(running.workers) == 2)
+        running.wait_for(lambda: all(is_asleep(each.pid) for each in running.workers))
+        assert running.ends_after(how) == STATUS[how]
+    assert files_in(tmp_path) == []
+    assert running.process.stderr.read() == b""
+    assert shared_memory() == before
+
+
+@pytest.fixture(scope="module")
+def noise():
+    """A clip of 24 frames as y4m, of which each takes a while."""
+    rng = np.random.default_rng(1)
+    frames = (b"FRAME\n" + rng.bytes(6 * 192 * 256 // 4) for _ in range(24))
+    return b"YUV4MPEG2 W256 H192 F25:1 C420mpeg2\n" + b"".join(frames)
+
+
+@pytest.mark.parametrize("command", ["encode", "decode"])
+def test_a_worker_that_is_killed_ends_a_video(start, noise, tmp_path, command):
+    (tmp_path / "clip.y4m").write_bytes(noise)
+    words = ("encode", "clip.y4m", "-o", "clip.fcv", "--gop", 4)
+    part = tmp_path / "clip.fcv.part"
+    if command == "decode":
+        assert start(*words, "--threads", 1).process.wait(PATIENCE) == 0
+        words = ("decode", "clip.fcv", "-o", "frames")
+    begun = files_in(tmp_path)
+    running = start(*words, "-j", 2)
+    running.wait_for(lambda: groups_in(part) or len(files_in(tmp_path)) > len(begun) + 1)
+    for each in running.workers:
+        each.kill()
+    assert running.process.wait(PATIENCE) == 2
+    *more, line = running.process.stderr.read().decode().splitlines()
+    told = "a worker was ended, most likely for want of memory; lower -j"
+    assert line == f"flowcodec: error: {told}"
+    if command == "encode":
+        assert more == [f"What was coded so far is in {part}."]
+        assert set(groups_in(part)) == {4}
+    else:
+        assert (more, files_in(tmp_path)) == ([], begun)
+
+
+def groups_in(path: Path) -> list[int]:
+    with contextlib.suppress(FormatError, FileNotFoundError), path.open("rb") as stream:
+        return [len(group.frames) for group in read_groups(stream, lambda damage: None)[1]]
+    return []
+
+
+def shared_memory() -> set[str]:
+    """Names of what processes share on Linux."""
+    return set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()
 
 
 def is_asleep(pid: int) -> bool:
@@ -244,9 +336,8 @@ def test_a_worker_that_is_killed_costs_its_picture_only(start, pictures, tmp_pat
         return len(writing) == len(pipes)
 
     running.wait_for(are_read)
-    for each in running.all[1:]:
-        if "spawn_main" in " ".join(each.cmdline()):
-            each.kill()
+    for each in running.workers:
+        each.kill()
     for number in writing.values():
         os.close(number)
     assert running.process.wait(PATIENCE) == 2

@@ -53,7 +53,10 @@ def coded_groups(
     def held() -> Iterator[list[tuple[PlannedFrame, Frame]]]:
         """Groups whose frames are all there, up to one that is long."""
         for group in groups:
-            frames = list(islice(group, longest + 1))
+            frames = []
+            for frame in islice(group, longest + 1):
+                frames.append(frame)
+                crew.attend()
             if len(frames) > longest:
                 long.append(chain(frames, group))
                 return

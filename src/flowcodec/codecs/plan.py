@@ -30,9 +30,9 @@ COARSE = 16  # pixels a side that are averaged before two frames are compared
 SUSPECTED_CUT = 12.0  # mean difference of such averages, of 255
 # A suspicion is looked into on thumbnails of 112 samples along the longer side, of which blocks are
 # searched for in the frame before. EXPLAINED: a block is, where what is found differs by less than
-# that part of what the block differs from its own mean by.
+# that part of what the block differs from its own mean by. LITTLE: a smaller share is not enough.
 LONGER_SIDE, BLOCK, SEARCH = 112, 8, 16
-EXPLAINED = 0.7
+EXPLAINED, LITTLE = 0.7, 0.55
 # How the logarithm of what inter costs over what alone costs, bits + weight * error, goes with the
 # residual, the detail and the share of blocks explained; least squares over 147 coded pairs of
 # frames: cuts, flashes, fades, pans, zooms, fast motion.
@@ -140,6 +140,8 @@ def is_cut(before: Frame, frame: Frame) -> bool:
     if min(frame.shape[:2]) < COARSE or difference(before, frame) < SUSPECTED_CUT:
         return False
     residual, share = explained(before, frame)
+    if share < LITTLE:
+        return True
     cost = RESIDUAL * math.log1p(residual) - DETAIL * math.log1p(detail(frame))
     return cost - SHARE * share + BIAS > 0
 

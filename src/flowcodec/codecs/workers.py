@@ -48,6 +48,9 @@ class Crew(Protocol[JobIn, PartOut]):
         are done; what ends the program, when those are taken that are done already.
         """
 
+    def attend(self) -> None:
+        """See to the jobs at hand, without waiting: for sources of jobs that take their time."""
+
 
 @dataclass(frozen=True)
 class Alone(Generic[Tool, Job, Part]):
@@ -61,6 +64,9 @@ class Alone(Generic[Tool, Job, Part]):
         """As `Crew` says."""
         for job in jobs:
             yield iter(self.work(self.tool, job))
+
+    def attend(self) -> None:
+        """There are no jobs at hand."""
 
 
 @dataclass
@@ -106,8 +112,7 @@ class Workers(Generic[Tool, Job, Part]):
                     self._waiting.append(taken[-1])
                     self._give_out()
             if stop is not None and not isinstance(stop, Exception):
-                while self._listen(0):
-                    pass
+                self.attend()
                 if taken and not taken[0].done:
                     break
             if not taken:
@@ -119,6 +124,11 @@ class Workers(Generic[Tool, Job, Part]):
         if not isinstance(stop, StopIteration):
             assert stop is not None
             raise stop
+
+    def attend(self) -> None:
+        """As `Crew` says."""
+        while self._listen(0):
+            pass
 
     def end(self) -> None:
         """End all, whatever they are at: first so that they clean up, then at once."""
