@@ -31,10 +31,13 @@ def filtered(x: Tensor, interpolation: Interpolation) -> Tensor:
 
 def warped(x: Tensor, flow: Tensor, interpolation: Interpolation) -> Tensor:
     """As `warp`, of what `filtered` gave."""
+    drawn = torch.onnx.is_in_onnx_export()
+    if drawn:  # of broken weights: what is no number is no place in memory
+        flow = torch.where(flow == flow, flow, torch.zeros_like(flow))
     places = _grid(flow) + flow
     if interpolation == "spline":
         return _spline(x, places)
-    if torch.onnx.is_in_onnx_export() and interpolation == "bilinear":
+    if drawn and interpolation == "bilinear":
         return _looked_up(x, [(None, torch.minimum(places.clamp(min=0), _last(x)))])
     return sampled(x, places, interpolation)
 
