@@ -1,17 +1,20 @@
 """`flowcodec.load("flow-deeppynet")`: arrays and tensors in, flow out, errors in one line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 import flowcodec
 from flowcodec.codecs.flow import FlowEstimator
+from flowcodec.codecs.weights import load_weights
 from flowcodec.errors import UsageError, WeightsError
 from flowcodec.models.flow_deeppynet.config import PRESETS
 from flowcodec.models.flow_deeppynet.model import DeepPyNet
-from flowcodec.training.networks import export
+from flowcodec.training.networks import export, restored
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,41 @@ def test_arrays_tensors_and_gray_agree(
     three = estimator.flow(*(np.repeat(x, 3, 2) for x in gray))
     np.testing.assert_allclose(estimator.flow(*gray), three, atol=1e-4)
     np.testing.assert_allclose(estimator.flow(*(x[..., 0] for x in gray)), three, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def thorough(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a network that does all there is: pooled features, more updates, a polish."""
+    torch.manual_seed(2)
+    network = DeepPyNet(replace(PRESETS["tiny"], updates=(1, 2, 1), polish=2, pooled=2))
+    for tensor in network.parameters():
+        tensor.data += 0.05 * torch.randn(tensor.shape)
+    path = tmp_path_factory.mktemp("flow") / "thorough.safetensors"
+    export("flow-deeppynet", network, "epe", path)
+    return path
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 31), (64, 48), (33, 130)])
+def test_graphs_are_the_network_at_any_size(thorough: Path, size: tuple[int, int]) -> None:
+    coarse = torch.rand(1, 6, 9, 9, generator=torch.Generator().manual_seed(1))
+    first, second = F.interpolate(coarse, size, mode="bicubic").clamp(0, 1).split(3, 1)
+    with torch.inference_mode():
+        wanted = restored(load_weights(thorough))(first, second)
+    found = flowcodec.load("flow-deeppynet", weights=thorough, threads=1).flow(first, second)
+    assert wanted.abs().max() > 0.1
+    assert torch.linalg.vector_norm(found - wanted, dim=1).mean() < 0.01
+
+
+def test_kept_features_give_the_same(
+    estimator: FlowEstimator, pair: tuple[np.ndarray, np.ndarray]
+) -> None:
+    first, second = map(estimator.features, pair)
+    np.testing.assert_array_equal(estimator.flow_between(first, second), estimator.flow(*pair))
+    np.testing.assert_array_equal(
+        estimator.flow_between(second, first), estimator.flow(*reversed(pair))
+    )
+    with pytest.raises(UsageError, match="of one size"):
+        estimator.flow_between(first, estimator.features(pair[0][:32]))
 
 
 def test_what_is_estimated_can_stand_in_a_loss(estimator: FlowEstimator) -> None:
