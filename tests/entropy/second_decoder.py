@@ -68,6 +68,8 @@ class WeightFile:
         self.tensors: dict[str, Tensor] = {}
         digest = hashlib.sha256()
         for name in sorted(described):
+            if name.startswith(("graph.", "constant.")):
+                continue
             entry = described[name]
             begin, end = (8 + size + offset for offset in entry["data_offsets"])
             shape = tuple(entry["shape"])

@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import flowcodec
 from flowcodec.cli.main import main
+from flowcodec.codecs import loading
+from flowcodec.codecs.weights import BUNDLED
 from flowcodec.evaluation import demo
 from flowcodec.evaluation.peers import published_curves
 from flowcodec.media.video import open_video
 from tests.evaluation.fakes import ExactCodec, PeerCodec, save_photograph
 from tests.evaluation.test_video_bench import Coarse
+
+MS_SSIM = BUNDLED / "image-cnn-ms-ssim.safetensors"
 
 
 @pytest.fixture
@@ -24,14 +27,18 @@ def pictures(tmp_path):
 
 @pytest.fixture
 def loaded(monkeypatch):
-    """`flowcodec.load` gives a stand-in; the calls are recorded."""
+    """Loading gives a stand-in; the calls are recorded."""
     calls = []
 
-    def load(name, **options):
-        calls.append((name, options))
-        return Coarse() if name == "video-mofnet" else PeerCodec()
+    def stand_in(kind, codec):
+        def load(name=None, **options):
+            calls.append((name, options))
+            return codec()
 
-    monkeypatch.setitem(vars(flowcodec), "load", load)
+        monkeypatch.setattr(loading, f"{kind}_codec", load)
+
+    stand_in("picture", PeerCodec)
+    stand_in("video", Coarse)
     return calls
 
 
@@ -39,14 +46,14 @@ def test_eval_writes_json_and_prints_a_table(tmp_path, pictures, loaded, capsys)
     out = tmp_path / "out.json"
     status = main(
         ["eval", "--data", str(pictures), "--qualities", "1-3,4.5", "--json", str(out)]
-        + ["--metric", "ms-ssim", "--weights", "mine.safetensors", "--threads", "2"]
+        + ["--metric", "ms-ssim", "--weights", str(MS_SSIM), "--threads", "2"]
     )
     printed = capsys.readouterr()
     assert status == 0, printed.err
     [(name, options)] = loaded
     assert name == "image-cnn"
     assert options["metric"] == "ms-ssim" and options["threads"] == 2
-    assert options["weights"].name == "mine.safetensors" and options["device"] == "cpu"
+    assert options["weights"] == MS_SSIM and options["device"] == "cpu"
     written = json.loads(out.read_text("utf-8"))
     assert written["qualities"] == [1, 2, 3, 4.5]
     assert set(written["per_image"]) == {"one.png", "two.png"}
@@ -59,7 +66,7 @@ def test_eval_writes_json_and_prints_a_table(tmp_path, pictures, loaded, capsys)
 def test_eval_compares_kodak_with_published_bpg(tmp_path, monkeypatch, capsys):
     bpg = published_curves()["BPG 4:4:4"].results
     cheaper = [(0.9 * r, q) for r, q in zip(bpg["bpp"], bpg["psnr-rgb"], strict=True)]
-    monkeypatch.setitem(vars(flowcodec), "load", lambda *_, **__: ExactCodec(cheaper))
+    monkeypatch.setattr(loading, "picture_codec", lambda *_, **__: ExactCodec(cheaper))
     for number in range(1, 25):
         Image.new("RGB", (120, 160), (128, 128, 128)).save(tmp_path / f"kodim{number:02}.png")
     out = tmp_path / "out.json"
@@ -140,7 +147,7 @@ def test_bench_measures_ssimulacra2_where_it_is_installed(
 def test_bench_draws_published_curves_of_kodak(tmp_path, monkeypatch, capsys):
     bpg = published_curves()["BPG 4:4:4"].results
     points = list(zip(bpg["bpp"], bpg["psnr-rgb"], strict=True))
-    monkeypatch.setitem(vars(flowcodec), "load", lambda *_, **__: ExactCodec(points))
+    monkeypatch.setattr(loading, "picture_codec", lambda *_, **__: ExactCodec(points))
     for number in range(1, 25):
         Image.new("RGB", (120, 160), (128, 128, 128)).save(tmp_path / f"kodim{number:02}.png")
     out, plot = tmp_path / "out.json", tmp_path / "out.svg"
@@ -178,7 +185,7 @@ def test_demo_makes_small_real_files_and_one_picture(tmp_path, loaded, monkeypat
     folder = tmp_path / "deep" / "demo"
     assert main(["demo", "-o", str(folder)]) == 0
     printed = capsys.readouterr().out
-    assert loaded == [("image-cnn", {}), ("video-mofnet", {})]
+    assert loaded == [(None, {}), (None, {})]
     ours, other = (folder / f"clip.{kind}" for kind in ("fcv", "265"))
     assert 0 < other.stat().st_size <= ours.stat().st_size
     with open_video(folder / "clip.mp4") as clip:

@@ -13,7 +13,7 @@ from tests.golden.make import draw
 
 def account(rows=3, columns=5):
     maps = np.random.default_rng(1).uniform(1, 500, (4, rows, columns))
-    return Account(*maps, {"header": 30, "tiles": 1000})
+    return Account(*maps, {"header": 30, "tiles": 1000}, 16)
 
 
 def test_equal_accounts_give_equal_drawings_and_every_map_counts(tmp_path):
@@ -34,7 +34,7 @@ def test_equal_accounts_give_equal_drawings_and_every_map_counts(tmp_path):
 @pytest.mark.parametrize("energy", [0, 7])
 def test_flat_and_narrow_pictures_are_drawn(tmp_path, size, energy):
     maps = [np.full([-(-side // 16) for side in size], value) for value in (energy, 2.0, 0.5, 1.0)]
-    draw_latents(tmp_path / "a.png", "title", draw(*size), Account(*maps, {"tiles": 9}))
+    draw_latents(tmp_path / "a.png", "title", draw(*size), Account(*maps, {"tiles": 9}, 16))
     with Image.open(tmp_path / "a.png") as image:
         assert image.width == 1800
 

@@ -108,7 +108,7 @@ def test_a_killed_training_ends_like_an_undisturbed_one(pictures: Path, tmp_path
     program = (
         "import sys, torch; from pathlib import Path; import msgspec;"
         "from flowcodec.training.engine import train;"
-        "from flowcodec.training.recipe import ImageRecipe;"
+        "from flowcodec.training.image_cnn.recipe import ImageRecipe;"
         "from flowcodec.training.image_cnn.training import ImageTraining;"
         "torch.set_num_threads(1);"
         "recipe = msgspec.json.decode(sys.argv[1], type=ImageRecipe);"
