@@ -1,4 +1,4 @@
-"""What is coded how, of rendered clips: cuts, flashes, fades, pans, repeats; and when it is said."""
+"""What is coded how, of rendered clips: cuts, flashes, fades, pans, repeats."""
 
 import numpy as np
 import pytest

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from flowcodec.bitstream.video_file import Inter, Intra, Repeat, open_index, read_groups
+from flowcodec.codecs.groups import LONG
 from flowcodec.codecs.loading import load
 from flowcodec.codecs.memory import give_back
 from flowcodec.codecs.systems.video_mofnet import MofNetModel
@@ -250,6 +251,33 @@ def test_memory_does_not_grow_with_the_video(codec):
         tracemalloc.stop()
     assert resident[-1] - resident[16] < 8 * 2**20
     assert max(traced[34:]) - max(traced[10:16]) < 5 * there[0].nbytes
+
+
+def test_memory_does_not_grow_with_workers_either(folder):
+    """Here groups under way are held, in workers one of them; and of a long group a few frames."""
+    codec = load("video-mofnet", weights=folder / "patch.safetensors", threads=1)
+    process, there = psutil.Process(), clip(5, 192, 320)
+    format = usual_format(320, 192, Fraction(25))
+    resident, traced = [], []
+
+    def frames(count):
+        for number in range(count):
+            crew = process.children()
+            resident.append(sum(each.memory_info().rss for each in crew) / max(1, len(crew)))
+            traced.append(tracemalloc.get_traced_memory()[0])
+            yield number, there[number % 5].copy()
+
+    size = there[0].nbytes
+    tracemalloc.start()
+    try:
+        codec.write(frames(72), format, BytesIO(), gop=6, jobs=2)
+        assert max(traced[36:]) - max(traced[12:36]) < 5 * size
+        assert resident[-1] - resident[36] < 16 * 2**20
+        traced.clear()
+        codec.write(frames(LONG + 40), format, BytesIO(), gop=2 * LONG, jobs=2)
+        assert max(traced[LONG + 20 :]) - max(traced[LONG : LONG + 20]) < 5 * size
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def coded_groups(
                 frames.append(frame)
                 crew.attend()
             if len(frames) > longest:
-                long.append(chain(frames, group))
+                long.append(chain(_emptied(frames), group))
                 return
             last.append(plan.ended)
             yield frames
@@ -69,6 +69,13 @@ def coded_groups(
         if not long:
             return
         yield _gathered(code(long.pop()), lambda: plan.ended, on_frame)
+
+
+def _emptied(frames: list[tuple[PlannedFrame, Frame]]) -> Iterator[tuple[PlannedFrame, Frame]]:
+    """Frames in order, each given up when it is taken."""
+    frames.reverse()
+    while frames:
+        yield frames.pop()
 
 
 def _gathered(
