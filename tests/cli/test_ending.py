@@ -288,8 +288,7 @@ def test_a_worker_that_is_killed_ends_a_video(start, noise, tmp_path, command):
         each.kill()
     assert running.process.wait(PATIENCE) == 2
     *more, line = running.process.stderr.read().decode().splitlines()
-    told = "a worker was ended, most likely for want of memory; lower -j"
-    assert line == f"flowcodec: error: {told}"
+    assert line.startswith("flowcodec: error: a worker was ended, ")
     if command == "encode":
         assert more == [f"What was coded so far is in {part}."]
         assert set(groups_in(part)) == {4}
