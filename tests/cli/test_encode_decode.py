@@ -243,7 +243,7 @@ def test_a_lack_of_memory_is_one_line(run, photo, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr(PictureCodec, "encode", fail)
+    monkeypatch.setattr(PictureCodec, "prepare", fail)
     status, _, err = run("encode", photo, "-o", tmp_path / "out.fci")
     assert (status, err) == (2, "flowcodec: error: not enough memory\n")
 

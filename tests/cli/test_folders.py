@@ -144,7 +144,7 @@ def test_a_name_that_a_folder_has_is_passed_over(run, tmp_path):
         (["encode", "a.png", "--device", "gpu"], "there is no device 'gpu'"),
         (["encode", "a.png", "--device", ""], "there is no device ''"),
         (["encode", "a.png", "--device", "meta"], "there is no device 'meta'"),
-        (["encode", "a.png", "--device", "cuda:99"], "CUDA device"),
+        (["encode", "a.png", "--device", "cuda:99"], "has no device 'cuda'"),
         (["decode", "a.fci", "-o", "b.png", "--device", "gpu"], "there is no device 'gpu'"),
         (["encode", "a.png", "--target-size", "x"], "1.5M. See 'flowcodec encode --help'."),
         (["encode", "a.png", "--qulity", "3"], "?) See 'flowcodec encode --help'."),

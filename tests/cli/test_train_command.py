@@ -105,7 +105,7 @@ def test_an_interruption_keeps_the_step_and_the_command_goes_on(
         (["nothing", "--data", "."], "no recipe called nothing"),
         (["tiny.toml"], "--data DIR"),
         (["tiny.toml", "--bundle", "x.tar"], "--data DIR"),
-        (["tiny.toml", "--data", "empty", "--bundle", "x.tar"], "no pictures in empty"),
+        (["tiny.toml", "--data", "empty", "--bundle", "x.tar"], "nothing in empty"),
         (["tiny.toml", "--data", ".", "--bundle", "x.tar", "--limit", "5k"], "no picture of ."),
         (["own.toml", "--data", ".", "--bundle", "x.tar"], "init = 'mine.safetensors'"),
     ],

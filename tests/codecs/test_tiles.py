@@ -15,7 +15,7 @@ from flowcodec.codecs.picture import EncodedPicture, PictureCodec
 from flowcodec.codecs.rate_control import reach_size
 from flowcodec.codecs.tiles import CodedTile, Price
 from flowcodec.errors import FormatError, UsageError
-from flowcodec.evaluation.anchors import anchor_named, fit_bytes
+from flowcodec.evaluation.peers import fit_bytes, peer_named
 from tests.codecs import stress
 from tests.golden import make
 
@@ -53,7 +53,7 @@ def test_no_picture_is_worse_than_jpeg_in_as_many_bytes(name, monkeypatch):
     pixels = stress.PICTURES[name]()
     gray = pixels.shape[2] == 1
     data = coded(name).data
-    jpeg = fit_bytes(anchor_named("jpeg"), pixels.squeeze(2) if gray else pixels, len(data))
+    jpeg = fit_bytes(peer_named("jpeg"), pixels.squeeze(2) if gray else pixels, len(data))
     if jpeg.fits:  # else no JPEG is that small
         assert psnr(coded(name).reconstruction, pixels) > psnr(
             jpeg.pixels[:, :, : pixels.shape[2]], pixels
