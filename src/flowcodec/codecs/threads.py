@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
+AT_ONCE = 4  # parts: a tile takes half a gigabyte, and within it networks take all threads
+
 
 def limited_threads(threads: int | None) -> contextlib.AbstractContextManager[Any]:
     """A block in which BLAS takes at most `threads` threads; None changes nothing."""
@@ -24,12 +26,13 @@ def limited_threads(threads: int | None) -> contextlib.AbstractContextManager[An
 def side_by_side(
     work: Callable[[Part], Result], parts: Sequence[Part], threads: int | None
 ) -> Iterator[Result]:
-    """What `work` makes of each part, in order; as many at once as there are threads (None: cores).
+    """What `work` makes of each part, in order: as many at once as there are threads (None: cores),
+    four at most.
 
     Parts must not depend on each other: results are the same for any number of threads.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    count = min(threads or cores or 1, len(parts))
+    count = min(threads or cores or 1, len(parts), AT_ONCE)
     if count <= 1:
         yield from map(work, parts)
         return

@@ -13,6 +13,8 @@ from flowcodec.codecs.runtime import Network
 from flowcodec.codecs.weights import Weights
 from flowcodec.models.flow_deeppynet.config import FIRST_MATCHED, SMALLEST, DeepPyNetConfig
 
+SMALL = 16 << 20  # bytes: pictures of half a megapixel are larger, with their features
+
 
 @dataclass(frozen=True, eq=False)
 class PyramidFeatures:
@@ -31,8 +33,8 @@ class DeepPyNetModel:
         self, weights: Weights[DeepPyNetConfig], device: str = "cpu", threads: int | None = None
     ):
         self.weights = weights
-        self._features = Network(weights, "features", device, threads)
-        self._flow = Network(weights, "flow", device, threads)
+        self._features = Network(weights, "features", device, threads, SMALL)
+        self._flow = Network(weights, "flow", device, threads, SMALL)
 
     def features(self, picture: NDArray[np.float32]) -> PyramidFeatures:
         """As `FlowModel.features`."""

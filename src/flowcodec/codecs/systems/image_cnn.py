@@ -16,6 +16,7 @@ from flowcodec.models.image_cnn.config import LATENT_STRIDE, ImageCnnConfig
 from flowcodec.nn.patches import BLOCK
 
 ATTENTION_REACH = 128
+SMALL = 3 << 20  # bytes: tiles of a megapixel, with their edges, are larger
 WINDOW = 8  # positions of a line of attention in h_s
 
 
@@ -32,10 +33,10 @@ class ImageCnnModel:
         self.channels, self.fixed = config.coded, int(config.masking)
         self.reach, self.grid = reach_of(config)
         self.prior = built_prior(weights, Layout(config.coded_slices, config.components, WINDOW))
-        self._analysis = Network(weights, "analysis", device, threads)
+        self._analysis = Network(weights, "analysis", device, threads, SMALL)
         self._hyper_analysis = Network(weights, "hyper_analysis", device, threads)
-        self._synthesis = Network(weights, "synthesis", device, threads)
-        self._places = device, threads
+        self._synthesis = Network(weights, "synthesis", device, threads, SMALL)
+        self._places = device, threads, SMALL
 
     @unwarned
     def analyse(
