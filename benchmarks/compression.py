@@ -90,7 +90,7 @@ def works(data: Path) -> list[Work]:
     videos = [path for name in VIDEOS if (path := data / "video" / f"{name}.mkv").exists()]
     sources = {
         "picture": [("kodak", path, QUALITIES) for path in kodak],
-        "video": [(path.stem, path, VIDEO_QUALITIES) for path in videos],
+        "inter": [(path.stem, path, VIDEO_QUALITIES) for path in videos],
         "flow": [],
     }
     return [

@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
 import flowcodec
+from flowcodec.codecs.systems import SYSTEMS, Kind
 from flowcodec.evaluation.bd_rate import bd_rate
 from flowcodec.evaluation.metrics import Pixels, ms_ssim, ms_ssim_db, psnr
 from flowcodec.evaluation.run import Codec, rgb_pixels
@@ -39,12 +40,9 @@ class Bundled(NamedTuple):
     weights: str
 
     @property
-    def kind(self) -> Literal["picture", "video", "flow"]:
+    def kind(self) -> Kind:
         """What it codes, or estimates."""
-        codec = opened(self.model, self.metric)
-        if hasattr(codec, "write"):
-            return "video"
-        return "flow" if hasattr(codec, "flow") else "picture"
+        return SYSTEMS[self.model].kind
 
 
 def bundled() -> list[Bundled]:

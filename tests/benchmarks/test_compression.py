@@ -79,5 +79,5 @@ def test_what_is_there_is_coded(
     assert result.exit_code == 0, result.output
     (key,) = found = json.loads(stored.read_text())
     assert key == f"{VIDEOS[0]}, video-mofnet, mse"
-    assert found[key]["weights"] == next(of.weights for of in some if of.kind == "video")
+    assert found[key]["weights"] == next(of.weights for of in some if of.kind == "inter")
     assert len(found[key]["bytes"]) == len(found[key]["psnr"]) == 1

@@ -27,6 +27,22 @@ sys.modules["torch"] = None  # an import fails
 from flowcodec.cli.main import main
 main()
 """
+SHORT_OF_MEMORY = """
+import resource
+import numpy as np
+from flowcodec.codecs.loading import load
+from flowcodec.errors import FlowcodecError
+
+model = load(threads=1).model
+y = np.zeros((model.channels, 80, 80), np.float32)
+with open("/proc/self/statm") as told:
+    most = int(told.read().split()[0]) * resource.getpagesize() + 2**24
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+try:
+    model.synthesise(y, 4000)
+except FlowcodecError as error:
+    print(error)
+"""
 NETWORKS = {
     "dense": ("patch", "none", 1, False, {}),
     "gated": ("patch", "none", 1, False, {"trunk": "gated"}),
@@ -142,3 +158,12 @@ def test_a_graph_stands_in_the_file_without_weights():
     weights = load_weights(PLAIN)
     assert sum(map(len, weights.graphs.skeletons.values())) < size / 2
     assert all(len(needs) > 3 for needs in weights.graphs.needs.values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits its address space as Linux can")
+def test_too_little_memory_is_told_in_a_line():
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.startswith("there is too little memory for synthesis of ")
+    assert len(done.stdout.splitlines()) == 1

@@ -54,10 +54,10 @@ def clip(count, height=37, width=53, seed=0):
     return [np.ascontiguousarray(whole[:, 3 * n : 3 * n + width]) for n in range(count)]
 
 
-def written(codec, frames, gop=4, quality=4.0, ticks=None, format=FORMAT):
+def written(codec, frames, gop=4, quality=4.0, ticks=None, format=FORMAT, jobs=1):
     stream = BytesIO()
     timed = zip(range(len(frames)) if ticks is None else ticks, frames, strict=True)
-    done = codec.write(timed, format, stream, quality, gop=gop)
+    done = codec.write(timed, format, stream, quality, gop=gop, jobs=jobs)
     return stream.getvalue(), done
 
 
@@ -281,3 +281,10 @@ def test_frames_get_the_quality_of_their_place(codec, gop, wanted):
     data, _ = written(codec, clip(4), gop=gop)
     _, groups = read_groups(BytesIO(data))
     assert [frame.quality for group in groups for frame in group.frames] == wanted
+
+
+def test_jobs_are_a_whole_number_of_any_library(codec):
+    data, _ = written(codec, clip(2), jobs=np.int64(1))
+    assert len(decoded(codec, data)) == 2
+    with pytest.raises(UsageError, match="jobs is a whole number"):
+        written(codec, clip(2), jobs=2.0)

@@ -21,6 +21,7 @@ from flowcodec.codecs.weights import (
 )
 from flowcodec.errors import WeightsError
 from tests.codecs import stress
+from tests.golden import make
 
 CARDS = sorted(BUNDLED.glob("*.json"))
 CODERS = [card for card in CARDS if card.stem.startswith("image-")]
@@ -153,3 +154,13 @@ def test_older_files_call_slices_groups(tmp_path, name):
     old, new = load_weights(path), load_weights(BUNDLED / f"{name}.safetensors")
     assert b"slices" not in described and b"groups" in described
     assert (old.config, old.hash) == (new.config, new.hash)
+
+
+def test_graphs_that_need_nonsense_are_told(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    with safetensors.safe_open(make.FOLDER / "plain.safetensors", "np") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata() | {"graphs": '{"analysis": 3}'}
+    safetensors.numpy.save_file(tensors, path, metadata)
+    with pytest.raises(WeightsError, match="weights.safetensors is broken: what its graphs need"):
+        load_weights(path)

@@ -47,7 +47,7 @@ def measured(weights: Bundled) -> dict[str, Any]:
     if weights.kind == "picture":
         for name, pixels in photographs().items():
             made[name] = picture_curve(codec, square(pixels), QUALITIES)
-    elif weights.kind == "video":
+    elif weights.kind == "inter":
         made["clip"] = video_curve(codec, clip(), QUALITIES, FRAMES)
     else:
         made["pairs"] = {"epe": round(end_point_error(codec), 4)}

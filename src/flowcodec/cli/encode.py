@@ -236,7 +236,7 @@ def command(
             metric=metric,
             weights=weights,
             device=device,
-            threads=1 if threads is None and jobs > 1 else threads,
+            threads=threads,
             quality=4.0 if quality is None else quality,
             bpp=target_bpp,
             size=target_size,

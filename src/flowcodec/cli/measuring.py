@@ -13,6 +13,7 @@ import click
 from flowcodec.cli.streams import note
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.media.names import printable
+from flowcodec.quality import COARSEST, FINEST
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from flowcodec.evaluation.results import Evaluation
     from flowcodec.evaluation.tables import Table
 
-LOWEST, HIGHEST = 1.0, 8.0  # the scale of our qualities
 
 _NAMES = {"against", "data set", "method", "pair", "published", "sequence"}  # columns of names
 
@@ -152,8 +152,10 @@ class Qualities(click.ParamType[list[float]]):
                 found |= set(range(int(low), int(high) + 1)) if dash else {float(part)}
             except ValueError:
                 self.fail(f"{part!r} is neither a number nor a range such as 1-8", param, ctx)
-        if not found or not all(LOWEST <= quality <= HIGHEST for quality in found):
-            self.fail(f"{value!r}: qualities go from {LOWEST:g} to {HIGHEST:g}", param, ctx)
+        if not found or not all(COARSEST <= 1000 * quality <= FINEST for quality in found):
+            self.fail(
+                f"{value!r}: qualities go from {COARSEST // 1000} to {FINEST // 1000}", param, ctx
+            )
         return sorted(map(float, found))
 
 

@@ -59,5 +59,5 @@ class Decoding:
             if late and self.frames != self.wanted:
                 self.frames += 1
                 yield frame, tick, duration_in(group, place)
-            elif late and self.verification is None:
+            if self.frames == self.wanted and self.verification is None:
                 return

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 
 from flowcodec.errors import UsageError
+from flowcodec.quality import COARSEST, FINEST
 
-LOWEST, HIGHEST = 1.0, 8.0
+LOWEST, HIGHEST = COARSEST / 1000, FINEST / 1000
 USUAL_SLOPE = 0.6  # octaves of size for one quality
 ROUNDS = 5  # codings of the sample
 CLOSE = 0.02  # octaves

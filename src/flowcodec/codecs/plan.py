@@ -51,7 +51,7 @@ class Way(Enum):
 class PlannedFrame:
     """A frame of a group. place: in the order in which its group is shown, from 0; time in ticks;
     reference: the place of the frame that it is coded from, None for one that stands alone;
-    quality in thousandths, of a repeat that of its group."""
+    quality in thousandths."""
 
     place: int
     time: int

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from flowcodec.errors import UsageError
+from flowcodec.quality import COARSEST, FINEST
 
-LOWEST, HIGHEST = 1000, 8000  # thousandths
 FIRST = 4000
 TRIALS = 8  # after so many, the best so far is good enough
 SIZE_TOLERANCE = 0.005  # as a fraction, below the limit
@@ -159,8 +159,8 @@ class Search(Generic[C]):
             side = self._try(quality)
             if side == 0 or (self.best is not None and len(self.trials) >= TRIALS):
                 break
-            low = self.below[0] if self.below else LOWEST - 1
-            high = self.above[0] if self.above else HIGHEST + 1
+            low = self.below[0] if self.below else COARSEST - 1
+            high = self.above[0] if self.above else FINEST + 1
             if high - low <= 1:
                 break
             repeated = repeated + side if repeated * side > 0 else side

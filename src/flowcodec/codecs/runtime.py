@@ -14,8 +14,10 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from flowcodec.codecs.finite import check_finite
 from flowcodec.codecs.weights import Weights
-from flowcodec.errors import UsageError, WeightsError
+from flowcodec.entropy.hyper import HYPER_RATIO
+from flowcodec.errors import FlowcodecError, UsageError, WeightsError
 from flowcodec.quality import ANCHORS
 
 PROVIDERS = {
@@ -85,20 +87,34 @@ class Network:
         options.add_external_initializers(needs, values)
         try:
             self._session = onnxruntime.InferenceSession(
-                graphs.skeletons[name], options, providers=[provider]
+                graphs.skeletons[name], options, providers=[provider], enable_fallback=False
             )
+        except MemoryError:
+            raise
         except Exception as error:  # of many kinds, none of which has a type that is public
+            if device != "cpu":
+                raise UsageError(f"the device {device!r} cannot be used: {error}") from error
             raise WeightsError(f"{weights.path}: the tensors do not fit: {error}") from error
+        self._what = f"{name} of {weights.path}"
         self._small = math.inf if small is None else small
         self._inputs = {each.name for each in self._session.get_inputs()}
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def __call__(self, **inputs: NDArray[Any]) -> Any:
         """The output, or all outputs in order, for inputs by name; what the graph does not take,
-        such as the quality where nothing depends on it, is left out."""
+        such as the quality where nothing depends on it, is left out. FlowcodecError where there is
+        too little memory."""
         taken = {name: value for name, value in inputs.items() if name in self._inputs}
         large = sum(value.nbytes for value in taken.values()) > self._small
-        found = self._session.run(self._outputs, taken, _giving_back() if large else None)
+        try:
+            found = self._session.run(self._outputs, taken, _giving_back() if large else None)
+        except Exception as error:  # as above
+            if "alloc" not in str(error).lower():
+                raise
+            raise FlowcodecError(
+                f"there is too little memory for {self._what}: do fewer things at once"
+                " (--threads 1, -j 1)"
+            ) from error
         return found[0] if len(found) == 1 else found
 
 
@@ -133,3 +149,19 @@ def gain_at(table: NDArray[np.integer], quality: int) -> NDArray[np.float32]:
     first, second = table[low].astype(np.float32), table[low + 1].astype(np.float32)
     octaves = (first * (1 - fraction) + second * fraction) * np.float32(2**-8)
     return np.exp2(octaves)[:, None, None]
+
+
+def hyper_latents(
+    analysis: Network,
+    y: NDArray[np.float32],
+    gain: NDArray[np.floating],
+    stage: str,
+    weights: Weights[Any],
+) -> NDArray[np.int64]:
+    """z (N, k, l) of latents before their gain (M, h, w), by a hyper-analysis that takes whole
+    steps of its stride and is called so where it gives no numbers (WeightsError)."""
+    below, beside = -y.shape[1] % HYPER_RATIO, -y.shape[2] % HYPER_RATIO
+    z = analysis(y=np.pad(y, ((0, 0), (0, below), (0, beside)), "edge"))
+    z = np.rint(z * gain)
+    check_finite(z, stage, weights)
+    return np.asarray(z, np.int64)

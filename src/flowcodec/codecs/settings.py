@@ -5,6 +5,7 @@ from operator import index
 from typing import Any
 
 from flowcodec.errors import UsageError
+from flowcodec.quality import COARSEST, FINEST
 
 TILES = range(64, 2049, 64)  # sides in pixels
 
@@ -16,7 +17,7 @@ def thousandths(quality: Any) -> int:
     except (TypeError, ValueError, OverflowError):
         value = math.nan
     found = round(value * 1000) if math.isfinite(value) else 0
-    if not 1000 <= found <= 8000:
+    if not COARSEST <= found <= FINEST:
         said = repr(quality) if math.isnan(value) else f"{value:g}"
         raise UsageError(f"quality is a number from 1 to 8, not {said}")
     return found

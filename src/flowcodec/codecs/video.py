@@ -47,7 +47,7 @@ from flowcodec.codecs.seeking import Part, open_part
 from flowcodec.codecs.settings import at_least_one, thousandths
 from flowcodec.codecs.systems import SYSTEMS, imported, names_of, system_of
 from flowcodec.codecs.weights import Weights, bundled_weights, find_weights
-from flowcodec.codecs.workers import Alone, Crew, workers
+from flowcodec.codecs.workers import Alone, Crew, Workers, workers
 from flowcodec.errors import FormatError, UsageError, WeightsError
 from flowcodec.media.video.format import VideoFormat
 
@@ -111,7 +111,7 @@ class VideoCodec:
 
         plan = Plan(timed, gop, self.inter.weights.metric, wanted)
         with ExitStack() as stack:
-            crew = stack.enter_context(self.coders(jobs)) if isinstance(jobs, int) else jobs
+            crew = stack.enter_context(self.coders(jobs))
             most = crew.count + 1 if pace is None else min(crew.count + 1, BEHIND)
             groups = coded_groups(plan, crew, self.code, most, on_frame)
             for group in stack.enter_context(closing(groups)):
@@ -128,27 +128,31 @@ class VideoCodec:
         return EncodedVideo(count, size, psnr_of(error, samples * count))
 
     def coders(
-        self, jobs: int, prepare: Callable[[], None] | None = None
+        self, jobs: int | Coders, prepare: Callable[[], None] | None = None
     ) -> AbstractContextManager[Coders]:
-        """So many processes that code groups, until the block ends; for one, this process.
+        """So many processes that code groups, until the block ends; for one, this process; for
+        some that are there, those.
 
-        prepare: what each other process does first. UsageError where there can't be any.
+        prepare: what each new process does first. UsageError where there can't be any.
         """
         return self._crew(jobs, prepare, VideoCodec.code)
 
     def decoders(
-        self, jobs: int, prepare: Callable[[], None] | None = None
+        self, jobs: int | Decoders, prepare: Callable[[], None] | None = None
     ) -> AbstractContextManager[Decoders]:
         """The same for decoding."""
         return self._crew(jobs, prepare, decoded_parts)
 
     def _crew(
         self,
-        jobs: int,
+        jobs: int | Crew[Any, Any],
         prepare: Callable[[], None] | None,
         work: Callable[[VideoCodec, Any], Iterable[Any]],
     ) -> AbstractContextManager[Crew[Any, Any]]:
-        if at_least_one(jobs, "jobs") == 1:
+        if isinstance(jobs, Workers | Alone):
+            return nullcontext(jobs)
+        jobs = at_least_one(jobs, "jobs")
+        if jobs == 1:
             return nullcontext(Alone(self, work))
         if self._again is None:
             raise UsageError("this codec was put together by hand: it works in one process alone")
@@ -262,7 +266,7 @@ class VideoCodec:
         report: told what is damaged. jobs: worker processes, or those of `decoders`.
         """
         with ExitStack() as stack:
-            crew = stack.enter_context(self.decoders(jobs)) if isinstance(jobs, int) else jobs
+            crew = stack.enter_context(self.decoders(jobs))
             yield from decoded_groups(part, crew, report)
 
     def read(

@@ -28,6 +28,7 @@ from safetensors.numpy import save
 
 import flowcodec
 from flowcodec.codecs.systems import SYSTEMS, imported
+from flowcodec.entropy.context import OwnContext
 from flowcodec.entropy.prior import ExactPrior, Layout
 from flowcodec.errors import UsageError, WeightsError
 from flowcodec.media.files import atomic_write
@@ -73,11 +74,14 @@ class Weights(Generic[C]):
         return self
 
 
-def built_prior(weights: Weights[Any], layout: Layout, part: str = "") -> ExactPrior:
-    """The integer prior whose arrays' names begin with `part`; WeightsError if they do not fit."""
+def built_prior(
+    weights: Weights[Any], layout: Layout, part: str = "", own: OwnContext | None = None
+) -> ExactPrior:
+    """The integer prior whose arrays' names begin with `part`, and a context of a system's own;
+    WeightsError if they do not fit."""
     arrays = {n.removeprefix(part): a for n, a in weights.prior.items() if n.startswith(part)}
     try:
-        return ExactPrior(arrays, layout)
+        return ExactPrior(arrays, layout, own)
     except (KeyError, ValueError, IndexError) as error:
         raise WeightsError(f"{weights.path}: the prior's arrays do not fit: {error!r}") from error
 
@@ -186,6 +190,10 @@ def load_weights(path: Path) -> Weights[Any]:
             raise WeightsError(f"{path} has tensors of a type that is none of ours: {tensor.dtype}")
         if not np.isfinite(tensor).all():
             raise WeightsError(f"{path} is broken: {name} has values that are not finite")
+    try:
+        needs = msgspec.json.decode(metadata.get("graphs", "{}"), type=dict[str, list[str]])
+    except msgspec.DecodeError as error:
+        raise WeightsError(f"{path} is broken: what its graphs need: {error}") from error
     return Weights(
         path=path,
         model=model,
@@ -199,7 +207,7 @@ def load_weights(path: Path) -> Weights[Any]:
         prior={n.removeprefix(PRIOR): t for n, t in tensors.items() if n.startswith(PRIOR)},
         graphs=Graphs(
             {n.removeprefix(GRAPH): t.tobytes() for n, t in tensors.items() if n.startswith(GRAPH)},
-            msgspec.json.decode(metadata.get("graphs", "{}"), type=dict[str, list[str]]),
+            needs,
             {n.removeprefix(CONSTANT): t for n, t in tensors.items() if n.startswith(CONSTANT)},
         ),
         hash=hash_of(tensors),

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from flowcodec.errors import FlowcodecError
 
@@ -154,8 +154,7 @@ class Workers(Generic[Tool, Job, Part]):
         full = {c for c, errand in self._busy.items() if len(errand.parts) >= AHEAD}
         heard = wait([c for c in self._running if c not in full and c not in self._idle], seconds)
         for connection in heard:
-            assert isinstance(connection, Connection)
-            self._hear(connection)
+            self._hear(cast(Connection, connection))
         self._give_out()
         return bool(heard)
 
@@ -166,18 +165,21 @@ class Workers(Generic[Tool, Job, Part]):
             done, what = receive(connection)
         except (EOFError, OSError):
             self._forget(connection)
-            ready = "most likely for want of memory; lower -j"
-            why = "before it was ready; try without -j" if preparing else ready
+            why = "most likely for want of memory; lower -j"
+            if preparing:
+                why = "before it was ready; try without -j"
             done, what = True, FlowcodecError(f"a worker was ended, {why}")
         if not done:
             self._busy[connection].parts.append(what)
             return
-        if connection in self._running:
-            self._idle.append(connection)
         if preparing:
             self._preparing.remove(connection)
             if what is not None:
+                self._forget(connection)
                 raise what
+        if connection in self._running:
+            self._idle.append(connection)
+        if preparing:
             return
         errand = self._busy.pop(connection)
         errand.done, errand.error = True, what
@@ -209,7 +211,10 @@ class Workers(Generic[Tool, Job, Part]):
 
     def _forget(self, connection: Connection) -> None:
         """A worker is gone."""
-        self._running.pop(connection).join()
+        process = self._running.pop(connection, None)
+        if process is not None:
+            process.join()
+            connection.close()
 
 
 def send(connection: Connection, thing: Any) -> None:

@@ -118,14 +118,16 @@ class SliceWalk:
         before: list[Map],
         own: OwnContext | None,
     ):
-        """features (h * w, C); before: maps of the slices before. That of this one is added."""
+        """features (h * w, C); before: maps of the slices before, which `own` sees. That of this
+        one is added."""
         self.steps = steps_of(context.order, *shape)
         self.back = back_of(context.order, *shape)
         self._context, self._own = context, own
         self._sums: dict[int, Map] = {}  # by rank, of the taps that the steps have seen
         kernel = RANKINGS[context.order].kernel or 1
         self._seen = Surroundings(*shape, 2 * context.channels, kernel)
-        before.append(self._seen.whole)
+        if own is not None:
+            before.append(self._seen.whole)
         self._known = Known(features, before, np.zeros(len(features), bool))
 
     def base(self, step: Step) -> Map:

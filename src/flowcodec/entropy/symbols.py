@@ -95,7 +95,7 @@ _models = lru_cache(maxsize=2)(_Models)
 
 
 @lru_cache(maxsize=2)
-def _reaches(density: Density = "gaussian") -> Narrow:
+def _reaches(density: Density) -> Narrow:
     return np.array([reach(scale, density) for scale in range(SCALES + FINER[density])], np.int32)
 
 
@@ -123,7 +123,7 @@ def window(means: Ints, scales: Ints, weights: Ints) -> tuple[Ints, Ints]:
     They cover every component of weight 2^-10 or more to its reach, around their middle.
     """
     heavy = weights >= 1 << 6
-    reaches = _reaches()[scales]
+    reaches = _reaches("gaussian")[scales]
     low = np.where(heavy, (means >> MEAN_BITS) - reaches, MEAN_LIMIT).min(1)
     high = np.where(heavy, (means >> MEAN_BITS) + 1 + reaches, -MEAN_LIMIT).max(1)
     sizes = 2 ** np.arange(2, WIDEST.bit_length())

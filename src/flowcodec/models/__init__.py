@@ -1,1 +1,1 @@
-"""One folder per system of the papers: its networks and presets."""
+"""One folder per system of the papers: networks, presets, costs, and what coders run of them."""

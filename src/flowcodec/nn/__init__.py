@@ -1,1 +1,1 @@
-"""Layers that more than one model uses (torch)."""
+"""Layers that more than one model trains with (torch); coders too use `dct` and `patches`."""

@@ -84,6 +84,9 @@ def _without_weights(model: onnx.ModelProto, constants: dict[str, NDArray[np.gen
             continue
         array = numpy_helper.to_array(value)
         name = hashlib.sha256(value.raw_data).hexdigest()[:16]
+        same = constants.get(name, array)
+        if (same.dtype, same.shape) != (array.dtype, array.shape):  # such as zeros of two sizes
+            name += f"-{array.dtype.name}-{'x'.join(map(str, array.shape))}"
         constants[name] = array
         _rename(model, node.output[0], name)
         if name not in {tensor.name for tensor in model.graph.initializer}:

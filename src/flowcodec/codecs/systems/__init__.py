@@ -106,7 +106,10 @@ def system_called(name: str, *kinds: Kind) -> System:
     """A row by its name; UsageError where there is none, or none of those kinds."""
     known = [row.name for row in SYSTEMS.values() if not kinds or row.kind in kinds]
     if name not in known:
-        raise UsageError(f"no model called {name}; there are: {', '.join(known)}")
+        there = ", ".join(known)
+        if name in SYSTEMS:
+            raise UsageError(f"{name} is a model of another kind; here there are: {there}")
+        raise UsageError(f"no model called {name}; there are: {there}")
     return SYSTEMS[name]
 
 

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowcodec.codecs.finite import check_finite, unwarned
-from flowcodec.codecs.runtime import Network, at_quality, gain_at
+from flowcodec.codecs.runtime import Network, at_quality, gain_at, hyper_latents
 from flowcodec.codecs.weights import Weights, built_prior
-from flowcodec.entropy.hyper import HYPER_RATIO
 from flowcodec.entropy.prior import Layout
 from flowcodec.models.image_cnn.config import LATENT_STRIDE, ImageCnnConfig
 from flowcodec.nn.patches import BLOCK
@@ -50,11 +49,9 @@ class ImageCnnModel:
     @unwarned
     def hyper_analyse(self, y: NDArray[np.float32], quality: int) -> NDArray[np.int64]:
         """As `PictureModel.hyper_analyse`."""
-        below, beside = -y.shape[1] % HYPER_RATIO, -y.shape[2] % HYPER_RATIO
-        z = self._hyper_analysis(y=np.pad(y, ((0, 0), (0, below), (0, beside)), "edge"))
-        z = np.rint(z * gain_at(self.weights.prior["hyper_log_gain"], quality))
-        check_finite(z, "the hyper-analysis h_a", self.weights)
-        return z.astype(np.int64)
+        gain = gain_at(self.weights.prior["hyper_log_gain"], quality)
+        stage = "the hyper-analysis h_a"
+        return hyper_latents(self._hyper_analysis, y, gain, stage, self.weights)
 
     @unwarned
     def synthesise(self, y: NDArray[np.float32], quality: int) -> NDArray[np.uint8]:

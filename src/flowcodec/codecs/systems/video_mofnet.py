@@ -26,13 +26,12 @@ from numpy.typing import NDArray
 from flowcodec.codecs.accounting import InterAccount, shared
 from flowcodec.codecs.finite import check_finite, unwarned
 from flowcodec.codecs.protocols import CodedInter, FlowModel, Frame
-from flowcodec.codecs.runtime import Network, at_quality, gain_at
+from flowcodec.codecs.runtime import Network, at_quality, gain_at, hyper_latents
 from flowcodec.codecs.systems import SYSTEMS, imported, names_of
 from flowcodec.codecs.threads import limited_threads
 from flowcodec.codecs.weights import Weights, built_prior, bundled_weights
 from flowcodec.entropy.coder import Decoder, Encoder
 from flowcodec.entropy.fixed_point import Map
-from flowcodec.entropy.hyper import HYPER_RATIO
 from flowcodec.entropy.meter import Draft
 from flowcodec.entropy.prior import ExactPrior, Ints, Layout, latent_hash
 from flowcodec.errors import FlowcodecError, FormatError, WeightsError
@@ -460,11 +459,9 @@ class MofNetModel:
 
     def _hyper_analyse(self, coder: Coder, y: Floats, quality: int) -> Ints:
         """z (N, k, l) of latents before their gain."""
-        below, beside = -y.shape[1] % HYPER_RATIO, -y.shape[2] % HYPER_RATIO
-        z = coder.hyper_analysis(y=np.pad(y, ((0, 0), (0, below), (0, beside)), "edge"))
-        z = np.rint(z * self._gain(coder, "hyper_log_gain", quality))
-        check_finite(z, f"the hyper-analysis of {coder.name}", self.weights)
-        return z.astype(np.int64)
+        gain = self._gain(coder, "hyper_log_gain", quality)
+        stage = f"the hyper-analysis of {coder.name}"
+        return hyper_latents(coder.hyper_analysis, y, gain, stage, self.weights)
 
     def _kinds(self, z: Ints, gained: Floats, fresh: bool) -> list[Kind]:
         """The ways to write y that are worth a try."""
