@@ -3,9 +3,9 @@
 import math
 
 
-def decibels(psnr: float) -> str:
-    """A PSNR in words: "32.18 dB", or "exact" where it is infinite."""
-    return f"{psnr:.2f} dB" if math.isfinite(psnr) else "exact"
+def decibels(psnr: float | None) -> str:
+    """A PSNR in words: "32.18 dB", or "exact" where it is infinite (None, as `number` has it)."""
+    return "exact" if psnr is None or not math.isfinite(psnr) else f"{psnr:.2f} dB"
 
 
 def number(psnr: float) -> float | None:

@@ -16,7 +16,7 @@ from flowcodec.bitstream.fields import MAGIC, file_kind
 from flowcodec.cli import decode_video
 from flowcodec.cli.decibels import decibels, number
 from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
-from flowcodec.cli.measuring import Number, device_options, refuse_given
+from flowcodec.cli.measuring import Number, device_options, jobs_option, refuse_given
 from flowcodec.cli.planning import FCI, FCV, PART, Job, plan, refuse_outputs
 from flowcodec.cli.sources import (
     check_name,
@@ -114,14 +114,7 @@ class Report:
 @click.option(
     "--lossless", is_flag=True, help="Videos: write FFV1 to a .mkv file, instead of H.264."
 )
-@click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Worker processes, of one thread each unless --threads says otherwise.",
-)
+@jobs_option
 @device_options
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a file, one a line.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")

@@ -18,7 +18,7 @@ from flowcodec.bitstream.header import MAGIC
 from flowcodec.cli import encode_video
 from flowcodec.cli.decibels import decibels, number
 from flowcodec.cli.jobs import Task, Teller, naming, output_file, run_jobs
-from flowcodec.cli.measuring import Number, codec_options, refuse_given
+from flowcodec.cli.measuring import Number, codec_options, jobs_option, refuse_given
 from flowcodec.cli.planning import FCI, FCV, Job, plan, refuse_outputs
 from flowcodec.cli.raw_planes import FrameRate, RawFormat
 from flowcodec.cli.sources import check_name, looked_into, readable, refuse_coded, standard
@@ -167,14 +167,7 @@ class Report:
     help="Videos: which stream of the file, as ffprobe counts them. [default: as ffmpeg, the"
     " largest, one that is marked as default before others]",
 )
-@click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Worker processes, of one thread each unless --threads says otherwise.",
-)
+@jobs_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a file, one a line.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 def command(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowcodec.cli.decibels import number
+from flowcodec.cli.decibels import decibels, number
 from flowcodec.cli.jobs import naming
 from flowcodec.cli.measuring import progress_bar, refuse_given
 from flowcodec.cli.planning import FCV
@@ -219,7 +219,7 @@ def _as_object(source: str, target: str, done: EncodedVideo, pixels: int) -> dic
 
 
 def _as_line(found: dict[str, Any]) -> str:
-    psnr = "exact" if found["psnr"] is None else f"{found['psnr']:.2f} dB"
+    psnr = decibels(found["psnr"])
     return (
         f"{printable(found['input'])} -> {printable(found['output'])}  {found['frames']} frames"
         f"  {found['bytes']:,} bytes  {found['bpp']:.3f} bpp  {psnr}"

@@ -17,7 +17,7 @@ from flowcodec.bitstream.video_file import (
     read_groups,
 )
 from flowcodec.bitstream.video_header import NO_MODEL
-from flowcodec.cli.decibels import number
+from flowcodec.cli.decibels import decibels, number
 from flowcodec.codecs.systems import name_of
 from flowcodec.media.names import printable
 
@@ -153,7 +153,7 @@ def as_text(file: str, found: Contents) -> str:
     ]
     lines.append("  group   from frame   frames      bytes   quality       psnr")
     for group in found.groups[:SHOWN]:
-        psnr = "exact" if group["psnr"] is None else f"{group['psnr']:.2f} dB"
+        psnr = decibels(group["psnr"])
         quality = "lost" if group["quality"] is None else f"{group['quality']:g}"
         lines.append(
             f"  {group['number']:>5}{group['first']:>13}{group['frames']:>9}{group['bytes']:>11}"

@@ -41,6 +41,16 @@ def device_options(command: Command) -> Command:
     return command
 
 
+jobs_option = click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Worker processes, of one thread each unless --threads says otherwise.",
+)
+
+
 def codec_options(command: Command) -> Command:
     """Which codec: the keyword arguments `name` (as `model`), `metric`, `weights`, `device` and
     `threads` of `flowcodec.load`, of which the first three must not contradict each other."""
