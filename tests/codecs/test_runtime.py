@@ -46,6 +46,7 @@ except FlowcodecError as error:
 NETWORKS = {
     "dense": ("patch", "none", 1, False, {}),
     "gated": ("patch", "none", 1, False, {"trunk": "gated"}),
+    "coarse": ("patch", "none", 1, False, {"trunk": "gated", "coarse": (2, 1)}),
     "masking": ("patch", "none", 1, False, {"masking": True}),
     "aab and DIRB": ("patch", "aab", 1, True, {}),
     "cheng": ("patch", "cheng", 1, False, {}),
@@ -92,6 +93,22 @@ def test_graphs_compute_what_torch_computes(height, width, quality, network, wei
     assert shown.dtype == np.uint8 and shown.shape == (height, width, 3)
     assert np.abs(shown.astype(int) - shown_torch).max() <= 1
     assert (shown != shown_torch).mean() < 1e-3
+
+
+@pytest.mark.parametrize("network", ["dense", "gated", "coarse"])
+def test_nothing_beyond_the_reach_changes_a_tile(network, weights_of):
+    model = ImageCnnModel(weights_of(network), threads=1)
+    pixels, edge = make.draw(224, 48, seed=5), 128
+    begin = (edge - model.reach) // model.grid * model.grid
+    at, first = edge // model.stride, begin // model.stride
+    y, gain = model.analyse(pixels, 4000)
+    from_there, _ = model.analyse(pixels[begin:], 4000)
+    np.testing.assert_allclose(from_there[:, at - first :], y[:, at:], atol=1e-5)
+    latents = np.rint(y * gain)
+    shown = model.synthesise(latents, 4000)[edge:].astype(int)
+    from_there = model.synthesise(latents[:, first:], 4000)[edge - begin :]
+    assert np.abs(shown - from_there).max() <= 1
+    assert (shown != from_there).mean() < 1e-3
 
 
 def test_masking_is_coded_as_it_was_decided(weights_of):

@@ -20,7 +20,7 @@ from tests.training.pictures import draw
         ("strided", "cheng", 1, False, {}),
         ("patch", "nlam", 3, True, {}),
         ("patch", "none", 1, False, {}),
-        ("patch", "none", 1, False, {"trunk": "gated", "blocks": (1, 2)}),
+        ("patch", "none", 1, False, {"trunk": "gated", "blocks": (1, 2), "coarse": (1, 1)}),
         ("patch", "aab", 1, True, {"trunk": "gated", "masking": True}),
     ],
 )

@@ -118,7 +118,8 @@ class Training(ABC, Generic[R, S, Net, Source, HeldOut]):
         ]
         if muon:
             group = {"params": [named[name] for name in muon], "scale": MUON_SCALE}
-            self.optimisers.append(Muon([group]))
+            dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
+            self.optimisers.append(Muon([group], dtype=dtype))
         self.step = 0
         self.seconds = 0.0  # spent training, over all runs
         self.usual_loss = math.inf

@@ -73,11 +73,16 @@ def reach_of(config: ImageCnnConfig) -> tuple[int, int]:
     """Pixels beyond a tile that change it, and at multiples of how many windows may begin.
 
     Trunks of the patch transform look a convolution of 3x3 at 1/8 further with each block, two of
-    them where they are dense, whose last convolution is such a one too. Attention and refinement
+    them where they are dense, whose last convolution is such a one too, and coarse blocks one at
+    1/16. Attention and refinement
     look into windows of their own, which begin at multiples of 128 pixels, and a little further.
     """
     if config.transform != "patch" or config.attention != "none" or config.refinement:
         return ATTENTION_REACH, ATTENTION_REACH
     dense = config.trunk == "dense"
-    convolutions = max(config.blocks) * (2 if dense else 1) + dense
-    return BLOCK * convolutions, LATENT_STRIDE
+    coarse = config.coarse or (0, 0)
+    reach = max(
+        BLOCK * (blocks * (2 if dense else 1) + dense) + LATENT_STRIDE * far
+        for blocks, far in zip(config.blocks, coarse, strict=True)
+    )
+    return reach, LATENT_STRIDE
