@@ -21,7 +21,7 @@ from flowcodec.models.video_mofnet.model import Memory, Output, VideoMofNet
 from flowcodec.nn.correction import Correction
 from flowcodec.nn.distortion import distortion, lambda_of
 from flowcodec.nn.warp import warp
-from flowcodec.quality import ANCHORS, FINEST, MSE_LAMBDAS, lambdas_of
+from flowcodec.quality import ANCHORS, FINEST, MSE_LAMBDAS, lambda_at, lambdas_of
 from flowcodec.training.aim import change_steps, finer_steps, start_masking
 from flowcodec.training.data.clips import load_clips
 from flowcodec.training.data.qualities import sample_quality
@@ -51,6 +51,8 @@ class Frame:
 
 class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, list[np.ndarray]]):
     """Training of video-mofnet."""
+
+    measures_start = True  # the loss may fall where the objective of files rises
 
     def __init__(self, recipe: VideoRecipe, folder: Path, device: str = "cpu"):
         super().__init__(recipe, folder, device)
@@ -233,10 +235,11 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
         self, held_out: Sequence[np.ndarray], qualities: Sequence[float], frames: int
     ) -> Result:
         """Estimated bpp (of MOFNet too) and PSNR of P-frames of the averaged network, by quality;
-        for MS-SSIM "ms-ssim-db" as well. Clips are cut to multiples of 64; `frames`: P-frames of
-        each."""
-        similar = self.recipe.metric == "ms-ssim"
-        names = ["bpp", "motion", "psnr"] + ["ms-ssim-db"] * similar
+        for MS-SSIM "ms-ssim-db" as well; and the objective, bits per pixel plus lambda times the
+        distortion. Clips are cut to multiples of 64; `frames`: P-frames of each."""
+        metric = self.recipe.metric
+        similar = metric == "ms-ssim"
+        names = ["bpp", "motion", "psnr", "objective"] + ["ms-ssim-db"] * similar
         result: Result = {"quality": list(qualities), **{name: [] for name in names}}
         self.average.eval()
         for value in qualities:
@@ -251,14 +254,16 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
                     coded = self.code(self.average, frame, reference, quality, memory)
                     memory = coded.output.memory
                     reference = coded.output.x_hat.float().clamp(0, 1)
-                    found["bpp"].append(float(coded.bpp.sum()))
+                    bpp = float(coded.bpp.sum())
+                    found["bpp"].append(bpp)
                     found["motion"].append(float(coded.bpp[0, 0]))
                     shown = rounded(reference)
                     found["psnr"].append(
                         -10 * math.log10(float((shown - frame).square().mean()) + 1e-10)
                     )
+                    unlike = float(distortion(metric, frame, shown))
+                    found["objective"].append(bpp + lambda_at(metric, value) * unlike)
                     if similar:
-                        unlike = float(distortion("ms-ssim", frame, shown))
                         found["ms-ssim-db"].append(-10 * math.log10(unlike + 1e-10))
             for name in names:
                 result[name].append(float(np.mean(found[name])))
@@ -268,11 +273,13 @@ class VideoTraining(Training[VideoRecipe, VideoStage, VideoMofNet, Sequences, li
         """All figures, in one line."""
         quality_of = "ms-ssim-db" if "ms-ssim-db" in result else "psnr"
         rows = zip(
-            *(result[name] for name in ("quality", "bpp", "motion", quality_of)), strict=True
+            *(result[name] for name in ("quality", "bpp", "motion", quality_of, "objective")),
+            strict=True,
         )
         return "; ".join(
-            f"q {quality:g} {bpp:.4f} bpp ({motion:.4f} motion) {decibels:.2f} dB"
-            for quality, bpp, motion, decibels in rows
+            f"q {quality:g} {bpp:.4f} bpp ({motion:.4f} motion) {decibels:.2f} dB,"
+            f" objective {objective:.4f}"
+            for quality, bpp, motion, decibels, objective in rows
         )
 
     def export(self, path: Path) -> bytes:
