@@ -29,7 +29,7 @@ from flowcodec.training.data.pictures import hold_out, load_pictures
 CROP, COUNT = 192, 12  # of the bundled recipes
 QUALITIES = range(1, 9)
 OBJECTIVES = (2, 4, 6)  # qualities
-RANGES = {"all": (27.0, 36.0), "low": (27.0, 30.0), "mid": (30.0, 33.5), "high": (33.5, 36.0)}
+RANGES = {"all": (27.5, 36.0), "low": (27.5, 30.0), "mid": (30.0, 33.5), "high": (33.5, 36.0)}
 
 
 class Measured(TypedDict):
