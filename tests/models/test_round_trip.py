@@ -22,6 +22,7 @@ from tests.training.pictures import draw
         ("patch", "none", 1, False, {}),
         ("patch", "none", 1, False, {"trunk": "gated", "blocks": (1, 2), "coarse": (1, 1)}),
         ("patch", "aab", 1, True, {"trunk": "gated", "masking": True}),
+        ("patch", "none", 1, False, {"trunk": "gated", "planes": "yuv420"}),
     ],
 )
 def test_a_picture_comes_back_as_its_encoder_saw_it(

@@ -24,7 +24,7 @@ from flowcodec.codecs.fidelity import squared_error
 from flowcodec.codecs.hidden import Seen, repeats
 from flowcodec.entropy.plain import FREQUENCIES, SIDE, coefficient_hash, decode, encode
 from flowcodec.errors import FormatError
-from flowcodec.nn.patches import dct_basis
+from flowcodec.nn.patches import RGB, dct_basis
 from flowcodec.quality import MSE_LAMBDAS
 
 Pixels = NDArray[np.uint8]
@@ -220,7 +220,7 @@ def from_coefficients(
 @lru_cache(maxsize=1)
 def basis() -> NDArray[np.float32]:
     """The DCT as rows over the samples of a block, (192, 192), the luma-like colour first."""
-    found = dct_basis()
+    found = dct_basis(RGB)
     return found.transpose(0, 2, 3, 1).reshape(len(found), -1)
 
 

@@ -53,6 +53,11 @@ def build(recipe: ImageRecipe) -> ImageCnn:
     config = configured(recipe, PRESETS)
     if recipe.start == "klt" and recipe.init is None and config.transform != "patch":
         raise UsageError(f'start = "klt" is for the patch transform, not {config.transform}')
+    if (recipe.metric == "yuv") != (config.planes == "yuv420"):
+        raise UsageError(
+            f'metric = "{recipe.metric}" does not go with switches.planes = "{config.planes}":'
+            ' "yuv" and "yuv420" need each other'
+        )
     torch.manual_seed(recipe.seed)
     try:
         return ImageCnn(config)
