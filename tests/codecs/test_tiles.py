@@ -172,9 +172,10 @@ def test_hints_spare_photographs_the_trials():
     learned = CodedTile(
         parse_picture(coded("photo-like").data).tiles[0], coded("photo-like").reconstruction
     )
-    price = tiles.price_of(pixels, learned)
-    for hint in (tiles.plain_hint(pixels, 4000), tiles.lossless_hint(pixels)):
-        assert not tiles.better(hint, price, 4000, "mse")
+    for metric in ("mse", "yuv"):
+        price = tiles.price_of(pixels, learned, metric)
+        for hint in (tiles.plain_hint(pixels, 4000, metric), tiles.lossless_hint(pixels)):
+            assert not tiles.better(hint, price, 4000, metric)
 
 
 def test_what_no_quality_changes_is_done_once(monkeypatch):

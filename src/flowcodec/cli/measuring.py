@@ -71,10 +71,10 @@ def codec_options(command: Command) -> Command:
         ),
         click.option(
             "--metric",
-            type=click.Choice(["mse", "ms-ssim"]),
+            type=click.Choice(["mse", "ms-ssim", "yuv"]),
             default="mse",
             show_default=True,
-            help="What the bundled weights were trained for.",
+            help="What the bundled weights were trained for; yuv: pictures in 4:2:0, luma first.",
         ),
         click.option(
             "--model",

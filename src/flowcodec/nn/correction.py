@@ -20,8 +20,8 @@ class Correction(nn.Module):
     and 16 times the error that quantisation leaves in it (`log_error`, by quality). What it adds
     is measured in those errors too. So all its inputs and outputs are of the order of one; without
     that it gained a quarter as much in the same time. Zero at the start.
-    x, planes of 8h x 8w pixels around zero -> the same, and features (B, N, h, w); octaves: by how much the
-    error is larger than that of the quality, (B, 1, h/2, w/2).
+    x, planes of 8h x 8w pixels around zero -> the same, and features (B, N, h, w); octaves: by how
+    much the error is larger than that of the quality, (B, 1, h/2, w/2).
     """
 
     basis: Tensor

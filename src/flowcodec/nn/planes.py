@@ -31,8 +31,8 @@ def to_planes(x: Tensor, planes: Planes) -> Tensor:
 
 
 def to_rgb(x: Tensor, planes: Planes) -> Tensor:
-    """The inverse. Colour is enlarged along its slopes, so that the mean of 2x2 pixels is the sample
-    itself: what is shown has exactly the planes that it was made of."""
+    """The inverse. Colour is enlarged along its slopes, so that the mean of 2x2 pixels is the
+    sample itself: what is shown has exactly the planes that it was made of."""
     if planes == RGB:
         return x
     around = F.pad(x, (1, 1, 1, 1), mode="replicate")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from flowcodec.nn.patches import RGB, YUV420, Planes
+from flowcodec.nn.patches import RGB, YUV420
 
 LATENT_STRIDE = 16
 MASK_STEPS = 4  # of masking's channel in an octave

@@ -33,9 +33,7 @@ def start_from_klt(model: ImageCnn, patches: np.ndarray, rate_weights: list[floa
     start_gains(model, rate_weights, torch.log2(spread))
     some = torch.from_numpy(patches[:: max(1, len(patches) // ERROR_PATCHES)]).float()
     coefficient_spread = spread_of(dct(some, planes))
-    errors = [
-        left_by(quantiser_step(weight) / 255, some, basis, planes) for weight in rate_weights
-    ]
+    errors = [left_by(quantiser_step(weight) / 255, some, basis, planes) for weight in rate_weights]
     with torch.no_grad():
         for transform in (model.g_a, model.g_s):
             transform.klt.weight.copy_(basis.view_as(transform.klt.weight))
