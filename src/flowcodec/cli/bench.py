@@ -175,6 +175,9 @@ def command(
     refuse_given("is for videos, and --model for pictures", "gop", "frames", "apart")
     outputs = _outputs(json_path, plot_paths, report_path)
     paths = pictures_in(data)
+    planes = metric == "yuv"
+    names = names_in("jpeg,webp,avif" if against is None else against)
+    peers = [peer_named(name, planes=planes) for name in names]
     curves = _published(published, paths, data)
 
     from flowcodec.codecs.loading import picture_codec
@@ -184,9 +187,6 @@ def command(
 
     score = has_ssimulacra2() and not no_ssimulacra2
     codec = picture_codec(model, metric=metric, weights=weights, device=device, threads=threads)
-    planes = codec.weights.metric == "yuv"
-    names = names_in("jpeg,webp,avif" if against is None else against)
-    peers = [peer_named(name, planes=planes) for name in names]
     about = describe_codec(metric, weights, device, threads)
     with progress_bar(len(paths) * len(qualities), model) as advance:
         ours = evaluate(

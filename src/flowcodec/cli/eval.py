@@ -142,7 +142,7 @@ def _evaluate_pictures(
             advance,
             name=model,
             description=describe_codec(metric, weights, device, threads),
-            planes=codec.weights.metric == "yuv",
+            planes=metric == "yuv",
         )
     rates = {}
     if is_kodak(paths):

@@ -45,7 +45,7 @@ class _Panel:
 
 _PANELS = (
     _Panel("psnr-rgb", "PSNR (RGB), dB", *PSNR_RANGE, 26.5, 39.5, shaded=True),
-    _Panel("psnr-yuv", "PSNR (4:2:0, 6:1:1), dB", *PSNR_YUV_RANGE, 28.5, 41.5, shaded=True),
+    _Panel("psnr-yuv", "PSNR (4:2:0, 6:1:1), dB", *PSNR_YUV_RANGE, 29, 42, shaded=True),
     _Panel("ms-ssim-db-rgb", "MS-SSIM, dB", *MS_SSIM_RANGE, 8, 22.5, shaded=True),
     _Panel("ssimulacra2", "SSIMULACRA2", 30, 80, 0, 90, shaded=False),
 )

@@ -9,12 +9,15 @@ from __future__ import annotations
 import dataclasses
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.nn.klt import dct, fit_klt, spread_of
 from flowcodec.nn.patches import RGB, WINDOWS, YUV420, dct_basis
 from flowcodec.nn.planes import to_planes, to_rgb
+
+LEAST_GAIN = 1e-6  # of correlation, by a swap
 
 State = dict[str, Tensor]
 
@@ -23,8 +26,8 @@ State = dict[str, Tensor]
 def reduced(old: ImageCnn, patches: Tensor) -> ImageCnn:
     """The network of 4:2:0 that begins with what one of RGB has learned; both on the CPU.
 
-    Its basis is the rotation of the planes' KLT that is nearest to the planes of the old basis,
-    by variance. Steps of the quantiser are the old ones. patches (n, 3, 16, 16): in [-1/2, 1/2].
+    Its basis is the KLT of the planes, matched to the old one. Steps of the quantiser are the old
+    ones. patches (n, 3, 16, 16): in [-1/2, 1/2].
     """
     new = ImageCnn(dataclasses.replace(old.config, planes="yuv420"))
     given, state = old.state_dict(), new.state_dict()
@@ -33,7 +36,7 @@ def reduced(old: ImageCnn, patches: Tensor) -> ImageCnn:
             state[key].copy_(value)
     before, spread = given["g_a.klt.weight"], given["g_a.spread"]
     planes = to_planes(patches, YUV420).flatten(1)
-    basis = nearest_rotation(to_planes(before, YUV420).flatten(1), spread[:, 0], planes)
+    basis = matched_klt(to_planes(before, YUV420).flatten(1), planes)
     coordinates = planes @ basis.T, patches.flatten(1) @ before.flatten(1).T
     ratio = torch.div(*(each.square().mean(0).sqrt() for each in coordinates))
     state["g_a.klt.weight"].copy_(basis.view_as(state["g_a.klt.weight"]))  # which g_s shares
@@ -53,15 +56,21 @@ def reduced(old: ImageCnn, patches: Tensor) -> ImageCnn:
     return new
 
 
-def nearest_rotation(wanted: Tensor, weight: Tensor, planes: Tensor) -> Tensor:
-    """An orthonormal basis (M, n) of what the first M principal components of `planes` span.
-
-    Each vector is near to that of `wanted` (M, n), the nearer the larger its weight (M, 1).
-    """
+def matched_klt(wanted: Tensor, planes: Tensor) -> Tensor:
+    """The first M principal components of planes (any, n), in the order and with the signs in
+    which they are most like the vectors `wanted` (M, n): as long as two are better swapped."""
     _, components = fit_klt(planes.numpy())
-    span = torch.from_numpy(components[:, : len(wanted)].copy()).float()
-    left, _, right = torch.linalg.svd(weight * wanted @ span)
-    return left @ right @ span.T
+    klt = torch.from_numpy(components[:, : len(wanted)].T.copy()).float()
+    alike = F.normalize(wanted) @ klt.T
+    order = torch.arange(len(klt))
+    while True:
+        found = alike[:, order].abs()
+        kept = found.diagonal()
+        gain = found + found.T - kept[:, None] - kept
+        one, other = divmod(int(gain.argmax()), len(klt))
+        if gain[one, other] < LEAST_GAIN:
+            return klt[order] * alike[:, order].diagonal().sign()[:, None]
+        order[[one, other]] = order[[other, one]]
 
 
 def reduce_correction(given: State, state: State, name: str) -> None:
