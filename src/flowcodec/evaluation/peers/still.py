@@ -15,15 +15,12 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
-import av
 import numpy as np
 import PIL
-from av.video.reformatter import ColorRange
 from PIL import Image, features
 
 from flowcodec.errors import UsageError
 from flowcodec.evaluation.metrics import Pixels, Plane
-from flowcodec.media.video.format import arrays_of
 
 
 @dataclass(frozen=True)
@@ -115,6 +112,11 @@ def _decode_with_pillow(data: bytes) -> Pixels:
 
 
 def _planes(data: bytes) -> Sequence[Plane]:
+    import av
+    from av.video.reformatter import ColorRange
+
+    from flowcodec.media.video.format import arrays_of
+
     with av.open(io.BytesIO(data), "r") as container:
         frame = next(container.decode(video=0))
     y, *colour = (plane.astype(np.float64) for plane in arrays_of(frame)[:3])
