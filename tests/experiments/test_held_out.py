@@ -64,6 +64,6 @@ def test_weights_for_420_judge_others_by_its_planes(
     ours, theirs = json.loads(target.read_text())["runs"]
     for run in (ours, theirs):
         errors = (np.array(run["objective"]) - run["bpp"]) / np.array(lambdas_of("yuv"))
-        above = run["psnr"] + 10 * np.log10(errors)  # colour, which the error counts little, is good
+        above = run["psnr"] + 10 * np.log10(errors)  # colour counts less there
         assert ((above > 0) & (above < 3)).all()
     assert ours != theirs
