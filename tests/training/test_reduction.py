@@ -12,6 +12,7 @@ from flowcodec.nn.klt import fit_klt
 from flowcodec.nn.patches import YUV420
 from flowcodec.nn.planes import to_planes
 from flowcodec.training.data.crops import Crops, patches
+from flowcodec.training.image_cnn.recipe import ImageStage
 from flowcodec.training.image_cnn.reduction import matched_klt, reduced
 from flowcodec.training.image_cnn.training import ImageTraining
 from flowcodec.training.networks import export
@@ -68,6 +69,12 @@ def test_a_correction_of_gray_is_the_old_one(old: ImageCnn, sample: torch.Tensor
         torch.testing.assert_close(found - to_planes(gray, YUV420), change, atol=1e-4, rtol=1e-3)
 
 
+@torch.no_grad()
+def test_gray_pictures_are_enough_to_begin_with(old: ImageCnn, sample: torch.Tensor) -> None:
+    gray = sample[:, :1].expand_as(sample).contiguous()
+    assert all(torch.isfinite(value).all() for value in reduced(old, gray).state_dict().values())
+
+
 def test_a_klt_in_another_order_is_found_again(sample: torch.Tensor) -> None:
     planes = to_planes(sample, YUV420).flatten(1)
     _, components = fit_klt(planes.numpy())
@@ -109,4 +116,12 @@ def test_planes_do_not_begin_with_weights_for_ms_ssim(tmp_path: Path) -> None:
     init = str(BUNDLED / "image-cnn-ms-ssim.safetensors")
     training = ImageTraining(tiny_recipe(1, metric="yuv", switches=YUV, init=init), tmp_path)
     with pytest.raises(UsageError, match='goes on from weights for "mse" or "yuv"'):
+        training.initialise(Crops([draw(0)], 1, 0.0))
+
+
+def test_planes_are_not_taught_latents_of_rgb(tmp_path: Path) -> None:
+    stage = ImageStage(steps=1, crop=64, batch=1, lr=1e-3, lr_end=1e-4, part="analysis")
+    recipe = tiny_recipe(1, metric="yuv", switches=YUV, init="image-cnn-mse", stages=[stage])
+    training = ImageTraining(recipe, tmp_path)
+    with pytest.raises(UsageError, match='part "analysis" needs planes'):
         training.initialise(Crops([draw(0)], 1, 0.0))

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from flowcodec.models.image_cnn.model import ImageCnn
-from flowcodec.nn.klt import dct, fit_klt, spread_of
+from flowcodec.nn.klt import SMALLEST_SPREAD, dct, fit_klt, spread_of
 from flowcodec.nn.patches import RGB, WINDOWS, YUV420, dct_basis
 from flowcodec.nn.planes import to_planes, to_rgb
 
@@ -38,7 +38,9 @@ def reduced(old: ImageCnn, patches: Tensor) -> ImageCnn:
     planes = to_planes(patches, YUV420).flatten(1)
     basis = matched_klt(to_planes(before, YUV420).flatten(1), planes)
     coordinates = planes @ basis.T, patches.flatten(1) @ before.flatten(1).T
-    ratio = torch.div(*(each.square().mean(0).sqrt() for each in coordinates))
+    ratio = torch.div(
+        *(each.square().mean(0).sqrt().clamp(min=SMALLEST_SPREAD) for each in coordinates)
+    )
     state["g_a.klt.weight"].copy_(basis.view_as(state["g_a.klt.weight"]))  # which g_s shares
     state["g_a.klt.bias"].mul_(ratio)
     shade = given["g_s.klt.bias"].view(1, 3, 1, 1).expand(-1, -1, YUV420.scale, YUV420.scale)

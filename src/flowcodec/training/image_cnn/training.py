@@ -130,6 +130,10 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
             return
         if metric != "mse":
             raise UsageError(f'init = {init!r}: "yuv" goes on from weights for "mse" or "yuv"')
+        if any(stage.part == "analysis" for stage in self.recipe.stages):
+            raise UsageError(
+                f'init = {init!r}: its latents are of RGB, part "analysis" needs planes'
+            )
         old = ImageCnn(dataclasses.replace(self.model.config, planes="rgb"))
         continue_from(old, init)
         sample = torch.from_numpy(self.patches(pictures)).unflatten(1, (3, PATCH, PATCH))
