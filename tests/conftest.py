@@ -44,6 +44,18 @@ def train_images() -> Path:
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory) -> Path:
     """A weight file of the tiny preset, from KLT and not trained, the same each time."""
+    return _tiny(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="session")
+def tiny_yuv_weights(tmp_path_factory) -> Path:
+    """The same for planes in 4:2:0."""
+    switches = {"planes": "yuv420", "refinement": False, "attention": "none"}
+    path = tmp_path_factory.mktemp("weights") / "tiny-yuv.safetensors"
+    return _tiny(path, metric="yuv", switches=switches)
+
+
+def _tiny(path: Path, metric: str = "mse", **keys: object) -> Path:
     from flowcodec.models.image_cnn.klt import start_from_klt
     from flowcodec.quality import MSE_LAMBDAS
     from flowcodec.training.data.crops import patches
@@ -51,8 +63,7 @@ def tiny_weights(tmp_path_factory) -> Path:
     from flowcodec.training.networks import export
     from tests.training.pictures import draw, tiny_recipe
 
-    model = build(tiny_recipe(steps=1))
+    model = build(tiny_recipe(steps=1, metric=metric, **keys))
     start_from_klt(model, patches([draw(seed) for seed in range(4)], 16, 2000, 1), MSE_LAMBDAS)
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    export("image-cnn", model, "mse", path)
+    export("image-cnn", model, metric, path)
     return path

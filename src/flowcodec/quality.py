@@ -16,10 +16,10 @@ BIT_PRICE = 0.12  # squared error, in steps of the quantiser, that a bit is wort
 
 
 def lambdas_of(metric: str) -> list[float]:
-    """lambda of the anchors, for a distortion on the scale of [0, 1]."""
-    if metric == "mse":
-        return [value * 255**2 for value in MSE_LAMBDAS]
-    return MS_SSIM_LAMBDAS
+    """lambda of the anchors, for a distortion on the scale of [0, 1]; "yuv" has those of "mse"."""
+    if metric == "ms-ssim":
+        return MS_SSIM_LAMBDAS
+    return [value * 255**2 for value in MSE_LAMBDAS]
 
 
 def lambda_at(metric: str, quality: float) -> float:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from flowcodec.bitstream.header import TileBox
-from flowcodec.bitstream.picture_file import Tile, parse_picture
+from flowcodec.bitstream.picture_file import LEARNED, Tile, parse_picture
 from flowcodec.codecs import tiles
 from flowcodec.codecs.loading import load
 from flowcodec.codecs.picture import EncodedPicture, PictureCodec
@@ -142,6 +142,36 @@ def test_the_better_coding():
     assert not tiles.better(exact, exact, 4000, "mse")
 
 
+def test_weights_for_420_judge_by_its_planes():
+    """Colour that alternates from pixel to pixel is not in the planes: to lose it costs nothing."""
+    gray = np.repeat(make.draw(32, 48)[..., :1], 3, 2) // 2 + 64
+    checks = np.where(np.indices((32, 48)).sum(0) % 2, 40, -40)[..., None]
+    pixels = np.clip(gray + checks * (0.587, -0.299, 0), 0, 255).round().astype(np.uint8)
+    bits = b"0" * 100
+    coarse = CodedTile(Tile(0, bits, LEARNED), gray)
+    by_yuv, by_mse = (tiles.price_of(pixels, coarse, metric) for metric in ("yuv", "mse"))
+    assert by_yuv.error < by_mse.error / 500 and by_yuv.bits == by_mse.bits == 800
+    chosen = {
+        metric: tiles.Trials(pixels, None, metric).best(coarse, 7000, ["lossless"])
+        for metric in ("yuv", "mse")
+    }
+    assert chosen["yuv"] is coarse
+    assert np.array_equal(chosen["mse"].pixels, pixels)
+    half = np.zeros((32, 48), bool)
+    half[:, :24] = True
+    wrong = CodedTile(Tile(0, bits, LEARNED), gray + np.uint8(3))
+    seen, whole = (tiles.price_of(gray, wrong, "yuv", which) for which in (half, None))
+    assert (seen.error, whole.error) == pytest.approx((32 * 24 * 9, 32 * 48 * 9), rel=1e-5)
+
+
+@pytest.mark.parametrize("metric", ["mse", "yuv"])
+def test_the_hint_of_a_plain_tile_is_near_what_it_costs(metric):
+    pixels = stress.PICTURES["noise"]()
+    hint, tile = tiles.plain_hint(pixels, 4000, metric), tiles.plain_tile(pixels, 4000)
+    price = tiles.price_of(pixels, tile, metric)
+    assert hint.error / tiles.CAUTION == pytest.approx(price.error, rel=0.15)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_samples_of_plain_tiles_are_those_of_the_specification(channels):
     integers = np.random.default_rng(2).integers(-2, 3, (1, 1, 64 * channels))
@@ -172,9 +202,10 @@ def test_hints_spare_photographs_the_trials():
     learned = CodedTile(
         parse_picture(coded("photo-like").data).tiles[0], coded("photo-like").reconstruction
     )
-    price = tiles.price_of(pixels, learned)
-    for hint in (tiles.plain_hint(pixels, 4000), tiles.lossless_hint(pixels)):
-        assert not tiles.better(hint, price, 4000, "mse")
+    for metric in ("mse", "yuv"):
+        price = tiles.price_of(pixels, learned, metric)
+        for hint in (tiles.plain_hint(pixels, 4000, metric), tiles.lossless_hint(pixels)):
+            assert not tiles.better(hint, price, 4000, metric)
 
 
 def test_what_no_quality_changes_is_done_once(monkeypatch):

@@ -86,6 +86,15 @@ def test_compare_says_why_a_measure_is_missing():
     assert "two or more points" in rates["ms-ssim"]["reason"]
 
 
+def test_planes_are_compared_where_ours_have_them():
+    ours = {"bpp": RATE, "psnr-rgb": QUALITY, "psnr-yuv": [q + 2 for q in QUALITY]}
+    theirs = {**ours, "bpp": [2 * rate for rate in RATE]}
+    assert compare(ours, theirs)["psnr-yuv"]["mean"] == pytest.approx(-50)
+    without = published_curves()["BPG 4:4:4"].results
+    assert "two or more points" in compare(ours, without)["psnr-yuv"]["reason"]
+    assert "psnr-yuv" not in compare(without, ours)
+
+
 @pytest.mark.parametrize(
     ("curve", "percent"),
     [

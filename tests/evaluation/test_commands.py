@@ -116,6 +116,30 @@ def test_bench_writes_curves_bd_rates_and_a_plot(tmp_path, pictures, loaded, cap
     assert "<svg" in second.read_text("utf-8")
 
 
+def test_planes_in_420_are_compared_by_weights_for_them(
+    tmp_path, pictures, tiny_yuv_weights, monkeypatch, capsys
+):
+    monkeypatch.setenv("COLUMNS", "160")
+    out, plot = tmp_path / "bench.json", tmp_path / "plot.svg"
+    ours = ["--data", str(pictures), "--weights", str(tiny_yuv_weights), "--qualities", "2,6"]
+    bench = ["bench", *ours, "--no-ssimulacra2"]
+    assert main([*bench, "--against", "avif", "--json", str(out), "--plot", str(plot)]) == 0
+    printed = capsys.readouterr().out
+    assert "PSNR 4:2:0 dB" in printed and "PSNR 4:2:0 33-39 dB" in printed
+    written = json.loads(out.read_text("utf-8"))
+    assert set(written["bd_rate"]["avif"]) == {"psnr", "ms-ssim", "psnr-yuv"}
+    assert written["bd_rate_range_db"]["psnr-yuv"] == [33.0, 39.0]
+    assert "4:2:0" in written["curves"]["avif"]["description"]
+    for curve in written["curves"].values():
+        assert len(curve["results"]["psnr-yuv"]) == len(curve["qualities"])
+    assert main(["eval", *ours, "--json", str(out)]) == 0
+    results = json.loads(out.read_text("utf-8"))["results"]
+    assert results["psnr-yuv"] == written["curves"]["image-cnn"]["results"]["psnr-yuv"]
+    assert main([*bench, "--against", "avif,jpeg2000"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "JPEG 2000 is not measured in 4:2:0" in line
+
+
 def test_bench_without_outputs_writes_everything(tmp_path, pictures, loaded, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     status = main(["bench", "--data", str(pictures), "--against", "jpeg", "--qualities", "2,5"])

@@ -5,12 +5,14 @@ import pytest
 import torch
 from pytorch_msssim import ms_ssim as known_ms_ssim
 
+from flowcodec import yuv
 from flowcodec.errors import UsageError
 from flowcodec.evaluation.metrics import (
     MS_SSIM_MIN_SIDE,
     ms_ssim,
     ms_ssim_db,
     psnr,
+    psnr_yuv,
     ssimulacra2_score,
 )
 
@@ -27,6 +29,19 @@ def test_psnr_of_known_errors():
     one_channel = black.copy()
     one_channel[..., 2] = 30  # a mean over all samples, not over channels' decibels
     assert psnr(black, one_channel) == pytest.approx(10 * math.log10(255**2 / 300))
+
+
+def test_psnr_of_planes_is_of_8_bits_and_told_by_the_original():
+    original = picture(9, 14)
+    planes = yuv.eight_bits(original)
+    assert psnr_yuv(original, planes) == math.inf
+    brighter = [planes[0] + np.uint8(1), *planes[1:]]
+    assert psnr_yuv(original, brighter) == pytest.approx(48.1308, abs=1e-4)
+    assert psnr_yuv(original, [plane + 1.0 for plane in planes]) == pytest.approx(48.1308, abs=1e-4)
+    with pytest.raises(UsageError, match="one shape"):
+        psnr_yuv(original, [plane[:-1] for plane in planes])
+    with pytest.raises(UsageError, match="uint8"):
+        psnr_yuv(original.astype(np.float32), planes)
 
 
 def test_ms_ssim_falls_with_noise_and_is_symmetric():

@@ -1,12 +1,14 @@
 import io
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
 from flowcodec.errors import UsageError
-from flowcodec.evaluation.metrics import psnr
+from flowcodec.evaluation.metrics import psnr, psnr_yuv
 from flowcodec.evaluation.peers import PEERS, fit_bytes, peer_named, still
+from flowcodec.evaluation.peers.still import PLANES_PEERS
 from tests.evaluation.fakes import save_photograph
 
 
@@ -60,6 +62,23 @@ def test_avif_is_tuned_for_psnr(pixels):
     # At no more bytes than the default tuning takes, ours is the better in PSNR.
     fitted = fit_bytes(peer, pixels, len(untuned.getvalue()))
     assert psnr(pixels, fitted.pixels) > psnr(pixels, peer.decode(untuned.getvalue()))
+
+
+@pytest.mark.parametrize("name", PLANES_PEERS)
+def test_planes_are_measured_as_they_are_coded(name, pixels):
+    """Near to the picture's own at the finest setting, whatever range a codec keeps them in."""
+    peer = peer_named(name, planes=True)
+    assert peer.sweep == peer_named(name).sweep and "4:4:4" not in peer.settings
+    found = [psnr_yuv(pixels, peer.planes(peer.encode(pixels, q))) for q in (30, 60, peer.highest)]
+    assert found == sorted(found) and found[-1] > 42
+    frame = next(av.open(io.BytesIO(peer.encode(pixels, 50))).decode(video=0))
+    assert frame.format.name in ("yuv420p", "yuvj420p")
+
+
+@pytest.mark.parametrize("name", sorted(set(PEERS) - set(PLANES_PEERS)))
+def test_codecs_of_no_planes_are_told(name):
+    with pytest.raises(UsageError, match=r"is not measured in 4:2:0: choose from jpeg, webp, avif"):
+        peer_named(name, planes=True)
 
 
 def test_jpeg_keeps_full_chroma(pixels):

@@ -34,4 +34,5 @@ def tiny_recipe(steps: int, **keys: object) -> ImageRecipe:
     """A recipe for the preset "tiny" on crops of 64x64."""
     stage = ImageStage(steps=steps, crop=64, batch=4, lr=2e-3, lr_end=1e-4)
     defaults = {"warm_up": 10, "held_out": 2, "evaluate_every": 10_000, "average": 0.98}
-    return ImageRecipe(preset="tiny", stages=[stage], **(defaults | keys))  # type: ignore[arg-type]
+    keys = defaults | {"stages": [stage]} | keys
+    return ImageRecipe(preset="tiny", **keys)  # type: ignore[arg-type]

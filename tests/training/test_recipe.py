@@ -70,6 +70,16 @@ def test_a_wrong_key_is_named(tmp_path: Path, old: str, new: str, named: str) ->
         ('preset = "tiny"\nswitches.slices = [8, 8]', r"switches.*slices.*24 channels"),
         ('preset = "tiny"\nswitches.transform = "strided"', 'start = "klt".*strided'),
         ('preset = "tiny"\nswitches.trunk = "wooden"', r"switches.*'wooden'.*trunk"),
+        ('preset = "tiny"\nmetric = "yuv"', r'metric = "yuv".*switches\.planes = "rgb"'),
+        (
+            'preset = "tiny"\nswitches.refinement = false\nswitches.planes = "yuv420"',
+            r'metric = "mse".*switches\.planes = "yuv420"',
+        ),
+        ('preset = "tiny"\nswitches.planes = "yuv420"', r"switches.*yuv420.*refinement"),
+        (
+            'preset = "tiny"\nswitches.transform = "strided"\nswitches.planes = "yuv420"',
+            r"switches.*yuv420.*patch transform",
+        ),
         (
             'preset = "tiny"\nswitches.transform = "strided"\nswitches.trunk = "gated"',
             r"switches.*trunk.*patch transform",

@@ -67,8 +67,9 @@ class Outputs:
 )
 @click.option(
     "--against",
-    help=f"Codecs to run for comparison: {', '.join(PEERS)} [default: jpeg,webp,avif]; for"
-    " videos x265-veryfast, x265-medium, x265-veryslow, x264-veryfast, svt-av1, vp9, vvenc-faster"
+    help=f"Codecs to run for comparison: {', '.join(PEERS)} [default: jpeg,webp,avif];"
+    " with weights for yuv those three alone, in 4:2:0; for videos x265-veryfast, x265-medium,"
+    " x265-veryslow, x264-veryfast, svt-av1, vp9, vvenc-faster"
     " [default: x265-veryfast,x264-veryfast,svt-av1].",
 )
 @click.option(
@@ -145,7 +146,8 @@ def command(
     """Compare our codec with others: rate-distortion curves and BD-rates, from real files.
 
     Without --json, --plot and --report, all of these go into the folder bench-out; of videos,
-    tables are printed alone.
+    tables are printed alone. With weights for yuv, planes in 4:2:0 are compared as well: PSNR of
+    Y, Cb and Cr weighted 6:1:1.
     """
     system = system_for(model, weights, "picture")
     model = system.name
@@ -173,9 +175,9 @@ def command(
     refuse_given("is for videos, and --model for pictures", "gop", "frames", "apart")
     outputs = _outputs(json_path, plot_paths, report_path)
     paths = pictures_in(data)
-    peers = [
-        peer_named(name) for name in names_in("jpeg,webp,avif" if against is None else against)
-    ]
+    planes = metric == "yuv"
+    names = names_in("jpeg,webp,avif" if against is None else against)
+    peers = [peer_named(name, planes=planes) for name in names]
     curves = _published(published, paths, data)
 
     from flowcodec.codecs.loading import picture_codec
@@ -188,7 +190,14 @@ def command(
     about = describe_codec(metric, weights, device, threads)
     with progress_bar(len(paths) * len(qualities), model) as advance:
         ours = evaluate(
-            codec, paths, qualities, advance, name=model, description=about, ssimulacra2=score
+            codec,
+            paths,
+            qualities,
+            advance,
+            name=model,
+            description=about,
+            ssimulacra2=score,
+            planes=planes,
         )
     measured = {}
     for peer in peers:

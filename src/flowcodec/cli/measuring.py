@@ -53,14 +53,15 @@ jobs_option = click.option(
 
 def codec_options(command: Command) -> Command:
     """Which codec: the keyword arguments `name` (as `model`), `metric`, `weights`, `device` and
-    `threads` of `flowcodec.load`, of which the first three must not contradict each other."""
+    `threads` of `flowcodec.load`, of which the first three must not contradict each other; `metric`
+    is that of the weights where these are given."""
 
     @wraps(command)
     def checked(**given: Any) -> Any:
         own = given["weights"] and _metric_of(given["weights"])
         if own not in (None, given["metric"]):
             refuse_given(f"chooses among the bundled weights; these are for {own}", "metric")
-        return command(**given)
+        return command(**{**given, "metric": own or given["metric"]})
 
     found: Any = checked
     for option in (
@@ -71,10 +72,10 @@ def codec_options(command: Command) -> Command:
         ),
         click.option(
             "--metric",
-            type=click.Choice(["mse", "ms-ssim"]),
+            type=click.Choice(["mse", "ms-ssim", "yuv"]),
             default="mse",
             show_default=True,
-            help="What the bundled weights were trained for.",
+            help="What the bundled weights were trained for; yuv: pictures in 4:2:0, luma first.",
         ),
         click.option(
             "--model",

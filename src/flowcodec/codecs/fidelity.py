@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flowcodec import yuv
 from flowcodec.bitstream.fields import read_psnr
 
 Pixels = NDArray[np.uint8]
@@ -18,14 +20,29 @@ VERIFY_DB = 0.05  # between machines
 def squared_error(one: Pixels, other: Pixels, seen: NDArray[np.bool_] | None = None) -> int:
     """Squares of the differences of two pictures (H, W, C), summed where they are `seen` (H, W),
     or everywhere; a strip at a time."""
-    total = 0
+    strips = _differences(one, other, seen)
+    return sum(int(np.square(strip, out=strip).sum(dtype=np.int64)) for strip in strips)
+
+
+def error_by(
+    metric: str, one: Pixels, other: Pixels, seen: NDArray[np.bool_] | None = None
+) -> float:
+    """Squared error summed over pixels: of planes in 4:2:0, as the metric "yuv" weighs them, else
+    of all channels in the mean."""
+    if metric == "yuv":
+        return sum(map(yuv.squared_error, _differences(one, other, seen)))
+    return squared_error(one, other, seen) / one.shape[2]
+
+
+def _differences(
+    one: Pixels, other: Pixels, seen: NDArray[np.bool_] | None
+) -> Iterator[NDArray[np.int32]]:
     for top in range(0, len(one), STRIP):
         strip = slice(top, top + STRIP)
         difference = one[strip].astype(np.int32) - other[strip]
         if seen is not None:
             difference *= seen[strip][..., None]
-        total += int(np.square(difference, out=difference).sum(dtype=np.int64))
-    return total
+        yield difference
 
 
 def psnr_of(error: float, samples: int) -> float:

@@ -201,10 +201,10 @@ class PreparedPicture:
             psnr=0,
             tile=tile // TILE_STEP,
         )
-        boxes = map(self._header.tile_box, range(self._header.tile_count))
+        metric = codec.weights.metric
         self._trials = [
-            Trials(part(self._original, box), None if self._seen is None else part(self._seen, box))
-            for box in boxes
+            Trials(part(self._original, box), None if seen is None else part(seen, box), metric)
+            for box in map(self._header.tile_box, range(self._header.tile_count))
         ]
 
     @cached_property
@@ -252,12 +252,11 @@ class PreparedPicture:
         self, header: PictureHeader, learned: Sequence[Tile | None], pixels: NDArray[np.uint8]
     ) -> list[Tile]:
         """The best coding of each tile; puts into `pixels` what a decoder shows there."""
-        metric = self._codec.weights.metric
 
         def choose(index: int) -> Tile:
             tile, shown = learned[index], part(pixels, header.tile_box(index))
             before = None if tile is None else CodedTile(tile, shown)
-            best = self._trials[index].best(before, header.quality, metric, self._kinds)
+            best = self._trials[index].best(before, header.quality, self._kinds)
             if best.tile is not tile:
                 shown[:] = best.pixels
             return best.tile

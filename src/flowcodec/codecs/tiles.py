@@ -17,14 +17,15 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from flowcodec import yuv
 from flowcodec.bitstream.header import TileBox
 from flowcodec.bitstream.lossless import pack_lossless, unpack_lossless
 from flowcodec.bitstream.picture_file import LOSSLESS, PLAIN, Tile
-from flowcodec.codecs.fidelity import squared_error
+from flowcodec.codecs.fidelity import error_by
 from flowcodec.codecs.hidden import Seen, repeats
 from flowcodec.entropy.plain import FREQUENCIES, SIDE, coefficient_hash, decode, encode
 from flowcodec.errors import FormatError
-from flowcodec.nn.patches import dct_basis
+from flowcodec.nn.patches import RGB, dct_basis
 from flowcodec.quality import MSE_LAMBDAS
 
 Pixels = NDArray[np.uint8]
@@ -48,7 +49,7 @@ class CodedTile(NamedTuple):
 
 
 class Price(NamedTuple):
-    """Bits, and the squared error summed over pixels, of all channels in the mean."""
+    """Bits, and the squared error summed over pixels, as `fidelity.error_by` a metric."""
 
     bits: float
     error: float
@@ -58,36 +59,38 @@ class Trials:
     """The ways to code one tile, uint8 (H, W, 3 or 1).
 
     seen: bool (H, W), which pixels count; None for all. The others are filled already, for all
-    kinds but lossless. What no quality changes is worked out once.
+    kinds but lossless. metric: of the weights, by which they are judged. What no quality changes
+    is worked out once.
     """
 
-    def __init__(self, pixels: Pixels, seen: Seen | None):
-        self._pixels, self._seen = pixels, seen
+    def __init__(self, pixels: Pixels, seen: Seen | None, metric: str):
+        self._pixels, self._seen, self._metric = pixels, seen, metric
 
-    def best(
-        self, learned: CodedTile | None, quality: int, metric: str, kinds: Collection[str]
-    ) -> CodedTile:
+    def best(self, learned: CodedTile | None, quality: int, kinds: Collection[str]) -> CodedTile:
         """The best coding: the learned one, or one of the other `kinds`.
 
         A kind is tried where a hint from an eighth of the tile makes it look better than what is
         there.
         """
-        pixels, seen = self._pixels, self._seen
+        pixels, metric = self._pixels, self._metric
         best = learned
-        price = Price(math.inf, math.inf) if learned is None else price_of(pixels, learned, seen)
-        if "plain" in kinds and better(plain_hint(pixels, quality), price, quality, metric):
+        price = Price(math.inf, math.inf) if learned is None else self._price(learned)
+        if "plain" in kinds and better(plain_hint(pixels, quality, metric), price, quality, metric):
             found = plain_tile(pixels, quality)
-            found_price = price_of(pixels, found, seen)
+            found_price = self._price(found)
             if better(found_price, price, quality, metric):
                 best, price = found, found_price
         for source, hint in self._hinted if "lossless" in kinds else ():
             if better(hint, price, quality, metric):
                 found = self._lossless(source)
-                found_price = price_of(pixels, found, seen)
+                found_price = self._price(found)
                 if better(found_price, price, quality, metric):
                     best, price = found, found_price
         assert best is not None
         return best
+
+    def _price(self, coded: CodedTile) -> Price:
+        return price_of(self._pixels, coded, self._metric, self._seen)
 
     @cached_property
     def _hinted(self) -> list[tuple[int, Price]]:
@@ -128,10 +131,9 @@ def error_weight(quality: int, metric: str) -> float:
     return math.exp(np.interp(at, range(1, 9), logs) + below)
 
 
-def price_of(pixels: Pixels, coded: CodedTile, seen: Seen | None = None) -> Price:
+def price_of(pixels: Pixels, coded: CodedTile, metric: str, seen: Seen | None = None) -> Price:
     """What a coding of `pixels` costs, of which those that are `seen` count (None: all)."""
-    error = squared_error(pixels, coded.pixels, seen) / pixels.shape[2]
-    return Price(8 * len(coded.tile.data), error)
+    return Price(8 * len(coded.tile.data), error_by(metric, pixels, coded.pixels, seen))
 
 
 def lossless_tile(pixels: Pixels) -> CodedTile:
@@ -153,12 +155,15 @@ def plain_tile(pixels: Pixels, quality: int) -> CodedTile:
     return CodedTile(tile, from_coefficients(integers, quality, *pixels.shape))
 
 
-def plain_hint(pixels: Pixels, quality: int) -> Price:
+def plain_hint(pixels: Pixels, quality: int, metric: str) -> Price:
     """What `plain_tile` may cost, from one in eight rows of blocks."""
     rows = np.arange(len(pixels)) // SIDE % 8 == 0
     real = coefficients(pixels[rows]) / step(quality)
     integers = quantise(real)
-    error = np.square(integers - real).sum() * step(quality) ** 2 / 3
+    if metric == "yuv":
+        error = yuv.squared_error(samples((integers - real) * np.float32(step(quality))))
+    else:
+        error = np.square(integers - real).sum() * step(quality) ** 2 / 3
     integers[:, 1:, ::FREQUENCIES] -= integers[:, :-1, ::FREQUENCIES].copy()
     magnitude = np.abs(integers[integers != 0])
     bits = NONZERO_BITS * len(magnitude) + OCTAVE_BITS * np.log2(magnitude).sum()
@@ -211,16 +216,19 @@ def from_coefficients(
     integers: NDArray[np.int64], quality: int, height: int, width: int, channels: int
 ) -> Pixels:
     """What a decoder shows for the integers of a plain tile."""
-    real = integers.astype(np.float32) * np.float32(step(quality))
-    samples = (real @ basis()[: FREQUENCIES * channels]).astype(np.float32)
-    x = unblock(samples) + MIDDLE
+    x = samples(integers.astype(np.float32) * np.float32(step(quality))) + MIDDLE
     return np.clip(np.rint(x[:height, :width, :channels]), 0, 255).astype(np.uint8)
+
+
+def samples(real: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(8h, 8w, 3) around 0 of coefficients (h, w, 64 C)."""
+    return unblock((real @ basis()[: real.shape[2]]).astype(np.float32))
 
 
 @lru_cache(maxsize=1)
 def basis() -> NDArray[np.float32]:
     """The DCT as rows over the samples of a block, (192, 192), the luma-like colour first."""
-    found = dct_basis()
+    found = dct_basis(RGB)
     return found.transpose(0, 2, 3, 1).reshape(len(found), -1)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from flowcodec.errors import UsageError
 
 PSNR_RANGE = (30.5, 36.5)  # dB
+PSNR_YUV_RANGE = (33.0, 39.0)  # dB of planes in 4:2:0, 6:1:1
 MS_SSIM_RANGE = (12.0, 19.5)  # dB of the linear mean
 
 
@@ -37,6 +38,7 @@ class Measure:
 MEASURES = {
     "psnr": Measure("psnr-rgb", "PSNR", *PSNR_RANGE),
     "ms-ssim": Measure("ms-ssim-db-rgb", "MS-SSIM", *MS_SSIM_RANGE),
+    "psnr-yuv": Measure("psnr-yuv", "PSNR 4:2:0", *PSNR_YUV_RANGE),
 }
 
 
@@ -70,10 +72,15 @@ def bd_rate_between(results: Results, peer: Results, measure: str) -> float:
     return bd_rate(*curves, what.low, what.high)
 
 
+def measures_of(results: Results) -> dict[str, Measure]:
+    """The measures that a curve has."""
+    return {name: what for name, what in MEASURES.items() if what.key in results}
+
+
 def compare(results: Results, peer: Results) -> Rates:
-    """BD-rates of a curve against a peer's by measure, as they are written into JSON."""
+    """BD-rates of a curve against a peer's by its measures, as they are written into JSON."""
     rates: Rates = {}
-    for measure in MEASURES:
+    for measure in measures_of(results):
         try:
             rates[measure] = {"mean": round(bd_rate_between(results, peer, measure), 2)}
         except UsageError as error:

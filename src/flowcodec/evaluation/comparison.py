@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flowcodec.evaluation.bd_rate import MEASURES, Rates, Results, compare
+from flowcodec.evaluation.bd_rate import Rates, Results, compare, measures_of
 from flowcodec.evaluation.peers import PublishedCurve
 from flowcodec.evaluation.results import Evaluation, exact_pictures, results_without
 
@@ -18,7 +18,9 @@ def compare_pictures(ours: Evaluation, other: Evaluation) -> Rates:
     exact = exact_pictures(ours) | exact_pictures(other)
     if exact:
         lists = [results_without(evaluation, exact) for evaluation in (ours, other)]
-        rates["psnr"] = {**compare(*lists)["psnr"], "without": sorted(exact)}
+        without = compare(*lists)
+        for measure in set(rates) & {"psnr", "psnr-yuv"}:
+            rates[measure] = {**without[measure], "without": sorted(exact)}
     return rates
 
 
@@ -70,7 +72,10 @@ class Comparison:
             "name": f"{ours} against {', '.join(rates)}",
             "description": f"BD-rates of {ours} in percent over {self.pictures}; below 0, {ours} "
             "needs fewer bytes",
-            "bd_rate_range_db": {name: [what.low, what.high] for name, what in MEASURES.items()},
+            "bd_rate_range_db": {
+                name: [what.low, what.high]
+                for name, what in measures_of(self.ours["results"]).items()
+            },
             "bd_rate": rates,
             "curves": {ours: self.ours, **self.peers, **published},
         }

@@ -1,4 +1,4 @@
-"""PSNR, MS-SSIM and SSIMULACRA2 of 8-bit pictures.
+"""PSNR, of RGB and of planes in 4:2:0, MS-SSIM and SSIMULACRA2 of 8-bit pictures.
 
 All take uint8 arrays (H, W, C) in the range 0..255. Over several pictures, PSNR is the mean of
 the pictures' decibels, SSIMULACRA2 that of their scores; MS-SSIM is the mean of the linear values,
@@ -7,12 +7,14 @@ and its decibels are those of that mean (the other order flatters a codec by abo
 
 import io
 import math
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from flowcodec import yuv
 from flowcodec.errors import UsageError
 from flowcodec.ms_ssim import similarity
 from flowcodec.quality import MS_SSIM_MIN_SIDE
@@ -20,6 +22,7 @@ from flowcodec.quality import MS_SSIM_MIN_SIDE
 SSIMULACRA2_MIN_SIDE = 8  # below it, the first scale does not exist
 
 Pixels = NDArray[np.uint8]
+Plane = NDArray[np.uint8] | NDArray[np.float64]
 
 
 def psnr(a: Pixels, b: Pixels) -> float:
@@ -33,6 +36,20 @@ def psnr(a: Pixels, b: Pixels) -> float:
     difference *= difference
     error = float(np.mean(difference, dtype=np.float64))
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
+
+
+def psnr_yuv(a: Pixels, planes: Sequence[Plane]) -> float:
+    """PSNR in dB of 4:2:0, Y, Cb and Cr weighted 6:1:1 (`yuv.psnr`): of the planes of a picture, on
+    the scale of 8 bits, against those of the original, RGB uint8 (H, W, 3). Inf where equal.
+
+    Raises UsageError when shapes differ or the original is not uint8.
+    """
+    _check_pair(a, a)
+    original = yuv.eight_bits(a)
+    shapes = [[plane.shape for plane in each] for each in (original, planes)]
+    if shapes[0] != shapes[1]:
+        raise UsageError(f"planes are of one shape, got {shapes[0]} and {shapes[1]}")
+    return yuv.psnr(original, planes)
 
 
 def ms_ssim(a: Pixels, b: Pixels) -> float | None:

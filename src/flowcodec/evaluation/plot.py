@@ -1,4 +1,4 @@
-"""Rate-distortion plots: PSNR, MS-SSIM and SSIMULACRA2 over bits a pixel."""
+"""Rate-distortion plots: PSNR, of RGB and of 4:2:0, MS-SSIM and SSIMULACRA2 over bits a pixel."""
 
 import io
 from collections.abc import Collection, Mapping, Sequence
@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowcodec.errors import UsageError
-from flowcodec.evaluation.bd_rate import MS_SSIM_RANGE, PSNR_RANGE, Results, known_points
+from flowcodec.evaluation.bd_rate import (
+    MS_SSIM_RANGE,
+    PSNR_RANGE,
+    PSNR_YUV_RANGE,
+    Results,
+    known_points,
+)
+from flowcodec.evaluation.results import KEYS
 from flowcodec.media.files import atomic_write
 from flowcodec.media.names import printable
 
@@ -38,6 +45,7 @@ class _Panel:
 
 _PANELS = (
     _Panel("psnr-rgb", "PSNR (RGB), dB", *PSNR_RANGE, 26.5, 39.5, shaded=True),
+    _Panel("psnr-yuv", "PSNR (4:2:0, 6:1:1), dB", *PSNR_YUV_RANGE, 29, 42, shaded=True),
     _Panel("ms-ssim-db-rgb", "MS-SSIM, dB", *MS_SSIM_RANGE, 8, 22.5, shaded=True),
     _Panel("ssimulacra2", "SSIMULACRA2", 30, 80, 0, 90, shaded=False),
 )
@@ -65,8 +73,8 @@ def plot_curves(
     """Draw curves (name -> lists of `evaluation.results`) side by side, one panel a measure.
 
     The curve named `first` is drawn on top and heavier, those of `dashed` with broken lines. The
-    shaded range is that of the BD-rate, and the axes show little beyond it. SSIMULACRA2 has a
-    panel where a curve has it. Equal curves give equal files.
+    shaded range is that of the BD-rate, and the axes show little beyond it. SSIMULACRA2 and PSNR
+    of 4:2:0 have a panel where a curve has them. Equal curves give equal files.
 
     Raises UsageError for an unknown suffix or when matplotlib is absent.
     """
@@ -104,11 +112,11 @@ def svg_panels(
 
 
 def _panels_of(curves: Mapping[str, Results]) -> list[_Panel]:
-    """The panels to draw: a curve has points in them, or the BD-rate asks for them."""
+    """The panels to draw: a curve has points in them, or all evaluations have that measure."""
     return [
         panel
         for panel in _PANELS
-        if panel.shaded or any(known_points(curve, panel.key)[0] for curve in curves.values())
+        if panel.key in KEYS or any(known_points(curve, panel.key)[0] for curve in curves.values())
     ]
 
 

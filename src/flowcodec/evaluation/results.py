@@ -6,7 +6,7 @@
                  "encoding_time": [...], "decoding_time": [...]},
      "per_image": {"kodim01.png": {the same lists}}}
 
-Where SSIMULACRA2 was measured, "ssimulacra2" is one more list.
+Where SSIMULACRA2 was measured, "ssimulacra2" is one more list, and "psnr-yuv" where 4:2:0 was.
 
 Each list has one entry a quality. bpp counts the whole file; times are seconds a picture.
 `results` are means over the pictures, except that ms-ssim-db-rgb is dB of the mean ms-ssim-rgb.
@@ -22,13 +22,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from flowcodec.evaluation.metrics import Pixels, ms_ssim, ms_ssim_db, psnr, ssimulacra2_score
+from flowcodec.evaluation.metrics import (
+    Pixels,
+    Plane,
+    ms_ssim,
+    ms_ssim_db,
+    psnr,
+    psnr_yuv,
+    ssimulacra2_score,
+)
 from flowcodec.media.files import atomic_write
 
 Lists = dict[str, list[float | None]]
 
 KEYS = ("bpp", "psnr-rgb", "ms-ssim-rgb", "ms-ssim-db-rgb", "encoding_time", "decoding_time")
 SSIMULACRA2 = "ssimulacra2"
+PSNR_YUV = "psnr-yuv"
+PSNRS = ("psnr-rgb", PSNR_YUV)
 
 
 class Evaluation(TypedDict):
@@ -51,6 +61,7 @@ class Measurement:
     ssimulacra2: float | None
     encoding_time: float
     decoding_time: float
+    psnr_yuv: float | None = None
 
 
 def measure(
@@ -61,8 +72,10 @@ def measure(
     decoding_time: float,
     *,
     ssimulacra2: bool,
+    planes: Sequence[Plane] | None,
 ) -> Measurement:
-    """Compare a decoded picture with the original, both uint8 (H, W, 3)."""
+    """Compare a decoded picture with the original, both uint8 (H, W, 3), and its planes in 4:2:0
+    where these are measured."""
     height, width = original.shape[:2]
     return Measurement(
         bpp=file_bytes * 8 / (height * width),
@@ -71,6 +84,7 @@ def measure(
         ssimulacra2=ssimulacra2_score(original, decoded) if ssimulacra2 else None,
         encoding_time=encoding_time,
         decoding_time=decoding_time,
+        psnr_yuv=None if planes is None else psnr_yuv(original, planes),
     )
 
 
@@ -81,8 +95,12 @@ def collect(
     measurements: Mapping[str, Sequence[Measurement]],
 ) -> Evaluation:
     """Put measurements (file name -> one a quality) into the JSON form, with their means."""
-    scored = any(one.ssimulacra2 is not None for row in measurements.values() for one in row)
-    keys = (*KEYS, SSIMULACRA2) if scored else KEYS
+    every = [one for row in measurements.values() for one in row]
+    more = {
+        SSIMULACRA2: any(one.ssimulacra2 is not None for one in every),
+        PSNR_YUV: any(one.psnr_yuv is not None for one in every),
+    }
+    keys = (*KEYS, *(key for key, known in more.items() if known))
     columns = [[row[i] for row in measurements.values()] for i in range(len(qualities))]
     evaluation: Evaluation = {
         "name": name,
@@ -97,7 +115,8 @@ def collect(
     exact = exact_pictures(evaluation)
     if exact and len(exact) < len(measurements):
         # The same pictures at every quality, so that the curve rises.
-        evaluation["results"]["psnr-rgb"] = results_without(evaluation, exact)["psnr-rgb"]
+        rest = results_without(evaluation, exact)
+        evaluation["results"] |= {key: rest[key] for key in rest if key in PSNRS}
     return evaluation
 
 
@@ -118,6 +137,7 @@ def _means(column: Sequence[Measurement]) -> dict[str, float | None]:
         "encoding_time": _mean([one.encoding_time for one in column]),
         "decoding_time": _mean([one.decoding_time for one in column]),
         SSIMULACRA2: _mean([one.ssimulacra2 for one in column]),
+        PSNR_YUV: _mean([one.psnr_yuv for one in column]),
     }
 
 
@@ -129,7 +149,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def exact_pictures(evaluation: Evaluation) -> set[str]:
     """The pictures that came back exact at some quality, and have no PSNR there."""
     pictures = evaluation["per_image"].items()
-    return {name for name, lists in pictures if None in lists["psnr-rgb"]}
+    return {name for name, lists in pictures if any(None in lists.get(k, ()) for k in PSNRS)}
 
 
 def results_without(evaluation: Evaluation, left_out: Collection[str]) -> Lists:
@@ -137,7 +157,8 @@ def results_without(evaluation: Evaluation, left_out: Collection[str]) -> Lists:
     kept = [lists for name, lists in evaluation["per_image"].items() if name not in left_out]
     return {
         key: [_mean(values) for values in zip(*(lists[key] for lists in kept), strict=True)]
-        for key in ("bpp", "psnr-rgb")
+        for key in ("bpp", *PSNRS)
+        if key in evaluation["results"]
     }
 
 

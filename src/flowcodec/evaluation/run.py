@@ -8,10 +8,11 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from flowcodec.errors import UsageError
-from flowcodec.evaluation.metrics import Pixels
+from flowcodec.evaluation.metrics import Pixels, Plane
 from flowcodec.evaluation.peers import Peer
 from flowcodec.evaluation.results import Evaluation, Measurement, collect, measure
 from flowcodec.media.picture import Picture, read_picture
+from flowcodec.yuv import eight_bits
 
 Q = TypeVar("Q", int, float)
 
@@ -49,12 +50,13 @@ def evaluate(
     name: str,
     description: str,
     ssimulacra2: bool = False,
+    planes: bool = False,
 ) -> Evaluation:
     """Code every picture at every quality, decode it from its bytes, and measure.
 
     Pixels only: metadata and alpha are not coded, gray is coded and measured as RGB. The first
     picture is coded once before the clock counts. `ssimulacra2` asks for that measure too, which
-    needs its package (`metrics.has_ssimulacra2`).
+    needs its package (`metrics.has_ssimulacra2`), `planes` for the PSNR of 4:2:0.
 
     Raises UsageError for an empty list or two files of one name, MediaError for a picture that
     cannot be read.
@@ -66,7 +68,11 @@ def evaluate(
     def decode(data: bytes) -> Pixels:
         return rgb_pixels(codec.decode(data))
 
-    measurements = _measure_all(encode, decode, paths, qualities, progress, ssimulacra2)
+    def reduce(_: bytes, decoded: Pixels) -> Sequence[Plane]:
+        return eight_bits(decoded)
+
+    shown = reduce if planes else None
+    measurements = _measure_all(encode, decode, shown, paths, qualities, progress, ssimulacra2)
     return collect(name, description, qualities, measurements)
 
 
@@ -78,15 +84,20 @@ def evaluate_peer(
     *,
     ssimulacra2: bool = False,
 ) -> Evaluation:
-    """The same for another codec, at the given settings of its own quality scale."""
-    encode, decode = peer.encode, peer.decode
-    measurements = _measure_all(encode, decode, paths, settings, progress, ssimulacra2)
+    """The same for another codec, at the given settings of its own quality scale; one that codes
+    planes in 4:2:0 is measured by those too."""
+    decode_planes = peer.planes
+    shown = None if decode_planes is None else lambda data, _: decode_planes(data)
+    measurements = _measure_all(
+        peer.encode, peer.decode, shown, paths, settings, progress, ssimulacra2
+    )
     return collect(peer.title, peer.description, settings, measurements)
 
 
 def _measure_all(
     encode: Callable[[Pixels, Q], bytes],
     decode: Callable[[bytes], Pixels],
+    planes: Callable[[bytes, Pixels], Sequence[Plane]] | None,
     paths: Sequence[Path],
     qualities: Sequence[Q],
     progress: Progress | None,
@@ -109,7 +120,10 @@ def _measure_all(
             decoded = decode(data)
             done = time.perf_counter()
             times = (encoded - start, done - encoded)
-            row.append(measure(pixels, decoded, len(data), *times, ssimulacra2=ssimulacra2))
+            shown = planes and planes(data, decoded)
+            row.append(
+                measure(pixels, decoded, len(data), *times, ssimulacra2=ssimulacra2, planes=shown)
+            )
             if progress is not None:
                 progress()
     return measurements

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flowcodec.evaluation.bd_rate import MEASURES, Rates, Results
-from flowcodec.evaluation.results import Evaluation, exact_pictures
+from flowcodec.evaluation.results import PSNRS, Evaluation, exact_pictures
 
 _COLUMNS = {
     "bpp": ("bpp", 4),
     "psnr-rgb": ("PSNR dB", 2),
+    "psnr-yuv": ("PSNR 4:2:0 dB", 2),
     "ms-ssim-rgb": ("MS-SSIM", 5),
     "ms-ssim-db-rgb": ("MS-SSIM dB", 2),
     "ssimulacra2": ("SSIMULACRA2", 2),
@@ -18,7 +19,7 @@ _COLUMNS = {
     "decoding_time": ("decode s", 3),
 }
 
-MISSING = {"psnr-rgb": "exact"}  # what a missing value means
+MISSING = dict.fromkeys(PSNRS, "exact")  # what a missing value means
 
 
 @dataclass(frozen=True)
@@ -61,17 +62,24 @@ def table_of_points(results: Results) -> Table:
 def table_of_rates(rates: Mapping[str, Rates]) -> Table:
     """BD-rates, a row for each codec that was compared with; notes say why one is missing."""
     rows, missing = [], defaultdict[str, list[str]](list)
+    measures = {
+        name: what
+        for name, what in MEASURES.items()
+        if all(name in rate for rate in rates.values())
+    }
     for peer, rate in rates.items():
-        means = {measure: rate[measure]["mean"] for measure in MEASURES}
+        means = {measure: rate[measure]["mean"] for measure in measures}
         rows.append([peer, *("-" if mean is None else f"{mean:+.1f} %" for mean in means.values())])
         for measure, mean in means.items():
             if mean is None:
                 missing[f"{measure}: {rate[measure]['reason']}."].append(peer)
-    headings = [f"{what.title} {what.low:g}-{what.high:g} dB" for what in MEASURES.values()]
+    headings = [f"{what.title} {what.low:g}-{what.high:g} dB" for what in measures.values()]
     notes = [f"{', '.join(peers)}, {reason}" for reason, peers in missing.items()]
     for peer, rate in rates.items():
-        if without := rate["psnr"].get("without"):
-            notes.append(f"{peer}, psnr: without pictures that came back exact ({len(without)}).")
+        for measure in rate:
+            if without := rate[measure].get("without"):
+                exact = f"without pictures that came back exact ({len(without)})"
+                notes.append(f"{peer}, {measure}: {exact}.")
     return Table(["against", *headings], rows, notes)
 
 

@@ -9,19 +9,19 @@ from torch import Tensor, nn
 from flowcodec.nn.attention import attention
 from flowcodec.nn.blocks import BLOCKS, Trunk, zero_start
 from flowcodec.nn.gains import Modulation, PerQuality
-from flowcodec.nn.patches import BLOCK, COEFFICIENTS, PATCH, WINDOWS, dct_basis
+from flowcodec.nn.patches import BLOCK, PATCH, RGB, WINDOWS, Planes, dct_basis
 from flowcodec.nn.precision import without_autocast
 
 
 class Correction(nn.Module):
-    """x plus what a residual network adds to it, in the coefficients of an 8x8 DCT.
+    """x plus what a residual network adds to it, in the coefficients of the DCT of 8x8 pixels.
 
     The network sees every coefficient four times: divided by its spread, and through tanh in 1, 4
     and 16 times the error that quantisation leaves in it (`log_error`, by quality). What it adds
     is measured in those errors too. So all its inputs and outputs are of the order of one; without
     that it gained a quarter as much in the same time. Zero at the start.
-    x (B, 3, 8h, 8w) around zero -> the same, and features (B, N, h, w); octaves: by how much the
-    error is larger than that of the quality, (B, 1, h/2, w/2).
+    x, planes of 8h x 8w pixels around zero -> the same, and features (B, N, h, w); octaves: by how
+    much the error is larger than that of the quality, (B, 1, h/2, w/2).
     """
 
     basis: Tensor
@@ -34,20 +34,22 @@ class Correction(nn.Module):
         attention_block: str = "none",
         beside: int = 0,
         trunk: Trunk = "dense",
+        planes: Planes = RGB,
     ):
         """beside: channels of a map at 1/8 that the network sees as well."""
         super().__init__()
-        n = width
-        self.register_buffer("basis", torch.from_numpy(dct_basis()), persistent=False)
-        self.register_buffer("spread", torch.ones(COEFFICIENTS, 1, 1))
-        self.log_error = PerQuality(COEFFICIENTS)
-        self.stem = nn.Conv2d((1 + len(WINDOWS)) * COEFFICIENTS + beside, n, 1)
+        n, coefficients = width, planes.coefficients
+        self.block = planes.block
+        self.register_buffer("basis", torch.from_numpy(dct_basis(planes)), persistent=False)
+        self.register_buffer("spread", torch.ones(coefficients, 1, 1))
+        self.log_error = PerQuality(coefficients)
+        self.stem = nn.Conv2d((1 + len(WINDOWS)) * coefficients + beside, n, 1)
         self.modulation = Modulation(n)
         self.blocks = nn.Sequential(
             attention(attention_block, n), *[BLOCKS[trunk](n) for _ in range(blocks)]
         )
         side = 3 if trunk == "dense" else 1  # gated blocks learn more without it, per second
-        self.out = zero_start(nn.Conv2d(n, COEFFICIENTS, side, padding=side // 2))
+        self.out = zero_start(nn.Conv2d(n, coefficients, side, padding=side // 2))
 
     def forward(
         self,
@@ -65,13 +67,13 @@ class Correction(nn.Module):
         features = self.blocks(self.modulation(stem, quality))
         added = self.out(features)
         with without_autocast(x.device):
-            corrected = F.conv_transpose2d(added.float() * error, self.basis, stride=BLOCK)
+            corrected = F.conv_transpose2d(added.float() * error, self.basis, stride=self.block)
         return x + corrected, features
 
     def _seen(self, x: Tensor, error: Tensor, beside: Tensor | None) -> Tensor:
         """What the network sees, (B, any, h, w); by far the largest of all that it takes."""
         with without_autocast(x.device):
-            coefficients = F.conv2d(x, self.basis, stride=BLOCK)
+            coefficients = F.conv2d(x, self.basis, stride=self.block)
             seen = [coefficients / (self.spread + error)]
             seen += [torch.tanh(coefficients / (window * error)) for window in WINDOWS]
             return torch.cat(seen if beside is None else [*seen, beside], 1)

@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from flowcodec.nn.patches import BLOCK, PATCH, dct_basis
+from flowcodec.nn.patches import Planes, dct_basis
 
 SMALLEST_SPREAD = 2.0**-12  # a sixteenth of a 255th; below 2^-14, 16-bit floats lose digits
 
 
 def fit_klt(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Principal components of patches (n, 3*16*16) in [-1/2, 1/2], channel-major.
+    """Principal components of patches (n, any) around zero.
 
     Returns (variances, components), largest first; components are columns. The mean is not
     subtracted: it lies along the first component.
@@ -36,16 +36,18 @@ def quantiser_step(rate_weight: float) -> float:
     return 0.8 * math.sqrt(18 / (math.log(2) * rate_weight)) * (0.18 / rate_weight) ** 0.08
 
 
-def left_by(step: float, patches: Tensor, basis: Tensor) -> Tensor:
+def left_by(step: float, patches: Tensor, basis: Tensor, planes: Planes) -> Tensor:
     """Root mean square, by coefficient of the corrections, of the error of quantised patches."""
     y = torch.round(patches @ basis.T / step) * step
-    return spread_of(dct(patches - y @ basis))
+    return spread_of(dct(patches - y @ basis, planes))
 
 
-def dct(patches: Tensor) -> Tensor:
-    """Coefficients of patches (n, 3*16*16) in which corrections are made, (n, 192, 2, 2)."""
-    basis = torch.from_numpy(dct_basis())
-    return F.conv2d(patches.view(-1, 3, PATCH, PATCH), basis, stride=BLOCK)
+def dct(patches: Tensor, planes: Planes) -> Tensor:
+    """Coefficients of patches (n, channels * patch^2), channel-major, in which corrections are
+    made: (n, coefficients, 2, 2)."""
+    basis = torch.from_numpy(dct_basis(planes))
+    shaped = patches.view(-1, planes.channels, planes.patch, planes.patch)
+    return F.conv2d(shaped, basis, stride=planes.block)
 
 
 def spread_of(coefficients: Tensor) -> Tensor:

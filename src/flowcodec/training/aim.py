@@ -20,7 +20,7 @@ from flowcodec.nn.distortion import distortion
 from flowcodec.nn.klt import dct
 from flowcodec.nn.latents import LatentCoder
 from flowcodec.nn.masking import Masking
-from flowcodec.nn.patches import PATCH
+from flowcodec.nn.patches import PATCH, RGB
 
 PROBE = 4 / 255  # error of a channel, in pixels, whose cost is measured
 STRENGTH = 0.4  # of masking, octaves for one of contrast
@@ -91,7 +91,7 @@ def change_steps(
     for table in coder.gain_tables:
         table[:, first:] += finer
     # The errors that corrections see: squares of steps, carried from the KLT's channels to the DCT.
-    shares = dct(basis.flatten(1)).square().sum((2, 3))  # (M, 192)
+    shares = dct(basis.flatten(1), RGB).square().sum((2, 3))  # (M, 192)
     error, after_error = ((s.square() @ shares) for s in (steps, steps * torch.exp2(-finer)))
     for correction in corrections:
         correction.log_error.table.add_(0.5 * torch.log2(after_error / error))

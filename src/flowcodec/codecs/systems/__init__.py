@@ -48,7 +48,7 @@ ROWS = (
     System(
         name="image-cnn",
         kind="picture",
-        metrics=("mse", "ms-ssim"),
+        metrics=("mse", "ms-ssim", "yuv"),
         code=1,
         config="flowcodec.models.image_cnn.config:ImageCnnConfig",
         presets="flowcodec.models.image_cnn.config:PRESETS",

@@ -1,13 +1,17 @@
 """Picture codecs that can be run here: JPEG, WebP, AVIF, JPEG 2000, JPEG XL and HEIC.
 
 Each has one integer quality, higher is better, and is set to what serves PSNR at a given size.
+Those of `PLANES_PEERS` code planes in 4:2:0, and are measured by these as they code them: colour
+that is enlarged to RGB and reduced again would be another one.
 JPEG XL and HEIC need packages beyond the core ones (imagecodecs, pillow-heif); Pillow has the
 others.
 """
 
+import dataclasses
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -16,7 +20,7 @@ import PIL
 from PIL import Image, features
 
 from flowcodec.errors import UsageError
-from flowcodec.evaluation.metrics import Pixels
+from flowcodec.evaluation.metrics import Pixels, Plane
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Peer:
     """A codec with one integer quality `lowest`..`highest`, on RGB uint8 (H, W, 3).
 
     `sweep` are the qualities a rate-distortion curve is drawn through; `settings` says in words
-    how the codec was run; `version` asks the library for its version.
+    how the codec was run; `version` asks the library for its version. `planes` decodes what a codec
+    of 4:2:0 codes, Y, Cb and Cr in full range on the scale of 8 bits; None for one of RGB or 4:4:4.
     """
 
     name: str
@@ -37,6 +42,7 @@ class Peer:
     version: Callable[[], str]
     encode: Callable[[Pixels, int], bytes]
     decode: Callable[[bytes], Pixels]
+    planes: Callable[[bytes], Sequence[Plane]] | None = None
 
     @property
     def description(self) -> str:
@@ -54,11 +60,17 @@ class Coded:
     fits: bool
 
 
-def peer_named(name: str) -> Peer:
-    """The peer of that name. Raises UsageError when it is unknown or its library is absent."""
+def peer_named(name: str, *, planes: bool = False) -> Peer:
+    """The peer of that name, or as it codes planes in 4:2:0. Raises UsageError when it is unknown,
+    its library is absent, or there is none that codes planes."""
     peer = PEERS.get(name)
     if peer is None:
         raise UsageError(f"no codec {name!r} to compare with: choose from {', '.join(PEERS)}")
+    if planes:
+        if name not in PLANES_PEERS:
+            known = ", ".join(PLANES_PEERS)
+            raise UsageError(f"{peer.title} is not measured in 4:2:0: choose from {known}")
+        peer = PLANES_PEERS[name]
     feature = _PILLOW_FEATURES.get(name)
     if feature is not None and not features.check(feature):
         raise UsageError(f"this Pillow was built without {peer.title}: install a wheel with it")
@@ -99,21 +111,34 @@ def _decode_with_pillow(data: bytes) -> Pixels:
         return np.array(image.convert("RGB"))
 
 
-def _jpeg(pixels: Pixels, quality: int) -> bytes:
-    return _encode_with_pillow(
-        pixels, "JPEG", {"quality": quality, "subsampling": 0, "optimize": True}
-    )
+def _planes(data: bytes) -> Sequence[Plane]:
+    import av
+    from av.video.reformatter import ColorRange
+
+    from flowcodec.media.video.format import arrays_of
+
+    with av.open(io.BytesIO(data), "r") as container:
+        frame = next(container.decode(video=0))
+    y, *colour = (plane.astype(np.float64) for plane in arrays_of(frame)[:3])
+    if frame.color_range == ColorRange.JPEG:
+        return [y, *colour]
+    return [(y - 16) * 255 / 219, *((c - 128) * 255 / 224 + 128 for c in colour)]
+
+
+def _jpeg(pixels: Pixels, quality: int, subsampling: str = "4:4:4") -> bytes:
+    options = {"quality": quality, "subsampling": subsampling, "optimize": True}
+    return _encode_with_pillow(pixels, "JPEG", options)
 
 
 def _webp(pixels: Pixels, quality: int) -> bytes:
     return _encode_with_pillow(pixels, "WEBP", {"quality": quality, "method": 6})
 
 
-def _avif(pixels: Pixels, quality: int) -> bytes:
+def _avif(pixels: Pixels, quality: int, subsampling: str = "4:4:4") -> bytes:
     # libavif's own default, tune=iq, trades PSNR for looks; a PSNR table has to say tune=psnr.
     options = {
         "quality": quality,
-        "subsampling": "4:4:4",
+        "subsampling": subsampling,
         "speed": 4,
         "codec": "aom",
         "advanced": {"tune": "psnr"},
@@ -270,4 +295,20 @@ PEERS: dict[str, Peer] = {
             decode=_decode_heic,
         ),
     )
+}
+
+_ENCODE_420: dict[str, Callable[[Pixels, int], bytes]] = {
+    "jpeg": partial(_jpeg, subsampling="4:2:0"),
+    "webp": _webp,
+    "avif": partial(_avif, subsampling="4:2:0"),
+}
+
+PLANES_PEERS: dict[str, Peer] = {
+    name: dataclasses.replace(
+        PEERS[name],
+        settings=PEERS[name].settings.replace("4:4:4", "4:2:0"),
+        encode=encode,
+        planes=_planes,
+    )
+    for name, encode in _ENCODE_420.items()
 }

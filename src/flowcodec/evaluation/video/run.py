@@ -18,9 +18,9 @@ from flowcodec.evaluation.video import peers
 from flowcodec.evaluation.video.peers import VideoPeer
 from flowcodec.evaluation.video.sequences import Sequence420
 from flowcodec.media.video.format import Frame, VideoFormat, arrays_of, from_rgb
+from flowcodec.yuv import psnr as psnr_of_planes
 
 Progress = Callable[[], None]
-WEIGHTS = (6, 1, 1)  # of Y, Cb and Cr in the PSNR of planes
 
 
 class Codec(Protocol):
@@ -69,7 +69,7 @@ class Point:
             "ms-ssim-db-rgb": (
                 None if self.ms_ssim is None else round(ms_ssim_db(self.ms_ssim), 4)
             ),
-            "psnr-yuv": None if self.psnr_yuv is None else round(self.psnr_yuv, 4),
+            "psnr-yuv": None if self.psnr_yuv is None else finite(self.psnr_yuv, 4),
             "frame-psnr": [finite(value, 3) for value in self.frame_psnr],
             "encode_seconds": round(self.encode_seconds, 4),
             "decode_seconds": round(self.decode_seconds, 4),
@@ -122,7 +122,8 @@ def _point(
     known = [value for value in similar if value is not None]
     yuv = None
     if sequence.native:
-        yuv = float(np.mean([_psnr_yuv(*p) for p in zip(sequence.planes, planes, strict=True)]))
+        both = zip(sequence.planes, planes, strict=True)
+        yuv = mean_psnr(psnr_of_planes(arrays_of(a), arrays_of(b)) for a, b in both)
     return Point(
         quality=quality,
         bytes=size,
@@ -140,14 +141,6 @@ def mean_psnr(values: Iterable[float]) -> float:
     """The mean of what is finite, dB; infinite where nothing is: all is exact."""
     known = [value for value in values if math.isfinite(value)]
     return float(np.mean(known)) if known else math.inf
-
-
-def _psnr_yuv(a: VideoFrame, b: VideoFrame) -> float:
-    """PSNR of the planes, weighted 6:1:1."""
-    pairs = zip(arrays_of(a), arrays_of(b), strict=True)
-    errors = [float(np.square(x.astype(np.float64) - y).mean()) for x, y in pairs]
-    decibels = [10 * math.log10(255**2 / max(error, 1e-10)) for error in errors]
-    return float(np.dot(decibels, WEIGHTS) / sum(WEIGHTS))
 
 
 Curves = Mapping[str, list[Point]]

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from flowcodec.nn.patches import RGB, YUV420
+
 LATENT_STRIDE = 16
 MASK_STEPS = 4  # of masking's channel in an octave
+PLANES = {"rgb": RGB, "yuv420": YUV420}
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,18 @@ class ImageCnnConfig:
     trunk: Literal["dense", "gated"] = "dense"  # patch transform only: their kind (`nn.blocks`)
     coarse: tuple[int, int] | None = None  # patch transform only: blocks at 1/16 of g_a and g_s
     masking: bool = False  # patch transform only: one channel more, the steps' octaves
+    planes: Literal["rgb", "yuv420"] = "rgb"  # patch transform only: what is transformed
 
     def __post_init__(self) -> None:
         if self.trunk != "dense" and self.transform != "patch":
             raise ValueError(f'trunk "{self.trunk}" is for the patch transform only')
         if self.coarse is not None and self.transform != "patch":
             raise ValueError("coarse blocks are for the patch transform only")
+        if self.planes != "rgb":
+            if self.transform != "patch":
+                raise ValueError(f'planes "{self.planes}" are for the patch transform only')
+            if self.masking or self.refinement:
+                raise ValueError(f'planes "{self.planes}" have neither masking nor refinement')
 
     @property
     def coded(self) -> int:

@@ -11,32 +11,42 @@ from torch import Tensor
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.models.image_cnn.transforms import PatchAnalysis, PatchSynthesis
 from flowcodec.nn.klt import SMALLEST_SPREAD, dct, fit_klt, left_by, quantiser_step, spread_of
-from flowcodec.nn.patches import PATCH
+from flowcodec.nn.patches import PATCH, Planes
+from flowcodec.nn.planes import to_planes
 
 ERROR_PATCHES = 4096  # enough for the spread of 192 coefficients
 
 
 def start_from_klt(model: ImageCnn, patches: np.ndarray, rate_weights: list[float]) -> None:
-    """Set g_a, g_s and the gains so that the codec is the KLT with a uniform quantiser."""
+    """Set g_a, g_s and the gains so that the codec is the KLT with a uniform quantiser.
+
+    patches (n, 3*16*16): RGB in [-1/2, 1/2], channel-major.
+    """
     assert isinstance(model.g_a, PatchAnalysis) and isinstance(model.g_s, PatchSynthesis)
+    planes = model.g_a.planes
+    patches = patches_in(planes, patches)
     variances, components = fit_klt(patches)
     latent = model.config.latent
-    basis = torch.from_numpy(components[:, :latent].T.copy()).float().view(latent, 3, PATCH, PATCH)
+    basis = torch.from_numpy(components[:, :latent].T.copy()).float()
     variances = np.maximum(variances[:latent], SMALLEST_SPREAD**2)  # gray pictures leave zeros
     spread = torch.from_numpy(np.sqrt(variances)).float()
     start_gains(model, rate_weights, torch.log2(spread))
     some = torch.from_numpy(patches[:: max(1, len(patches) // ERROR_PATCHES)]).float()
-    coefficient_spread = spread_of(dct(some))
-    errors = [
-        left_by(quantiser_step(weight) / 255, some, basis.flatten(1)) for weight in rate_weights
-    ]
+    coefficient_spread = spread_of(dct(some, planes))
+    errors = [left_by(quantiser_step(weight) / 255, some, basis, planes) for weight in rate_weights]
     with torch.no_grad():
         for transform in (model.g_a, model.g_s):
-            transform.klt.weight.copy_(basis)
+            transform.klt.weight.copy_(basis.view_as(transform.klt.weight))
             transform.klt.bias.zero_()  # type: ignore[union-attr]
             transform.spread.copy_(spread[:, None, None])
             transform.correction.spread.copy_(coefficient_spread[:, None, None])
             transform.correction.log_error.table.copy_(torch.log2(torch.stack(errors)))
+
+
+def patches_in(planes: Planes, patches: np.ndarray) -> np.ndarray:
+    """RGB patches (n, 3*16*16) as patches of those planes (n, channels * patch^2)."""
+    x = torch.from_numpy(patches).view(-1, 3, PATCH, PATCH)
+    return to_planes(x, planes).flatten(1).numpy()
 
 
 def start_gains(

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowcodec.models.image_cnn.config import MASK_STEPS, ImageCnnConfig
+from flowcodec.models.image_cnn.config import MASK_STEPS, PLANES, ImageCnnConfig
 from flowcodec.nn.attention import attention
 from flowcodec.nn.blocks import GatedBlock, zero_start
 from flowcodec.nn.contrast import LARGEST_MASK
@@ -14,7 +14,8 @@ from flowcodec.nn.correction import Correction
 from flowcodec.nn.gains import PerQuality
 from flowcodec.nn.gdn import GDN
 from flowcodec.nn.masking import Masking
-from flowcodec.nn.patches import PATCH, WINDOWS
+from flowcodec.nn.patches import WINDOWS
+from flowcodec.nn.planes import to_planes, to_rgb
 from flowcodec.nn.precision import without_autocast
 from flowcodec.nn.straight_through import round_through
 from flowcodec.nn.strided import down, up
@@ -68,8 +69,8 @@ class StridedSynthesis(nn.Module):
 
 
 class PatchAnalysis(nn.Module):
-    """g_a of the compact preset: a correction of the picture, then the KLT of 16x16 patches, each
-    channel divided by its spread, and by what masking allows.
+    """g_a of the compact preset: a correction of the picture, or of its planes in 4:2:0, then the
+    KLT of patches of 16x16 pixels, each channel divided by its spread, and by what masking allows.
 
     x (B, 3, 16h, 16w) in [-1/2, 1/2] -> y (B, M, h, w); with masking its octaves are put first.
     """
@@ -78,10 +79,11 @@ class PatchAnalysis(nn.Module):
 
     def __init__(self, config: ImageCnnConfig):
         super().__init__()
+        self.planes = planes = PLANES[config.planes]
         self.correction = Correction(
-            config.width, config.blocks[0], config.attention, trunk=config.trunk
+            config.width, config.blocks[0], config.attention, trunk=config.trunk, planes=planes
         )
-        self.klt = nn.Conv2d(3, config.latent, PATCH, stride=PATCH)
+        self.klt = nn.Conv2d(planes.channels, config.latent, planes.patch, stride=planes.patch)
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
         self.coarse = None
         if config.coarse is not None:
@@ -90,8 +92,9 @@ class PatchAnalysis(nn.Module):
 
     def forward(self, x: Tensor, quality: Tensor) -> Tensor:
         with without_autocast(x.device):
-            octaves = None if self.masking is None else in_steps(self.masking(x.float()))
-        x, features = self.correction(x.float(), quality, octaves)
+            x = to_planes(x.float(), self.planes)
+            octaves = None if self.masking is None else in_steps(self.masking(x))
+        x, features = self.correction(x, quality, octaves)
         added = None if self.coarse is None else self.coarse(features, quality)
         with without_autocast(x.device):  # flat areas need more than bfloat16
             y: Tensor = self.klt(x) / self.spread
@@ -159,7 +162,10 @@ class PatchSynthesis(nn.Module):
 
     def __init__(self, config: ImageCnnConfig, analysis: PatchAnalysis):
         super().__init__()
-        self.klt = nn.ConvTranspose2d(config.latent, 3, PATCH, stride=PATCH)
+        self.planes = planes = PLANES[config.planes]
+        self.klt = nn.ConvTranspose2d(
+            config.latent, planes.channels, planes.patch, stride=planes.patch
+        )
         self.klt.weight = analysis.klt.weight  # orthonormal at the start, tied ever after
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
         self.masking = config.masking
@@ -169,7 +175,7 @@ class PatchSynthesis(nn.Module):
             beside = config.width // 2
             self.coarse = CoarseSynthesis(config.width, config.latent, config.coarse[1], beside)
         self.correction = Correction(
-            config.width, config.blocks[1], config.attention, beside, config.trunk
+            config.width, config.blocks[1], config.attention, beside, config.trunk, planes
         )
 
     def forward(self, y: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
@@ -183,4 +189,5 @@ class PatchSynthesis(nn.Module):
             linear = self.klt(scaled * self.spread)
         beside = None if self.coarse is None else self.coarse(y, quality)
         x, features = self.correction(linear, quality, octaves, beside)
-        return x, features
+        with without_autocast(y.device):
+            return to_rgb(x, self.planes), features

@@ -10,7 +10,7 @@ from flowcodec.models.video_mofnet.config import MofNetConfig
 from flowcodec.nn.correction import Correction
 from flowcodec.nn.gdn import GDN
 from flowcodec.nn.masking import Masking
-from flowcodec.nn.patches import BLOCK, COEFFICIENTS, PATCH
+from flowcodec.nn.patches import BLOCK, PATCH, RGB
 from flowcodec.nn.precision import without_autocast
 from flowcodec.nn.strided import down, up
 
@@ -74,7 +74,7 @@ class PatchCodec(nn.Module):
 
     def __init__(self, config: MofNetConfig):
         super().__init__()
-        beside = COEFFICIENTS if config.conditional else 0
+        beside = RGB.coefficients if config.conditional else 0
         self.conditional = config.conditional
         self.correction = nn.ModuleList(
             [Correction(config.width, blocks, beside=beside) for blocks in config.blocks]

@@ -32,7 +32,7 @@ class ImageRecipe(Recipe, forbid_unknown_fields=True, frozen=True, kw_only=True,
     """A recipe of image-cnn."""
 
     stages: list[ImageStage]
-    metric: Literal["mse", "ms-ssim"] = "mse"
+    metric: Literal["mse", "ms-ssim", "yuv"] = "mse"
     start: Literal["klt", "random"] = "klt"  # without `init`
     quality: float | None = None  # one anchor quality (the thesis) instead of all in one model
     rate: Literal["rounded", "noise"] = "rounded"  # `nn.prior.Prior.forward` says which is which

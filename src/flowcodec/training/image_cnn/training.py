@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -30,7 +31,9 @@ from flowcodec.training.image_cnn.calibration import calibrate
 from flowcodec.training.image_cnn.frozen import Batch, FrozenLatents
 from flowcodec.training.image_cnn.growth import continue_from
 from flowcodec.training.image_cnn.recipe import ImageRecipe, ImageStage, Part
+from flowcodec.training.image_cnn.reduction import reduced
 from flowcodec.training.networks import export, restored
+from flowcodec.yuv import planes_of, psnr
 
 KLT_PATCHES = 60_000
 AIM_CROPS, AIM_CROP = 6, 192
@@ -53,11 +56,24 @@ def build(recipe: ImageRecipe) -> ImageCnn:
     config = configured(recipe, PRESETS)
     if recipe.start == "klt" and recipe.init is None and config.transform != "patch":
         raise UsageError(f'start = "klt" is for the patch transform, not {config.transform}')
+    if (recipe.metric == "yuv") != (config.planes == "yuv420"):
+        raise UsageError(
+            f'metric = "{recipe.metric}" does not go with switches.planes = "{config.planes}":'
+            ' "yuv" and "yuv420" need each other'
+        )
     torch.manual_seed(recipe.seed)
     try:
         return ImageCnn(config)
     except ValueError as error:
         raise UsageError(f"switches: {error}") from error
+
+
+def decibels(metric: str, x: Tensor, decoded: Tensor) -> float:
+    """PSNR of a picture (1, 3, H, W) in [0, 1]: of RGB, or of its planes where they are judged."""
+    if metric != "yuv":
+        return -10 * math.log10(float((decoded - x).square().mean()) + 1e-10)
+    planes = (planes_of(255 * each[0].permute(1, 2, 0).cpu().numpy()) for each in (x, decoded))
+    return psnr(*planes)
 
 
 class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.ndarray]]):
@@ -91,15 +107,37 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
         """Set the weights that the first step begins with."""
         recipe = self.recipe
         # Steps of the quantiser follow the MSE anchors whatever the metric: 1-8 mean the same.
-        if recipe.init is not None:
+        if recipe.init is not None and recipe.metric == "yuv":
+            self.continue_in_planes(source.pictures, recipe.init)
+        elif recipe.init is not None:
             weights = continue_from(self.model, recipe.init)
             if weights.metric != recipe.metric:
                 self.change_aim(source.pictures, weights)
         elif recipe.start == "klt":
-            sample = patches(source.pictures, PATCH, KLT_PATCHES, recipe.seed)
-            start_from_klt(self.model, sample, MSE_LAMBDAS)
+            start_from_klt(self.model, self.patches(source.pictures), MSE_LAMBDAS)
         else:
             start_gains(self.model, MSE_LAMBDAS)
+
+    def patches(self, pictures: list[np.ndarray]) -> np.ndarray:
+        """Patches to fit a KLT to, as the function `patches` gives them."""
+        return patches(pictures, PATCH, KLT_PATCHES, self.recipe.seed)
+
+    def continue_in_planes(self, pictures: list[np.ndarray], init: str) -> None:
+        """Go on from weights for planes in 4:2:0, or from those for MSE, which are of RGB."""
+        metric = weights_called(init).metric
+        if metric == "yuv":
+            continue_from(self.model, init)
+            return
+        if metric != "mse":
+            raise UsageError(f'init = {init!r}: "yuv" goes on from weights for "mse" or "yuv"')
+        if any(stage.part == "analysis" for stage in self.recipe.stages):
+            raise UsageError(
+                f'init = {init!r}: its latents are of RGB, part "analysis" needs planes'
+            )
+        old = ImageCnn(dataclasses.replace(self.model.config, planes="rgb"))
+        continue_from(old, init)
+        sample = torch.from_numpy(self.patches(pictures)).unflatten(1, (3, PATCH, PATCH))
+        self.model.load_state_dict(reduced(old, sample).state_dict())
 
     def change_aim(self, pictures: list[np.ndarray], weights: Weights[ImageCnnConfig]) -> None:
         """Turn a network of one metric into the start of one for another."""
@@ -209,12 +247,12 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
         """Estimated bpp and PSNR of the averaged network on pictures (H, W, 3), by quality.
 
         "objective" is bits per pixel and lambda times the distortion, of latents rounded as the
-        encoder does: what training is there to lower. A training on MS-SSIM adds "ms-ssim-db".
-        Pictures are cut to multiples of 64.
+        encoder does: what training is there to lower. A training on MS-SSIM adds "ms-ssim-db"; in
+        one on 4:2:0 PSNR is that of the planes. Pictures are cut to multiples of 64.
         """
         single = self.recipe.quality
         qualities = [single] if single is not None else [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
-        similar = self.recipe.metric == "ms-ssim"
+        metric = self.recipe.metric
         weights = lambda_of(self.recipe.lambdas, torch.tensor(qualities)).tolist()
         result: dict[str, list[float]] = {
             "quality": qualities,
@@ -233,14 +271,14 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
                 out = self.average(x, at, price=self.recipe.price)
                 decoded = (out.x_hat.clamp(0, 1) * 255).round() / 255
                 rates.append(float(out.bits.sum()) / (height * width))
-                errors.append(-10 * math.log10(float((decoded - x).square().mean()) + 1e-10))
-                distances.append(float(distortion(self.recipe.metric, x, decoded)))
+                errors.append(decibels(metric, x, decoded))
+                distances.append(float(distortion(metric, x, decoded)))
             result["bpp"].append(float(np.mean(rates)))
             result["psnr"].append(float(np.mean(errors)))
             result["objective"].append(float(np.mean(rates) + weight * np.mean(distances)))
-            if similar:
-                decibels = -10 * math.log10(float(np.mean(distances)) + 1e-10)
-                result.setdefault("ms-ssim-db", []).append(decibels)
+            if metric == "ms-ssim":
+                similarity = -10 * math.log10(float(np.mean(distances)) + 1e-10)
+                result.setdefault("ms-ssim-db", []).append(similarity)
         return result
 
     def describe(self, result: dict[str, list[float]]) -> str:

@@ -17,7 +17,7 @@ from flowcodec.models.video_mofnet.config import FLOW_UNIT
 from flowcodec.models.video_mofnet.model import VideoMofNet
 from flowcodec.nn.correction import Correction
 from flowcodec.nn.klt import SMALLEST_SPREAD, dct, fit_klt, left_by, quantiser_step, spread_of
-from flowcodec.nn.patches import PATCH
+from flowcodec.nn.patches import PATCH, RGB
 
 FLOW_STEPS = (1.0, 0.25)  # pixels, of the quantiser of flow at the qualities 1 and 8
 ERROR_PATCHES = 4096
@@ -39,11 +39,11 @@ def start_from_klt(
     transform.spread.copy_(spread[:, None, None])
     before, after = transform.correction
     assert isinstance(before, Correction) and isinstance(after, Correction)
-    before.spread.copy_(spread_of(dct(left))[:, None, None])
-    after.spread.copy_(spread_of(dct(patches_of(x - 0.5)))[:, None, None])
+    before.spread.copy_(spread_of(dct(left, RGB))[:, None, None])
+    after.spread.copy_(spread_of(dct(patches_of(x - 0.5), RGB))[:, None, None])
     some = left[:: max(1, len(left) // ERROR_PATCHES)]
     steps = [quantiser_step(weight) / 255 for weight in rate_weights]
-    errors = torch.log2(torch.stack([left_by(step, some, basis) for step in steps]))
+    errors = torch.log2(torch.stack([left_by(step, some, basis, RGB) for step in steps]))
     for correction in (before, after):
         correction.log_error.table.copy_(errors)
     for index, step in enumerate(steps):
