@@ -22,6 +22,8 @@ from PIL import Image, features
 from flowcodec.errors import UsageError
 from flowcodec.evaluation.metrics import Pixels, Plane
 
+AVIF_SPEED = 4  # of 0, the slowest, to 10
+
 
 @dataclass(frozen=True)
 class Peer:
@@ -134,12 +136,14 @@ def _webp(pixels: Pixels, quality: int) -> bytes:
     return _encode_with_pillow(pixels, "WEBP", {"quality": quality, "method": 6})
 
 
-def _avif(pixels: Pixels, quality: int, subsampling: str = "4:4:4") -> bytes:
+def _avif(
+    pixels: Pixels, quality: int, subsampling: str = "4:4:4", speed: int = AVIF_SPEED
+) -> bytes:
     # libavif's own default, tune=iq, trades PSNR for looks; a PSNR table has to say tune=psnr.
     options = {
         "quality": quality,
         "subsampling": subsampling,
-        "speed": 4,
+        "speed": speed,
         "codec": "aom",
         "advanced": {"tune": "psnr"},
     }
@@ -215,7 +219,12 @@ def _heic_version() -> str:
     return f"{versions['HEIF']}, {library}"
 
 
-_PILLOW_FEATURES = {"webp": "webp", "avif": "avif", "jpeg2000": "jpg_2000"}
+_PILLOW_FEATURES = {
+    "webp": "webp",
+    "avif": "avif",
+    "avif-slowest": "avif",
+    "jpeg2000": "jpg_2000",
+}
 
 _PACKAGES = {"jxl": "imagecodecs", "heic": "pillow-heif"}
 
@@ -253,9 +262,21 @@ PEERS: dict[str, Peer] = {
             lowest=0,
             highest=100,
             sweep=(5, 12, 20, 28, 36, 44, 52, 60, 68),
-            settings="aom, 4:4:4, 8 bit, speed 4, tune psnr",
+            settings=f"aom, 4:4:4, 8 bit, speed {AVIF_SPEED}, tune psnr",
             version=_pillow_library("libavif", "avif"),
             encode=_avif,
+            decode=_decode_with_pillow,
+        ),
+        Peer(
+            name="avif-slowest",
+            title="AVIF, slowest",
+            suffix=".avif",
+            lowest=0,
+            highest=100,
+            sweep=(5, 12, 20, 28, 36, 44, 52, 60, 68),
+            settings="aom, 4:4:4, 8 bit, speed 0, tune psnr",
+            version=_pillow_library("libavif", "avif"),
+            encode=partial(_avif, speed=0),
             decode=_decode_with_pillow,
         ),
         Peer(
