@@ -46,7 +46,6 @@ except FlowcodecError as error:
 NETWORKS = {
     "dense": ("patch", "none", 1, False, {}),
     "gated": ("patch", "none", 1, False, {"trunk": "gated"}),
-    "coarse": ("patch", "none", 1, False, {"trunk": "gated", "coarse": (2, 1)}),
     "yuv420": ("patch", "none", 1, False, {"trunk": "gated", "planes": "yuv420"}),
     "yuv420, whose colour reaches furthest": (
         "patch",
@@ -54,13 +53,6 @@ NETWORKS = {
         1,
         False,
         {"trunk": "gated", "planes": "yuv420", "blocks": (0, 0)},
-    ),
-    "yuv420, coarse": (
-        "patch",
-        "none",
-        1,
-        False,
-        {"trunk": "gated", "planes": "yuv420", "coarse": (2, 1)},
     ),
     "masking": ("patch", "none", 1, False, {"masking": True}),
     "aab and DIRB": ("patch", "aab", 1, True, {}),
@@ -110,9 +102,7 @@ def test_graphs_compute_what_torch_computes(height, width, quality, network, wei
     assert (shown != shown_torch).mean() < 1e-3
 
 
-@pytest.mark.parametrize(
-    "network", ["dense", "gated", "coarse", *(n for n in NETWORKS if "yuv" in n)]
-)
+@pytest.mark.parametrize("network", ["dense", "gated", *(n for n in NETWORKS if "yuv" in n)])
 def test_nothing_beyond_the_reach_changes_a_tile(network, weights_of):
     model = ImageCnnModel(weights_of(network), threads=1)
     pixels, edge = make.draw(224, 48, seed=5), 128

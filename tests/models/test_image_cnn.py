@@ -68,7 +68,7 @@ def test_a_gated_block_is_what_its_formula_says() -> None:
 
 
 def test_a_gated_trunk_trains_and_is_refused_without_patches(x: torch.Tensor) -> None:
-    model = fine(small("patch", "none", 1, False, trunk="gated", blocks=(1, 2), coarse=(1, 0)))
+    model = fine(small("patch", "none", 1, False, trunk="gated", blocks=(1, 2)))
     shake(model)
     out = model(x, QUALITY, noise=True)
     (out.bits.sum() / 64**2 + (out.x_hat - x).square().sum()).backward()
@@ -76,8 +76,6 @@ def test_a_gated_trunk_trains_and_is_refused_without_patches(x: torch.Tensor) ->
     assert model.g_s.correction.out.weight.shape[2:] == (1, 1)
     with pytest.raises(ValueError, match='trunk "gated" is for the patch transform'):
         small("strided", "none", 1, False, trunk="gated")
-    with pytest.raises(ValueError, match="coarse blocks are for the patch transform"):
-        small("strided", "none", 1, False, coarse=(0, 0))
 
 
 @torch.no_grad()

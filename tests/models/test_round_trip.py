@@ -24,9 +24,9 @@ from tests.training.pictures import draw
         ("strided", "cheng", 1, False, {}),
         ("patch", "nlam", 3, True, {}),
         ("patch", "none", 1, False, {}),
-        ("patch", "none", 1, False, {"trunk": "gated", "blocks": (1, 2), "coarse": (1, 1)}),
+        ("patch", "none", 1, False, {"trunk": "gated", "blocks": (1, 2)}),
         ("patch", "aab", 1, True, {"trunk": "gated", "masking": True}),
-        ("patch", "none", 1, False, {"trunk": "gated", "planes": "yuv420", "coarse": (1, 1)}),
+        ("patch", "none", 1, False, {"trunk": "gated", "planes": "yuv420"}),
     ],
 )
 def test_a_picture_comes_back_as_its_encoder_saw_it(

@@ -36,15 +36,12 @@ class ImageCnnConfig:
     refinement: bool
     blocks: tuple[int, int] = (0, 0)  # patch transform only: residual blocks of g_a and g_s
     trunk: Literal["dense", "gated"] = "dense"  # patch transform only: their kind (`nn.blocks`)
-    coarse: tuple[int, int] | None = None  # patch transform only: blocks at 1/16 of g_a and g_s
     masking: bool = False  # patch transform only: one channel more, the steps' octaves
     planes: Literal["rgb", "yuv420"] = "rgb"  # patch transform only: what is transformed
 
     def __post_init__(self) -> None:
         if self.trunk != "dense" and self.transform != "patch":
             raise ValueError(f'trunk "{self.trunk}" is for the patch transform only')
-        if self.coarse is not None and self.transform != "patch":
-            raise ValueError("coarse blocks are for the patch transform only")
         if self.planes != "rgb":
             if self.transform != "patch":
                 raise ValueError(f'planes "{self.planes}" are for the patch transform only')

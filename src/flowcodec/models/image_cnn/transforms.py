@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowcodec.models.image_cnn.config import MASK_STEPS, PLANES, ImageCnnConfig
 from flowcodec.nn.attention import attention
-from flowcodec.nn.blocks import GatedBlock, zero_start
 from flowcodec.nn.contrast import LARGEST_MASK
 from flowcodec.nn.correction import Correction
-from flowcodec.nn.gains import PerQuality
 from flowcodec.nn.gdn import GDN
 from flowcodec.nn.masking import Masking
-from flowcodec.nn.patches import WINDOWS
 from flowcodec.nn.planes import to_planes, to_rgb
 from flowcodec.nn.precision import without_autocast
 from flowcodec.nn.straight_through import round_through
@@ -85,64 +81,18 @@ class PatchAnalysis(nn.Module):
         )
         self.klt = nn.Conv2d(planes.channels, config.latent, planes.patch, stride=planes.patch)
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
-        self.coarse = None
-        if config.coarse is not None:
-            self.coarse = CoarseAnalysis(config.width, config.latent, config.coarse[0])
         self.masking = Masking() if config.masking else None
 
     def forward(self, x: Tensor, quality: Tensor) -> Tensor:
         with without_autocast(x.device):
             x = to_planes(x.float(), self.planes)
             octaves = None if self.masking is None else in_steps(self.masking(x))
-        x, features = self.correction(x, quality, octaves)
-        added = None if self.coarse is None else self.coarse(features, quality)
+        x, _ = self.correction(x, quality, octaves)
         with without_autocast(x.device):  # flat areas need more than bfloat16
             y: Tensor = self.klt(x) / self.spread
             if octaves is not None:
-                y = y * torch.exp2(-octaves)
-            if added is not None:
-                y = y + added
-            return y if octaves is None else torch.cat([octaves, y], 1)
-
-
-class CoarseAnalysis(nn.Module):
-    """What is added to the latents beside the KLT, in steps of the quantiser; zero at the start.
-
-    The correction at 1/8 does not know where a patch of 16x16 begins: here its features (B, N, 2h,
-    2w) are seen by patch. -> (B, M, h, w).
-    """
-
-    def __init__(self, width: int, latent: int, blocks: int):
-        super().__init__()
-        self.log_step = PerQuality(latent)  # log2, of latents before their gain
-        self.stem = nn.Conv2d(4 * width, width, 1)
-        self.blocks = nn.Sequential(*[GatedBlock(width) for _ in range(blocks)])
-        self.out = zero_start(nn.Conv2d(width, latent, 1))
-
-    def forward(self, features: Tensor, quality: Tensor) -> Tensor:
-        added = self.out(self.blocks(self.stem(F.pixel_unshuffle(features, 2))))
-        with without_autocast(features.device):
-            return added.float() * torch.exp2(self.log_step(quality))
-
-
-class CoarseSynthesis(nn.Module):
-    """What the decoder's correction sees of the latents themselves, by patch, and of what is far.
-
-    y (B, M, h, w) before its gain -> (B, outputs, 2h, 2w).
-    """
-
-    def __init__(self, width: int, latent: int, blocks: int, outputs: int):
-        super().__init__()
-        self.log_step = PerQuality(latent)  # as that of `CoarseAnalysis`
-        self.stem = nn.Conv2d(len(WINDOWS) * latent, width, 1)
-        self.blocks = nn.Sequential(*[GatedBlock(width) for _ in range(blocks)])
-        self.out = nn.Conv2d(width, 4 * outputs, 1)
-
-    def forward(self, y: Tensor, quality: Tensor) -> Tensor:
-        with without_autocast(y.device):
-            steps = y * torch.exp2(-self.log_step(quality))
-            seen = torch.cat([torch.tanh(steps / window) for window in WINDOWS], 1)
-        return F.pixel_shuffle(self.out(self.blocks(self.stem(seen))), 2)
+                y = torch.cat([octaves, y * torch.exp2(-octaves)], 1)
+        return y
 
 
 def in_steps(octaves: Tensor) -> Tensor:
@@ -169,13 +119,8 @@ class PatchSynthesis(nn.Module):
         self.klt.weight = analysis.klt.weight  # orthonormal at the start, tied ever after
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
         self.masking = config.masking
-        self.coarse = None
-        beside = 0
-        if config.coarse is not None:
-            beside = config.width // 2
-            self.coarse = CoarseSynthesis(config.width, config.latent, config.coarse[1], beside)
         self.correction = Correction(
-            config.width, config.blocks[1], config.attention, beside, config.trunk, planes
+            config.width, config.blocks[1], config.attention, trunk=config.trunk, planes=planes
         )
 
     def forward(self, y: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
@@ -184,10 +129,8 @@ class PatchSynthesis(nn.Module):
             y = y.float()
             if self.masking:
                 octaves = y[:, :1].clamp(-LARGEST_MASK, LARGEST_MASK)
-                y = y[:, 1:]
-            scaled = y if octaves is None else y * torch.exp2(octaves)
-            linear = self.klt(scaled * self.spread)
-        beside = None if self.coarse is None else self.coarse(y, quality)
-        x, features = self.correction(linear, quality, octaves, beside)
+                y = y[:, 1:] * torch.exp2(octaves)
+            linear = self.klt(y * self.spread)
+        x, features = self.correction(linear, quality, octaves)
         with without_autocast(y.device):
             return to_rgb(x, self.planes), features

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from flowcodec.models.image_cnn.model import ImageCnn
@@ -18,7 +17,3 @@ def change_aim(model: ImageCnn, x: Tensor, before: Aim, after: Aim) -> None:
     finer = finer_steps(model.g_a.klt.weight, x, before, after, octaves)
     corrections = [model.g_a.correction, model.g_s.correction]
     change_steps(model, finer, model.g_a.klt.weight, model.g_s.spread, corrections)
-    with torch.no_grad():
-        for coarse in (model.g_a.coarse, model.g_s.coarse):
-            if coarse is not None:
-                coarse.log_step.table.sub_(finer)

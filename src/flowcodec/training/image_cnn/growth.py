@@ -14,9 +14,8 @@ from flowcodec.models.image_cnn.config import ImageCnnConfig
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.training.networks import restored
 
-GROWING = ("width", "blocks", "coarse", "masking")  # where it may surpass its first weights
+GROWING = ("width", "blocks", "masking")  # in which a network may surpass its first weights
 TRUNK = re.compile(r".*\.correction\.(?:blocks|out)\..*")
-STEPS = ".coarse.log_step.table"  # of latents, which the gains tell
 HALVES = ".gate.halves."  # two outputs for each channel, those of one half before the other's
 OF_SLICES = re.compile(r"(prior\.(?:heads|contexts)\.)(\d+)(.*)")
 BY_LATENT = {  # the dimension in which masking adds a channel, or a slice, before the others
@@ -48,8 +47,6 @@ def continue_from(network: ImageCnn, name: str) -> Weights[ImageCnnConfig]:
             if not key.endswith("table"):  # of gains, which are right
                 first = torch.zeros_like(first)
             small[key] = torch.cat([first, small[key]], dimension)
-    step = -small["log_inverse_gain.table"][:, -network.config.latent :]
-    small = {**{key: step for key in large if key.endswith(STEPS)}, **small}
     network.load_state_dict({key: grown(key, small.get(key), large[key]) for key in large})
     return weights
 
@@ -60,7 +57,6 @@ def grows(small: ImageCnnConfig, large: ImageCnnConfig) -> bool:
     up = small.width <= large.width and small.masking <= large.masking
     deeper = all(a <= b for a, b in zip(small.blocks, large.blocks, strict=True))
     deeper |= small.trunk != large.trunk
-    up &= small.coarse in (None, large.coarse)
     return up and deeper and dataclasses.replace(large, **same) == small
 
 

@@ -45,9 +45,6 @@ def reduced(old: ImageCnn, patches: Tensor) -> ImageCnn:
     state["g_a.klt.bias"].mul_(ratio)
     shade = given["g_s.klt.bias"].view(1, 3, 1, 1).expand(-1, -1, YUV420.scale, YUV420.scale)
     state["g_s.klt.bias"].copy_(to_planes(shade, YUV420).flatten())
-    for key in state:
-        if key.endswith(".coarse.log_step.table"):
-            state[key].sub_(torch.log2(ratio))
     for table in new.gain_tables:
         table.add_(torch.log2(ratio))
     coefficient_spread = spread_of(dct(planes, YUV420))[:, None, None]
@@ -86,14 +83,11 @@ def reduce_correction(given: State, state: State, name: str) -> None:
     spreads = [each[name + "spread"].flatten() for each in (given, state)]
     units = [[spread + error for spread, error in zip(spreads, errors, strict=True)]]
     units += [errors] * len(WINDOWS)
-    seen, beside = (
-        given[name + "stem.weight"].flatten(1).tensor_split([len(units) * RGB.coefficients], 1)
-    )
+    seen = given[name + "stem.weight"].flatten(1).split(RGB.coefficients, 1)
     stems = [
-        weight / unit[0] @ enlarging.T * unit[1]
-        for weight, unit in zip(seen.split(RGB.coefficients, 1), units, strict=True)
+        weight / unit[0] @ enlarging.T * unit[1] for weight, unit in zip(seen, units, strict=True)
     ]
-    state[name + "stem.weight"].copy_(torch.cat([*stems, beside], 1)[..., None, None])
+    state[name + "stem.weight"].copy_(torch.cat(stems, 1)[..., None, None])
     carry = reducing.T * errors[0] / errors[1][:, None]
     out = given[name + "out.weight"]
     state[name + "out.weight"].copy_(torch.einsum("ij,jnyx->inyx", carry, out))

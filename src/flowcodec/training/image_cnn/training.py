@@ -48,7 +48,7 @@ FROZEN = {
     "analysis": (GAIN, KLT),
 }
 SHOWN = (2.0, 4.0, 6.0)  # qualities, of an evaluation
-GAINS = ("log_gain.table", "log_inverse_gain.table", "log_error.table", "log_step.table")
+GAINS = ("log_gain.table", "log_inverse_gain.table", "log_error.table")
 
 
 def build(recipe: ImageRecipe) -> ImageCnn:
