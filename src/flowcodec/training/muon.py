@@ -6,6 +6,7 @@ which took as long.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -41,6 +42,7 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Move every parameter that has a gradient."""
         for group in self.param_groups:
+            alike = defaultdict[tuple[int, int], list[tuple[Tensor, Tensor]]](list)
             for parameter in group["params"]:
                 if parameter.grad is None:
                     continue
@@ -48,21 +50,25 @@ class Muon(torch.optim.Optimizer):
                 if not state:
                     state["momentum"] = torch.zeros_like(parameter)
                 momentum = state["momentum"].lerp_(parameter.grad, 1 - MOMENTUM)
-                ahead = parameter.grad.lerp(momentum, MOMENTUM)  # Nesterov's
-                update = orthogonalise(ahead.reshape(len(ahead), -1).to(self.dtype))
-                rows, columns = update.shape
+                ahead = parameter.grad.lerp(momentum, MOMENTUM).flatten(1)  # Nesterov's
+                alike[ahead.shape].append((parameter, ahead.to(self.dtype)))
+            for (rows, columns), several in alike.items():  # together, which is faster
+                updates = orthogonalise(torch.stack([ahead for _, ahead in several]))
                 scale = max(1.0, rows / columns) ** 0.5
-                update = update.to(parameter.dtype)
-                parameter.add_(update.view(parameter.shape), alpha=-group["lr"] * scale)
+                for (parameter, _), update in zip(several, updates, strict=True):
+                    update = update.to(parameter.dtype).view(parameter.shape)
+                    parameter.add_(update, alpha=-group["lr"] * scale)
 
 
-def orthogonalise(matrix: Tensor) -> Tensor:
-    """About U V^T for a matrix U S V^T, by Newton-Schulz iterations."""
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """About U V^T for each of the matrices U S V^T (n, rows, columns), by Newton-Schulz
+    iterations."""
     a, b, c = QUINTIC
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(ITERATIONS):
-        square = x @ x.T
-        x = a * x + (b * square + c * square @ square) @ x
-    return x.T if tall else x
+        square = x @ x.mT
+        polynomial = torch.baddbmm(square, square, square, beta=b, alpha=c)
+        x = torch.baddbmm(x, polynomial, x, beta=a)
+    return x.mT if tall else x
