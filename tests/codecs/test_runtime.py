@@ -46,6 +46,7 @@ except FlowcodecError as error:
 NETWORKS = {
     "dense": ("patch", "none", 1, False, {}),
     "gated": ("patch", "none", 1, False, {"trunk": "gated"}),
+    "relief": ("patch", "none", 1, False, {"trunk": "gated", "relief": True}),
     "yuv420": ("patch", "none", 1, False, {"trunk": "gated", "planes": "yuv420"}),
     "yuv420, whose colour reaches furthest": (
         "patch",
@@ -102,7 +103,9 @@ def test_graphs_compute_what_torch_computes(height, width, quality, network, wei
     assert (shown != shown_torch).mean() < 1e-3
 
 
-@pytest.mark.parametrize("network", ["dense", "gated", *(n for n in NETWORKS if "yuv" in n)])
+@pytest.mark.parametrize(
+    "network", ["dense", "gated", "relief", *(n for n in NETWORKS if "yuv" in n)]
+)
 def test_nothing_beyond_the_reach_changes_a_tile(network, weights_of):
     model = ImageCnnModel(weights_of(network), threads=1)
     pixels, edge = make.draw(224, 48, seed=5), 128

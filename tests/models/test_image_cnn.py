@@ -76,6 +76,8 @@ def test_a_gated_trunk_trains_and_is_refused_without_patches(x: torch.Tensor) ->
     assert model.g_s.correction.out.weight.shape[2:] == (1, 1)
     with pytest.raises(ValueError, match='trunk "gated" is for the patch transform'):
         small("strided", "none", 1, False, trunk="gated")
+    with pytest.raises(ValueError, match="relief is for the patch transform"):
+        small("strided", "none", 1, False, relief=True)
 
 
 @torch.no_grad()

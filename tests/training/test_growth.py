@@ -42,7 +42,7 @@ def check(first: Path, model: ImageCnn, larger: ImageCnn) -> None:
     assert torch.allclose(before.bits, after.bits, rtol=1e-4)
 
 
-@pytest.mark.parametrize("fields", [{"width": 7}, {"blocks": (2, 3)}])
+@pytest.mark.parametrize("fields", [{"width": 7}, {"blocks": (2, 3)}, {"relief": True}])
 @torch.no_grad()
 def test_a_larger_gated_network_computes_the_same(
     tmp_path: Path, fields: dict[str, object]

@@ -30,7 +30,7 @@ def sample() -> torch.Tensor:
 
 @pytest.fixture
 def old() -> ImageCnn:
-    model = fine(small("patch", "none", 1, False, trunk="gated"))
+    model = fine(small("patch", "none", 1, False, trunk="gated", relief=True))
     shake(model)
     return model
 

@@ -35,15 +35,20 @@ class Correction(nn.Module):
         beside: int = 0,
         trunk: Trunk = "dense",
         planes: Planes = RGB,
+        relief: bool = False,
     ):
-        """beside: channels of a map at 1/8 that the network sees as well."""
+        """beside: channels of a map at 1/8 that the network sees as well. relief: it sees by how
+        much the mean of a block differs from those around it, through tanh in the same windows:
+        steps in smooth areas are lost in means that reach from black to white."""
         super().__init__()
         n, coefficients = width, planes.coefficients
         self.block = planes.block
         self.register_buffer("basis", torch.from_numpy(dct_basis(planes)), persistent=False)
         self.register_buffer("spread", torch.ones(coefficients, 1, 1))
         self.log_error = PerQuality(coefficients)
-        self.stem = nn.Conv2d((1 + len(WINDOWS)) * coefficients + beside, n, 1)
+        self.means = list(planes.means) if relief else []
+        seen = (1 + len(WINDOWS)) * coefficients + len(WINDOWS) * len(self.means)
+        self.stem = nn.Conv2d(seen + beside, n, 1)
         self.modulation = Modulation(n)
         self.blocks = nn.Sequential(
             attention(attention_block, n), *[BLOCKS[trunk](n) for _ in range(blocks)]
@@ -76,4 +81,9 @@ class Correction(nn.Module):
             coefficients = F.conv2d(x, self.basis, stride=self.block)
             seen = [coefficients / (self.spread + error)]
             seen += [torch.tanh(coefficients / (window * error)) for window in WINDOWS]
+            if self.means:
+                mean = coefficients[:, self.means]
+                around = F.avg_pool2d(F.pad(mean, (1, 1, 1, 1), mode="replicate"), 3, 1)
+                relief = (mean - around) / error[:, self.means]
+                seen += [torch.tanh(relief / window) for window in WINDOWS]
             return torch.cat(seen if beside is None else [*seen, beside], 1)

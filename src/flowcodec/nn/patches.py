@@ -32,6 +32,12 @@ class Planes:
         return BLOCK // self.scale
 
     @property
+    def means(self) -> tuple[int, int, int]:
+        """The coefficients of `dct_basis` that are means, of each colour."""
+        chroma = BLOCK**2 if self.channels == 3 else self.block**2
+        return 0, BLOCK**2, BLOCK**2 + chroma
+
+    @property
     def coefficients(self) -> int:
         """All samples of a block."""
         return self.channels * self.block**2

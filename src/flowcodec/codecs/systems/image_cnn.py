@@ -73,16 +73,16 @@ def reach_of(config: ImageCnnConfig) -> tuple[int, int]:
     """Pixels beyond a tile that change it, and at multiples of how many windows may begin.
 
     Trunks of the patch transform look a convolution of 3x3 at 1/8 further with each block, two of
-    them where they are dense, whose last convolution is such a one too. Colour of 4:2:0 is
-    enlarged by the next sample. Attention and refinement look into windows of their own, which
-    begin at multiples of 128 pixels, and a little further.
+    them where they are dense, whose last convolution is such a one too; relief is of neighbours.
+    Colour of 4:2:0 is enlarged by the next sample. Attention and refinement look into windows of
+    their own, which begin at multiples of 128 pixels, and a little further.
     """
     if config.transform != "patch" or config.attention != "none" or config.refinement:
         return ATTENTION_REACH, ATTENTION_REACH
     dense = config.trunk == "dense"
     enlarging = 0 if config.planes == "rgb" else PLANES[config.planes].scale
     reach = max(
-        BLOCK * (blocks * (2 if dense else 1) + dense) + further
+        BLOCK * (blocks * (2 if dense else 1) + dense + config.relief) + further
         for blocks, further in zip(config.blocks, (0, enlarging), strict=True)
     )
     return reach, LATENT_STRIDE

@@ -36,10 +36,13 @@ class ImageCnnConfig:
     refinement: bool
     blocks: tuple[int, int] = (0, 0)  # patch transform only: residual blocks of g_a and g_s
     trunk: Literal["dense", "gated"] = "dense"  # patch transform only: their kind (`nn.blocks`)
+    relief: bool = False  # patch transform only: corrections see how means differ from those around
     masking: bool = False  # patch transform only: one channel more, the steps' octaves
     planes: Literal["rgb", "yuv420"] = "rgb"  # patch transform only: what is transformed
 
     def __post_init__(self) -> None:
+        if self.relief and self.transform != "patch":
+            raise ValueError("relief is for the patch transform only")
         if self.trunk != "dense" and self.transform != "patch":
             raise ValueError(f'trunk "{self.trunk}" is for the patch transform only')
         if self.planes != "rgb":

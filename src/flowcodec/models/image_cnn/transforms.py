@@ -77,7 +77,12 @@ class PatchAnalysis(nn.Module):
         super().__init__()
         self.planes = planes = PLANES[config.planes]
         self.correction = Correction(
-            config.width, config.blocks[0], config.attention, trunk=config.trunk, planes=planes
+            config.width,
+            config.blocks[0],
+            config.attention,
+            trunk=config.trunk,
+            planes=planes,
+            relief=config.relief,
         )
         self.klt = nn.Conv2d(planes.channels, config.latent, planes.patch, stride=planes.patch)
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
@@ -120,7 +125,12 @@ class PatchSynthesis(nn.Module):
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
         self.masking = config.masking
         self.correction = Correction(
-            config.width, config.blocks[1], config.attention, trunk=config.trunk, planes=planes
+            config.width,
+            config.blocks[1],
+            config.attention,
+            trunk=config.trunk,
+            planes=planes,
+            relief=config.relief,
         )
 
     def forward(self, y: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from flowcodec.models.image_cnn.config import ImageCnnConfig
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.training.networks import restored
 
-GROWING = ("width", "blocks", "masking")  # in which a network may surpass its first weights
+GROWING = ("width", "blocks", "relief", "masking")  # where one may surpass its first weights
 TRUNK = re.compile(r".*\.correction\.(?:blocks|out)\..*")
 HALVES = ".gate.halves."  # two outputs for each channel, those of one half before the other's
 OF_SLICES = re.compile(r"(prior\.(?:heads|contexts)\.)(\d+)(.*)")
@@ -54,7 +54,8 @@ def continue_from(network: ImageCnn, name: str) -> Weights[ImageCnnConfig]:
 def grows(small: ImageCnnConfig, large: ImageCnnConfig) -> bool:
     """Whether the two differ at most in `GROWING`, and there not downwards, or in their trunks."""
     same = {field: getattr(small, field) for field in (*GROWING, "trunk")}
-    up = small.width <= large.width and small.masking <= large.masking
+    up = small.width <= large.width
+    up &= small.relief <= large.relief and small.masking <= large.masking
     deeper = all(a <= b for a, b in zip(small.blocks, large.blocks, strict=True))
     deeper |= small.trunk != large.trunk
     return up and deeper and dataclasses.replace(large, **same) == small

@@ -83,10 +83,15 @@ def reduce_correction(given: State, state: State, name: str) -> None:
     spreads = [each[name + "spread"].flatten() for each in (given, state)]
     units = [[spread + error for spread, error in zip(spreads, errors, strict=True)]]
     units += [errors] * len(WINDOWS)
-    seen = given[name + "stem.weight"].flatten(1).split(RGB.coefficients, 1)
+    stem = given[name + "stem.weight"].flatten(1)
+    seen, relief = stem.tensor_split([len(units) * RGB.coefficients], 1)
     stems = [
-        weight / unit[0] @ enlarging.T * unit[1] for weight, unit in zip(seen, units, strict=True)
+        weight / unit[0] @ enlarging.T * unit[1]
+        for weight, unit in zip(seen.split(RGB.coefficients, 1), units, strict=True)
     ]
+    old, new = list(RGB.means), list(YUV420.means)
+    for weight in relief.split(len(old), 1) if relief.numel() else ():
+        stems.append(weight / errors[0][old] @ enlarging[new][:, old].T * errors[1][new])
     state[name + "stem.weight"].copy_(torch.cat(stems, 1)[..., None, None])
     carry = reducing.T * errors[0] / errors[1][:, None]
     out = given[name + "out.weight"]
