@@ -19,13 +19,11 @@ from rich.table import Table
 from scipy.ndimage import uniform_filter
 
 import flowcodec
-from experiments.held_out import COUNT, CROP
+from experiments.held_out import comparing, held_out_of
 from flowcodec.codecs.picture import PictureCodec
-from flowcodec.codecs.weights import BUNDLED
 from flowcodec.errors import FlowcodecError
 from flowcodec.evaluation.metrics import Pixels
 from flowcodec.nn.patches import BLOCK, PATCH
-from flowcodec.training.data.pictures import hold_out, load_pictures
 
 QUALITIES = (2.0, 3.0, 4.0)
 SIDE = 512  # of what is rendered
@@ -35,20 +33,13 @@ Bools = NDArray[np.bool_]
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of pictures.")
-@click.option("--weights", type=click.Path(path_type=Path), required=True, help="To be judged.")
-@click.option(
-    "--against",
-    type=click.Path(path_type=Path),
-    default=BUNDLED / "image-cnn-mse.safetensors",
-    help="Default: the bundled MSE weights.",
-)
+@comparing
 def main(data: Path, weights: Path, against: Path) -> None:
     """Print the steps at borders, in those inside, for both weights."""
     scenes = {
         "sky": [sky()],
         "dark": [dark()],
-        "held out": hold_out(load_pictures(data, CROP), COUNT)[1],
+        "held out": held_out_of(data),
     }
     codecs = [flowcodec.load(weights=path) for path in (weights, against)]
     table = Table(

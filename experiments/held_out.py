@@ -10,6 +10,7 @@ Weights for 4:2:0 are judged, and whatever they are held against, by the planes.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -32,6 +33,7 @@ from flowcodec.training.data.pictures import hold_out, load_pictures
 CROP, COUNT = 192, 12  # of the bundled recipes
 QUALITIES = range(1, 9)
 OBJECTIVES = (2, 4, 6)  # qualities
+Command = Callable[..., None]
 RANGES = {  # of PSNR, by metric
     "mse": {"all": (27.5, 36.0), "low": (27.5, 30.0), "mid": (30.0, 33.5), "high": (33.5, 36.0)},
     "yuv": {"all": (31.0, 39.0), "low": (31.0, 33.0), "mid": (33.0, 36.5), "high": (36.5, 39.0)},
@@ -48,20 +50,38 @@ class Measured(TypedDict):
     objective: list[float]
 
 
+def comparing(command: Command) -> Command:
+    """Options of those who judge weights: the folder, these weights and the others."""
+    for option in (
+        click.option(
+            "--against",
+            type=click.Path(path_type=Path),
+            default=BUNDLED / "image-cnn-mse.safetensors",
+            help="Default: the bundled MSE weights.",
+        ),
+        click.option(
+            "--weights", type=click.Path(path_type=Path), required=True, help="To be judged."
+        ),
+        click.option(
+            "--data", type=click.Path(path_type=Path), required=True, help="Folder of pictures."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def held_out_of(data: Path) -> list[np.ndarray]:
+    """The pictures (H, W, 3) of a folder that trainings hold out."""
+    return hold_out(load_pictures(data, CROP), COUNT)[1]
+
+
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of pictures.")
-@click.option("--weights", type=click.Path(path_type=Path), required=True, help="To be judged.")
-@click.option(
-    "--against",
-    type=click.Path(path_type=Path),
-    default=BUNDLED / "image-cnn-mse.safetensors",
-    help="Default: the bundled MSE weights.",
-)
+@comparing
 @click.option("--threads", type=int, help="CPU threads. Default: torch's.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), required=True)
 def main(data: Path, weights: Path, against: Path, threads: int | None, json_path: Path) -> None:
     """Code what is held out with both, print and write objectives and BD-rates."""
-    _, pictures = hold_out(load_pictures(data, CROP), COUNT)
+    pictures = held_out_of(data)
     codecs = [codec_of(path, threads) for path in (weights, against)]
     metric = codecs[0].weights.metric
     figures = compare(*(measure(codec, pictures, metric) for codec in codecs), metric)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from experiments import borders
+from experiments import borders, held_out
 from experiments.borders import dark, main, sky, smooth_parts, steps
 from tests.training.pictures import draw_folder
 
@@ -42,7 +42,7 @@ def test_only_smooth_parts_count() -> None:
 def test_both_weights_are_judged(
     tmp_path: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(borders, "CROP", 64)
+    monkeypatch.setattr(held_out, "CROP", 64)
     monkeypatch.setattr(borders, "SIDE", 64)
     pictures = draw_folder(tmp_path / "pictures", 2)
     words = ["--data", str(pictures), "--weights", str(tiny_weights)]

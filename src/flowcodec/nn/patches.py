@@ -34,8 +34,7 @@ class Planes:
     @property
     def means(self) -> tuple[int, int, int]:
         """The coefficients of `dct_basis` that are means, of each colour."""
-        chroma = BLOCK**2 if self.channels == 3 else self.block**2
-        return 0, BLOCK**2, BLOCK**2 + chroma
+        return 0, BLOCK**2, BLOCK**2 + self.block**2
 
     @property
     def coefficients(self) -> int:

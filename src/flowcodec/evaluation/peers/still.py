@@ -219,6 +219,21 @@ def _heic_version() -> str:
     return f"{versions['HEIF']}, {library}"
 
 
+def _avif_peer(name: str, title: str, speed: int) -> Peer:
+    return Peer(
+        name=name,
+        title=title,
+        suffix=".avif",
+        lowest=0,
+        highest=100,
+        sweep=(5, 12, 20, 28, 36, 44, 52, 60, 68),
+        settings=f"aom, 4:4:4, 8 bit, speed {speed}, tune psnr",
+        version=_pillow_library("libavif", "avif"),
+        encode=partial(_avif, speed=speed),
+        decode=_decode_with_pillow,
+    )
+
+
 _PILLOW_FEATURES = {
     "webp": "webp",
     "avif": "avif",
@@ -255,30 +270,8 @@ PEERS: dict[str, Peer] = {
             encode=_webp,
             decode=_decode_with_pillow,
         ),
-        Peer(
-            name="avif",
-            title="AVIF",
-            suffix=".avif",
-            lowest=0,
-            highest=100,
-            sweep=(5, 12, 20, 28, 36, 44, 52, 60, 68),
-            settings=f"aom, 4:4:4, 8 bit, speed {AVIF_SPEED}, tune psnr",
-            version=_pillow_library("libavif", "avif"),
-            encode=_avif,
-            decode=_decode_with_pillow,
-        ),
-        Peer(
-            name="avif-slowest",
-            title="AVIF, slowest",
-            suffix=".avif",
-            lowest=0,
-            highest=100,
-            sweep=(5, 12, 20, 28, 36, 44, 52, 60, 68),
-            settings="aom, 4:4:4, 8 bit, speed 0, tune psnr",
-            version=_pillow_library("libavif", "avif"),
-            encode=partial(_avif, speed=0),
-            decode=_decode_with_pillow,
-        ),
+        _avif_peer("avif", "AVIF", AVIF_SPEED),
+        _avif_peer("avif-slowest", "AVIF, slowest", 0),
         Peer(
             name="jpeg2000",
             title="JPEG 2000",

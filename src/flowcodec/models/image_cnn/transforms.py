@@ -76,14 +76,7 @@ class PatchAnalysis(nn.Module):
     def __init__(self, config: ImageCnnConfig):
         super().__init__()
         self.planes = planes = PLANES[config.planes]
-        self.correction = Correction(
-            config.width,
-            config.blocks[0],
-            config.attention,
-            trunk=config.trunk,
-            planes=planes,
-            relief=config.relief,
-        )
+        self.correction = correction_of(config, config.blocks[0])
         self.klt = nn.Conv2d(planes.channels, config.latent, planes.patch, stride=planes.patch)
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
         self.masking = Masking() if config.masking else None
@@ -98,6 +91,18 @@ class PatchAnalysis(nn.Module):
             if octaves is not None:
                 y = torch.cat([octaves, y * torch.exp2(-octaves)], 1)
         return y
+
+
+def correction_of(config: ImageCnnConfig, blocks: int) -> Correction:
+    """A correction of so many blocks, as g_a and g_s have one."""
+    return Correction(
+        config.width,
+        blocks,
+        config.attention,
+        trunk=config.trunk,
+        planes=PLANES[config.planes],
+        relief=config.relief,
+    )
 
 
 def in_steps(octaves: Tensor) -> Tensor:
@@ -124,14 +129,7 @@ class PatchSynthesis(nn.Module):
         self.klt.weight = analysis.klt.weight  # orthonormal at the start, tied ever after
         self.register_buffer("spread", torch.ones(config.latent, 1, 1))
         self.masking = config.masking
-        self.correction = Correction(
-            config.width,
-            config.blocks[1],
-            config.attention,
-            trunk=config.trunk,
-            planes=planes,
-            relief=config.relief,
-        )
+        self.correction = correction_of(config, config.blocks[1])
 
     def forward(self, y: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
         octaves = None
