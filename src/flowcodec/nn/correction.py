@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from flowcodec.nn.attention import attention
 from flowcodec.nn.blocks import BLOCKS, Trunk, zero_start
+from flowcodec.nn.blockwise import analyse, synthesise
 from flowcodec.nn.gains import Modulation, PerQuality
 from flowcodec.nn.patches import BLOCK, PATCH, RGB, WINDOWS, Planes, dct_basis
 from flowcodec.nn.precision import without_autocast
@@ -42,7 +43,6 @@ class Correction(nn.Module):
         steps in smooth areas are lost in means that reach from black to white."""
         super().__init__()
         n, coefficients = width, planes.coefficients
-        self.block = planes.block
         self.register_buffer("basis", torch.from_numpy(dct_basis(planes)), persistent=False)
         self.register_buffer("spread", torch.ones(coefficients, 1, 1))
         self.log_error = PerQuality(coefficients)
@@ -72,18 +72,19 @@ class Correction(nn.Module):
         features = self.blocks(self.modulation(stem, quality))
         added = self.out(features)
         with without_autocast(x.device):
-            corrected = F.conv_transpose2d(added.float() * error, self.basis, stride=self.block)
+            corrected = synthesise(added.float() * error, self.basis)
         return x + corrected, features
 
     def _seen(self, x: Tensor, error: Tensor, beside: Tensor | None) -> Tensor:
         """What the network sees, (B, any, h, w); by far the largest of all that it takes."""
         with without_autocast(x.device):
-            coefficients = F.conv2d(x, self.basis, stride=self.block)
-            seen = [coefficients / (self.spread + error)]
-            seen += [torch.tanh(coefficients / (window * error)) for window in WINDOWS]
+            coefficients = analyse(x, self.basis)
+            fine = 1 / error  # of a few numbers, or of one a block: multiplying is the cheaper
+            seen = [coefficients * (1 / (self.spread + error))]
+            seen += [torch.tanh(coefficients * (fine / window)) for window in WINDOWS]
             if self.means:
-                mean = coefficients[:, self.means]
+                mean = analyse(x, self.basis[self.means])
                 around = F.avg_pool2d(F.pad(mean, (1, 1, 1, 1), mode="replicate"), 3, 1)
-                relief = (mean - around) / error[:, self.means]
+                relief = (mean - around) * fine[:, self.means]
                 seen += [torch.tanh(relief / window) for window in WINDOWS]
             return torch.cat(seen if beside is None else [*seen, beside], 1)

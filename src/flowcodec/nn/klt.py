@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from flowcodec.nn.blockwise import analyse
 from flowcodec.nn.patches import Planes, dct_basis
 
 SMALLEST_SPREAD = 2.0**-12  # a sixteenth of a 255th; below 2^-14, 16-bit floats lose digits
@@ -47,7 +47,7 @@ def dct(patches: Tensor, planes: Planes) -> Tensor:
     made: (n, coefficients, 2, 2)."""
     basis = torch.from_numpy(dct_basis(planes))
     shaped = patches.view(-1, planes.channels, planes.patch, planes.patch)
-    return F.conv2d(shaped, basis, stride=planes.block)
+    return analyse(shaped, basis)
 
 
 def spread_of(coefficients: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from flowcodec.models.image_cnn.config import MASK_STEPS, PLANES, ImageCnnConfig
 from flowcodec.nn.attention import attention
+from flowcodec.nn.blockwise import analyse, synthesise
 from flowcodec.nn.contrast import LARGEST_MASK
 from flowcodec.nn.correction import Correction
 from flowcodec.nn.gdn import GDN
@@ -87,7 +88,7 @@ class PatchAnalysis(nn.Module):
             octaves = None if self.masking is None else in_steps(self.masking(x))
         x, _ = self.correction(x, quality, octaves)
         with without_autocast(x.device):  # flat areas need more than bfloat16
-            y: Tensor = self.klt(x) / self.spread
+            y = analyse(x, self.klt.weight, self.klt.bias) / self.spread
             if octaves is not None:
                 y = torch.cat([octaves, y * torch.exp2(-octaves)], 1)
         return y
@@ -138,7 +139,7 @@ class PatchSynthesis(nn.Module):
             if self.masking:
                 octaves = y[:, :1].clamp(-LARGEST_MASK, LARGEST_MASK)
                 y = y[:, 1:] * torch.exp2(octaves)
-            linear = self.klt(y * self.spread)
+            linear = synthesise(y * self.spread, self.klt.weight, self.klt.bias)
         x, features = self.correction(linear, quality, octaves)
         with without_autocast(y.device):
             return to_rgb(x, self.planes), features

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowcodec.models.video_mofnet.config import MofNetConfig
+from flowcodec.nn.blockwise import analyse, synthesise
 from flowcodec.nn.correction import Correction
 from flowcodec.nn.gdn import GDN
 from flowcodec.nn.masking import Masking
-from flowcodec.nn.patches import BLOCK, PATCH, RGB
+from flowcodec.nn.patches import PATCH, RGB
 from flowcodec.nn.precision import without_autocast
 from flowcodec.nn.strided import down, up
 
@@ -88,7 +88,7 @@ class PatchCodec(nn.Module):
         left, octaves = x - prediction, self.octaves(prediction)
         left, _ = self.correction[0](left, quality, octaves, self.seen(0, prediction))
         with without_autocast(x.device):
-            y: Tensor = self.klt(left.float()) / self.spread
+            y = analyse(left.float(), self.klt.weight) / self.spread
             return y if octaves is None else y * torch.exp2(-octaves)
 
     def synthesise(self, y: Tensor, prediction: Tensor, quality: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ class PatchCodec(nn.Module):
         octaves = self.octaves(prediction)
         with without_autocast(y.device):
             y = y.float() if octaves is None else y * torch.exp2(octaves)
-            left = F.conv_transpose2d(y * self.spread, self.klt.weight, stride=PATCH)
+            left = synthesise(y * self.spread, self.klt.weight)
         if not self.conditional:
             left, _ = self.correction[1](left, quality, octaves)
             return prediction + left
@@ -119,5 +119,5 @@ class PatchCodec(nn.Module):
         correction = self.correction[index]
         assert isinstance(correction, Correction)
         with without_autocast(prediction.device):
-            coefficients = F.conv2d(prediction.float(), correction.basis, stride=BLOCK)
+            coefficients = analyse(prediction.float(), correction.basis)
             return coefficients / (correction.spread + 2.0**-6)
