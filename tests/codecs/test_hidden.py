@@ -83,7 +83,7 @@ def test_noise_under_alpha_0_takes_no_bytes():
 
 @pytest.mark.parametrize("edge", SHAPES)
 def test_nothing_rings_beside_what_is_hidden(edge):
-    """Black that is coded costs 2 dB and more of the pixels beside it."""
+    """Black that is coded costs 1.5 dB and more of the pixels beside it."""
     picture = sprite(edge, "black")
     seen = picture.alpha > 0
     beside = np.array(Image.fromarray(~seen).convert("L").filter(ImageFilter.MaxFilter(5))) > 0
@@ -91,7 +91,7 @@ def test_nothing_rings_beside_what_is_hidden(edge):
     coded = codec().encode(picture, 4, kinds=["learned"])
     assert coded.psnr == pytest.approx(psnr(picture.pixels, coded.reconstruction, seen))
     shown = [psnr(picture.pixels, c.reconstruction, seen & beside) for c in (black, coded)]
-    assert shown[1] > shown[0] + 2
+    assert shown[1] > shown[0] + 1.5
 
 
 @pytest.mark.parametrize("kinds", [["learned"], ["plain"], ["lossless"]])

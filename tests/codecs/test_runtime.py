@@ -154,9 +154,15 @@ def test_graphs_change_no_hash_and_can_be_drawn_again(tmp_path):
     with pytest.raises(WeightsError, match=r"no graph 'analysis'.*flowcodec.training.networks"):
         PictureCodec(bare)
     add_graphs(path)
-    drawn, frozen = (load_weights(each).graphs for each in (path, PLAIN))
-    assert drawn.skeletons == frozen.skeletons and drawn.needs == frozen.needs
-    assert all(map(np.array_equal, drawn.constants.values(), frozen.constants.values()))
+    drawn = load_weights(path)
+    add_graphs(path)
+    again = load_weights(path).graphs
+    assert drawn.graphs.skeletons == again.skeletons and drawn.graphs.needs == again.needs
+    assert all(map(np.array_equal, drawn.graphs.constants.values(), again.constants.values()))
+    codecs = [PictureCodec(weights) for weights in (load_weights(PLAIN), drawn)]
+    data = codecs[0].encode(make.draw(48, 80), 4.0, kinds=["learned"]).data
+    pictures = [codec.decode(data).pixels for codec in codecs]
+    assert np.abs(np.subtract(*pictures, dtype=np.int16)).max() <= 1
 
 
 def test_tensors_that_do_not_fit_a_graph_are_told():

@@ -55,21 +55,6 @@ def test_a_larger_gated_network_computes_the_same(
 
 
 @torch.no_grad()
-def test_another_trunk_begins_silent(first: Path) -> None:
-    """What is not of the trunk comes from the weights; the corrections have yet to learn."""
-    model, gated = network(), network(trunk="gated", blocks=(1, 2))
-    continue_from(model, str(first))
-    continue_from(gated, str(first))
-    before = model.state_dict()
-    trunks = [n for n in gated.state_dict() if ".correction.blocks." in n or ".out." in n]
-    for name, value in gated.state_dict().items():
-        assert name in trunks or torch.equal(value, before[name]), name
-    x, quality = torch.rand(2, 3, 64, 64), torch.tensor([2.5, 7.0])
-    for correction in (gated.g_a.correction, gated.g_s.correction):
-        assert torch.equal(correction(x, quality)[0], x)
-
-
-@torch.no_grad()
 def test_masking_that_is_silent_changes_nothing_but_its_own_bits(first: Path) -> None:
     model, larger = network(), network(masking=True)
     continue_from(model, str(first))

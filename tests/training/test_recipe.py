@@ -44,7 +44,6 @@ def load(tmp_path: Path, text: str) -> ImageRecipe:
         ("crop = 64", "crop = 100", "crop"),
         ("crop = 64", "crop = 64\nreuse = 0", "reuse"),
         ("crop = 64", "crop = 64\nreuse = 2", "reuse"),  # of part "all", which changes its latents
-        ("crop = 64", 'crop = 64\npart = "analysis"', "init"),
         ("batch = 2", "", "batch"),
         ("lr = 1e-3", "lr = 0", "lr"),
         ('preset = "tiny"', "", "preset"),

@@ -12,7 +12,6 @@ from flowcodec.nn.klt import fit_klt
 from flowcodec.nn.patches import YUV420
 from flowcodec.nn.planes import to_planes
 from flowcodec.training.data.crops import Crops, patches
-from flowcodec.training.image_cnn.recipe import ImageStage
 from flowcodec.training.image_cnn.reduction import matched_klt, reduced
 from flowcodec.training.image_cnn.training import ImageTraining
 from flowcodec.training.networks import export
@@ -113,12 +112,4 @@ def test_planes_do_not_begin_with_weights_for_ms_ssim(tmp_path: Path) -> None:
     init = str(BUNDLED / "image-cnn-ms-ssim.safetensors")
     training = ImageTraining(tiny_recipe(1, metric="yuv", switches=YUV, init=init), tmp_path)
     with pytest.raises(UsageError, match='goes on from weights for "mse" or "yuv"'):
-        training.initialise(Crops([draw(0)], 1, 0.0))
-
-
-def test_planes_are_not_taught_latents_of_rgb(tmp_path: Path) -> None:
-    stage = ImageStage(steps=1, crop=64, batch=1, lr=1e-3, lr_end=1e-4, part="analysis")
-    recipe = tiny_recipe(1, metric="yuv", switches=YUV, init="image-cnn-mse", stages=[stage])
-    training = ImageTraining(recipe, tmp_path)
-    with pytest.raises(UsageError, match='part "analysis" needs planes'):
         training.initialise(Crops([draw(0)], 1, 0.0))

@@ -33,12 +33,10 @@ Pixels = NDArray[np.uint8]
 LARGEST_STEP = 140.0  # of a plain tile's quantiser at quality 1, in 255ths
 ROUNDING = 0.45  # added to magnitudes before they are cut to integers
 MIDDLE = np.float32(128)
-BEHIND = 3.8  # qualities, from weights for MS-SSIM to those for MSE of equal PSNR; four photographs
+BEHIND = 2.9  # qualities, from weights for MS-SSIM to those for MSE of equal PSNR; four photographs
 
 # Hints, such that photographs hardly ever pay for a trial.
 REPEATED = 0.6  # pages and screens repeat more than bands show: they take 0.4 to 0.6 of those bits
-NONZERO_BITS, OCTAVE_BITS = 4.5, 0.5  # of a coefficient, and for each doubling of its size
-CAUTION = 1.3  # plain tiles of photographs may come near to learned ones
 
 
 class CodedTile(NamedTuple):
@@ -156,7 +154,8 @@ def plain_tile(pixels: Pixels, quality: int) -> CodedTile:
 
 
 def plain_hint(pixels: Pixels, quality: int, metric: str) -> Price:
-    """What `plain_tile` may cost, from one in eight rows of blocks."""
+    """What `plain_tile` may cost, from one in eight rows of blocks: as if each coefficient were
+    geometric in its magnitude, everywhere alike. Photographs take 0 to 40 % less, noise as much."""
     rows = np.arange(len(pixels)) // SIDE % 8 == 0
     real = coefficients(pixels[rows]) / step(quality)
     integers = quantise(real)
@@ -165,9 +164,11 @@ def plain_hint(pixels: Pixels, quality: int, metric: str) -> Price:
     else:
         error = np.square(integers - real).sum() * step(quality) ** 2 / 3
     integers[:, 1:, ::FREQUENCIES] -= integers[:, :-1, ::FREQUENCIES].copy()
-    magnitude = np.abs(integers[integers != 0])
-    bits = NONZERO_BITS * len(magnitude) + OCTAVE_BITS * np.log2(magnitude).sum()
-    whole = CAUTION * len(pixels) / int(rows.sum())
+    mean = np.abs(integers).mean((0, 1))
+    mean = mean[mean > 0]
+    each = (1 + mean) * np.log2(1 + mean) - mean * np.log2(mean) + mean / (1 + mean)  # with a sign
+    bits = integers.shape[0] * integers.shape[1] * each.sum()
+    whole = len(pixels) / int(rows.sum())
     return Price(float(bits) * whole, float(error) * whole)
 
 

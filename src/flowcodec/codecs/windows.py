@@ -65,11 +65,3 @@ class Windows:
 def part(pixels: NDArray[T], box: TileBox) -> NDArray[T]:
     """A tile of a picture (H, W, C) or a plane (H, W), to read or to write."""
     return pixels[box.top :, box.left :][: box.height, : box.width]
-
-
-def from_seams(along: slice, whole: int) -> NDArray[np.int64]:
-    """How many positions lie between each of a tile's and the next tile, along one side."""
-    at = np.arange(along.start, along.stop)
-    before = at - along.start if along.start else np.full(len(at), whole)
-    after = along.stop - 1 - at if along.stop < whole else np.full(len(at), whole)
-    return np.minimum(before, after)

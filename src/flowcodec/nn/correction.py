@@ -43,7 +43,7 @@ class Correction(nn.Module):
         steps in smooth areas are lost in means that reach from black to white."""
         super().__init__()
         n, coefficients = width, planes.coefficients
-        self.register_buffer("basis", torch.from_numpy(dct_basis(planes)), persistent=False)
+        self.register_buffer("basis", torch.tensor(dct_basis(planes)), persistent=False)
         self.register_buffer("spread", torch.ones(coefficients, 1, 1))
         self.log_error = PerQuality(coefficients)
         self.means = list(planes.means) if relief else []

@@ -86,7 +86,9 @@ PRESETS = {
         attention="none",
         components=1,
         refinement=False,
-        blocks=(3, 5),
+        blocks=(5, 8),
+        trunk="gated",
+        relief=True,
     ),
     "tiny": ImageCnnConfig(
         transform="patch",

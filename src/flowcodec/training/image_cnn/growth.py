@@ -1,4 +1,4 @@
-"""Going on from weights, also from those of a smaller network, or of one with another trunk."""
+"""Going on from weights, also from those of a smaller network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.training.networks import restored
 
 GROWING = ("width", "blocks", "relief", "masking")  # where one may surpass its first weights
-TRUNK = re.compile(r".*\.correction\.(?:blocks|out)\..*")
 HALVES = ".gate.halves."  # two outputs for each channel, those of one half before the other's
 OF_SLICES = re.compile(r"(prior\.(?:heads|contexts)\.)(\d+)(.*)")
 BY_LATENT = {  # the dimension in which masking adds a channel, or a slice, before the others
@@ -30,15 +29,12 @@ def continue_from(network: ImageCnn, name: str) -> Weights[ImageCnnConfig]:
     """Take the weights of a file, or the bundled ones of that name ("image-cnn-mse").
 
     Where they are of a narrower or shallower network, or of one without masking, this one
-    computes the same at first. Where their trunk is another one, the trunks of this network begin
-    silent: it has no corrections yet. UsageError for weights of any other network.
+    computes the same at first. UsageError for weights of any other network.
     """
     weights = weights_called(name).of("image-cnn")
     if not grows(weights.config, network.config):
         raise UsageError(f"init = {name!r}: these weights are of another preset or switches")
     small = restored(weights).state_dict()
-    if weights.config.trunk != network.config.trunk:
-        small = {key: value for key, value in small.items() if not TRUNK.fullmatch(key)}
     large = network.state_dict()
     if network.config.masking and not weights.config.masking:
         small = {with_slice_before(key): value for key, value in small.items()}
@@ -52,12 +48,11 @@ def continue_from(network: ImageCnn, name: str) -> Weights[ImageCnnConfig]:
 
 
 def grows(small: ImageCnnConfig, large: ImageCnnConfig) -> bool:
-    """Whether the two differ at most in `GROWING`, and there not downwards, or in their trunks."""
-    same = {field: getattr(small, field) for field in (*GROWING, "trunk")}
+    """Whether the two differ at most in `GROWING`, and there not downwards."""
+    same = {field: getattr(small, field) for field in GROWING}
     up = small.width <= large.width
     up &= small.relief <= large.relief and small.masking <= large.masking
     deeper = all(a <= b for a, b in zip(small.blocks, large.blocks, strict=True))
-    deeper |= small.trunk != large.trunk
     return up and deeper and dataclasses.replace(large, **same) == small
 
 

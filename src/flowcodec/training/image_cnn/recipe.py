@@ -8,7 +8,7 @@ from typing import Literal
 from flowcodec.quality import lambdas_of
 from flowcodec.training.recipe import Recipe, Stage, require
 
-Part = Literal["all", "prior", "synthesis", "decoder", "analysis"]
+Part = Literal["all", "prior", "synthesis", "decoder"]
 
 
 class ImageStage(Stage, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -49,8 +49,6 @@ class ImageRecipe(Recipe, forbid_unknown_fields=True, frozen=True, kw_only=True,
         require(self.gains > 0, "gains", self.gains, "above 0")
         require(self.price >= 0, "price", self.price, "0 or above")
         require(0 <= self.halve <= 1, "halve", self.halve, "from 0 to 1")
-        taught = any(stage.part == "analysis" for stage in self.stages)
-        require(not taught or self.init is not None, "init", self.init, 'given for part "analysis"')
         if self.metric == "ms-ssim":
             crop = min(stage.crop for stage in self.stages)
             require(crop >= 192, "crop", crop, "at least 192 for MS-SSIM, which has five scales")

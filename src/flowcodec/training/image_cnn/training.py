@@ -32,7 +32,7 @@ from flowcodec.training.image_cnn.frozen import Batch, FrozenLatents
 from flowcodec.training.image_cnn.growth import continue_from
 from flowcodec.training.image_cnn.recipe import ImageRecipe, ImageStage, Part
 from flowcodec.training.image_cnn.reduction import reduced
-from flowcodec.training.networks import export, restored
+from flowcodec.training.networks import export
 from flowcodec.yuv import planes_of, psnr
 
 KLT_PATCHES = 60_000
@@ -45,7 +45,6 @@ FROZEN = {
     "prior": (GAIN,),  # a smaller gain is the cheapest rate, and the worst
     "synthesis": (KLT,),
     "decoder": (GAIN, KLT),
-    "analysis": (GAIN, KLT),
 }
 SHOWN = (2.0, 4.0, 6.0)  # qualities, of an evaluation
 GAINS = ("log_gain.table", "log_inverse_gain.table", "log_error.table")
@@ -80,7 +79,6 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
     """Training of image-cnn."""
 
     measures_start = True  # a loss with noise or gradients of its own may fall where this rises
-    teacher: ImageCnn | None = None  # of part "analysis"
     frozen_latents: FrozenLatents | None = None  # of part "synthesis"
 
     def build(self) -> ImageCnn:
@@ -130,10 +128,6 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
             return
         if metric != "mse":
             raise UsageError(f'init = {init!r}: "yuv" goes on from weights for "mse" or "yuv"')
-        if any(stage.part == "analysis" for stage in self.recipe.stages):
-            raise UsageError(
-                f'init = {init!r}: its latents are of RGB, part "analysis" needs planes'
-            )
         old = ImageCnn(dataclasses.replace(self.model.config, planes="rgb"))
         continue_from(old, init)
         sample = torch.from_numpy(self.patches(pictures)).unflatten(1, (3, PATCH, PATCH))
@@ -184,8 +178,6 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
             bpp, error = x.new_zeros(len(x)), distortion(recipe.metric, x, x_hat.float())
         else:
             x, quality = self.batch(source, self.step, stage)
-            if stage.part == "analysis":
-                return self.departure(x, quality).mean()
             bpp, error = self.losses(x, quality, stage.part)
         weight = lambda_of(recipe.lambdas, quality)
         balance = (weight / recipe.lambdas[ANCHORS // 2]) ** -recipe.balance
@@ -214,19 +206,6 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
         x, quality = self.batch(source, step, stage)
         y = self.model.g_a(x - 0.5, quality)
         return x, quality, self.model.code(y, quality, price=self.recipe.price).y
-
-    def departure(self, x: Tensor, quality: Tensor) -> Tensor:
-        """Mean square, in steps of the quantiser, by which the latents differ from the teacher's:
-        the network of the weights that the recipe begins with."""
-        if self.teacher is None:
-            assert self.recipe.init is not None
-            weights = weights_called(self.recipe.init).of("image-cnn")
-            self.teacher = restored(weights).to(self.device)
-        with torch.no_grad():
-            wanted, gain = self.teacher.analyse(x, quality)
-        with self.autocast():
-            y = self.model.g_a(x - 0.5, quality)
-        return ((y - wanted) * gain).square().mean((1, 2, 3))
 
     def losses(self, x: Tensor, quality: Tensor, part: Part) -> tuple[Tensor, Tensor]:
         """Bits per pixel and distortion of each crop; what `part` does not train counts zero."""
