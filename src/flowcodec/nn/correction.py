@@ -83,6 +83,7 @@ class Correction(nn.Module):
             seen = [coefficients * (1 / (self.spread + error))]
             seen += [torch.tanh(coefficients * (fine / window)) for window in WINDOWS]
             if self.means:
+                # Once more: indexing `coefficients` would put channels first in memory.
                 mean = analyse(x, self.basis[self.means])
                 around = F.avg_pool2d(F.pad(mean, (1, 1, 1, 1), mode="replicate"), 3, 1)
                 relief = (mean - around) * fine[:, self.means]
