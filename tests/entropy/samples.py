@@ -2,9 +2,7 @@
 
 import numpy as np
 import torch
-from torch import nn
 
-from flowcodec.entropy.context import OwnContext
 from flowcodec.entropy.prior import ExactPrior, Layout
 from flowcodec.nn.attention import WINDOW
 from flowcodec.nn.context import CausalConv2d
@@ -33,6 +31,15 @@ CONFIGS = {
     "wavefronts": PriorConfig(
         latent=9, hyper=4, features=12, hidden=(12, 12), slices=(2, 4, 3), order="wavefront"
     ),
+    "cgam": PriorConfig(
+        latent=17,
+        hyper=4,
+        features=12,
+        hidden=(12, 12),
+        slices=(3, 5, 4, 5),
+        order=("checkerboard", "checkerboard", "four-step", "wavefront"),
+        first_half=2,
+    ),
     "mixed": PriorConfig(
         latent=16,
         hyper=4,
@@ -45,9 +52,9 @@ CONFIGS = {
 }
 
 
-def random_prior(config: PriorConfig, seed: int, own: nn.Module | None = None) -> Prior:
+def random_prior(config: PriorConfig, seed: int) -> Prior:
     """A prior in which every table, layer and branch has something to say."""
-    prior = Prior(config, own).eval()
+    prior = Prior(config).eval()
     randomise(prior, seed)
     return prior
 
@@ -83,11 +90,11 @@ def randomise(prior: Prior, seed: int) -> None:
     prior.restore(prior.export())
 
 
-def exact(prior: Prior, own: OwnContext | None = None) -> ExactPrior:
+def exact(prior: Prior) -> ExactPrior:
     """The integer twin."""
     config = prior.config
-    layout = Layout(config.slices, config.components, WINDOW, config.density, config.order)
-    return ExactPrior(prior.export(), layout, own)
+    own = config.density, config.order, config.first_half
+    return ExactPrior(prior.export(), Layout(config.slices, config.components, WINDOW, *own))
 
 
 def random_latents(

@@ -59,6 +59,9 @@ class WeightFile:
         self.density = config.get("density", "gaussian")
         order = config.get("order", "checkerboard")
         self.orders = orders_of(order, len(self.slices)) if isinstance(order, str) else order
+        self.first_half = config.get("first_half", 0)
+        if self.first_half:
+            self.orders = ["checkerboard"] * len(self.slices)
         codes = {
             "F16": ("<f2", "e", 2),
             "I8": ("|i1", "b", 1),
@@ -84,6 +87,8 @@ class WeightFile:
         words = [word for word in RANKS if orders_of(word, len(self.slices)) == self.orders]
         if (self.density, *words[:1]) != ("gaussian", "checkerboard"):
             text += f", '{self.density}', {words[0] if words else tuple(self.orders)!r}"
+        if self.first_half:
+            text += f", {self.first_half}"
         digest = hashlib.sha256(f"{text})".encode())
         for name in sorted(self.tensors):
             shape, values = self.tensors[name]
@@ -338,7 +343,15 @@ class TileDecoder:
                 base = features
                 if rank:
                     found = self.context(f"contexts.{index}", channels, gain, places)
-                    base = self.added(features, found, own[min(rank, len(own)) - 1])
+                    bias = own[min(rank, len(own)) - 1]
+                    if 0 < self.file.first_half <= index:
+                        before = [place for place in places if RANKS[order](*place) < rank]
+                        told = self.told(index, y, context_input(channels, gain, before), places)
+                        found = {
+                            place: [a + b for a, b in zip(values, told[place], strict=True)]
+                            for place, values in found.items()
+                        }
+                    base = self.added(features, found, bias)
                 step = [place for place in places if RANKS[order](*place) == rank]
                 self.step(index, base, step, gain, channels)
             if index < len(slices) - 1:
@@ -347,6 +360,27 @@ class TileDecoder:
                 features = self.added(features, found, [0] * self.file.features)
             y += channels
         return z, y
+
+    def told(self, index: int, y: list[Map], seen: Map, places: list[tuple[int, int]]) -> Map:
+        """8.6, similar positions"""
+        half = y[: sum(self.file.slices[: self.file.first_half])]
+        keys = {}
+        for place in places:
+            values = [channel[place][0] for channel in half]
+            keys[place] = [(1 if v > 0 else -1) * (log2(abs(v)) >> 6) for v in values]
+        found = {}
+        for place in places:
+            a = keys[place]
+            alike = []
+            for other in seen:
+                b = keys[other]
+                energy = sum(map(prod, zip(a, a, strict=True))) + sum(v * v for v in b) + 1024
+                alike.append((-(512 * sum(map(prod, zip(a, b, strict=True))) // energy), other))
+            weights = [(max(-negative, 0), other) for negative, other in sorted(alike)[:4]]
+            total, best = max(sum(w * w for w, _ in weights), 1), weights[0][0]
+            maps = zip(*([w * w * v for v in seen[other]] for w, other in weights), strict=True)
+            found[place] = [*((sum(values) // total) * best >> 8 for values in maps), 4 * best]
+        return self.layer(f"globals.{index}", found)
 
     def hyper_latents(self) -> list[Map]:
         gains = row(self.file.rows("hyper_log_gain"), self.quality)

@@ -9,8 +9,6 @@ from flowcodec.entropy.coder import Encoder, model_of
 from flowcodec.entropy.order import steps_of
 from flowcodec.entropy.prior import ExactPrior, Layout, latent_hash, prior_hash
 from flowcodec.errors import FormatError, WeightsError
-from flowcodec.nn.prior import PriorConfig
-from tests.entropy.own_context import Opposite, TrainedOpposite
 from tests.entropy.samples import CONFIGS, exact, random_latents, random_prior
 
 PRIORS = {name: exact(random_prior(config, 3)) for name, config in CONFIGS.items()}
@@ -149,23 +147,6 @@ def test_layouts_of_all_orders_have_hashes_of_their_own():
     assert prior_hash(arrays, Layout(slices, 1, 8, order=spelt)) == hashes[0]
     with pytest.raises(ValueError, match="3 slices have 2 orders"):
         Layout(slices, 1, 8, order=("four-step", "one-step"))
-
-
-@pytest.mark.parametrize("order", [("checkerboard", "four-step", "one-step"), "four-step"])
-def test_a_system_plugs_in_a_context_of_its_own(order):
-    slices = (4, 3, 5)
-    config = PriorConfig(
-        latent=12, hyper=4, features=12, hidden=(12, 12), slices=slices, order=order
-    )
-    trained = random_prior(config, 3, TrainedOpposite(slices, 12))
-    prior = exact(trained, Opposite(trained.export(), slices))
-    y, z = (np.rint(3 * part).astype(np.int64) for part in random_latents(config, 7, 5, 2))
-    code, _ = prior.encode(z, y, 4000)
-    found = prior.decode(code, 7, 5, 4000)
-    assert all(map(np.array_equal, found, (z, y)))
-    without = exact(trained)
-    assert prior.hash != without.hash
-    assert not np.array_equal(prior.cost(z, y, 4000)[1], without.cost(z, y, 4000)[1])
 
 
 def test_latent_hash_tells_small_changes():

@@ -7,6 +7,7 @@ ones. The models are untrained, but no part of them is silent:
 tiny.safetensors    patch transform, attention, context, one Gaussian, DIRB
 plain.safetensors   patch transform, no attention or DIRB, one Gaussian: runs in NumPy
 merge.safetensors   strided transform, one slice, mixtures of three Gaussians, no attention
+cgam.safetensors    patch transform, two of three slices see by similarity too
 
 and expected.json holds, for each stream, the model, the SHA-256 of its latents (z then y of all
 tiles, or the coefficients or samples of tiles of the other kinds, as little-endian 32-bit integers)
@@ -81,6 +82,21 @@ MODELS = {
         components=3,
         refinement=False,
     ),
+    "cgam": ImageCnnConfig(
+        transform="patch",
+        width=4,
+        latent=16,
+        hyper=3,
+        features=8,
+        hidden=(8, 8),
+        slices=(6, 4, 6),
+        attention="none",
+        components=1,
+        refinement=False,
+        blocks=(1, 1),
+        trunk="gated",
+        first_half=1,
+    ),
 }
 RATE_WEIGHTS = [0.0018 * 2.0**step for step in range(8)]
 
@@ -109,6 +125,7 @@ STREAMS = {
     "two-tiles-100x40": Stream("tiny", 40, 100, 8.0, tile=64),
     "plain-90x75": Stream("plain", 75, 90, 6.5),
     "mixtures-33x50": Stream("merge", 50, 33, 3.25),
+    "similar-90x75": Stream("cgam", 75, 90, 6.5),
     "dct-90x75": Stream("plain", 75, 90, 5.0, kinds=("plain",)),
     "dct-gray-21x100": Stream("plain", 100, 21, 7.25, gray=True, tile=64, kinds=("plain",)),
     "lossless-30x20": Stream("plain", 20, 30, 4.0, kinds=("lossless",)),

@@ -26,7 +26,8 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"width": 7}, {"blocks": (2, 3)}, {"width": 6, "blocks": (1, 2)}]
+    "fields",
+    [{}, {"width": 7}, {"blocks": (2, 3)}, {"width": 6, "blocks": (1, 2)}, {"first_half": 1}],
 )
 @torch.no_grad()
 def test_a_larger_network_computes_the_same(first: Path, fields: dict[str, object]) -> None:

@@ -28,7 +28,6 @@ from safetensors.numpy import save
 
 import flowcodec
 from flowcodec.codecs.systems import SYSTEMS, imported
-from flowcodec.entropy.context import OwnContext
 from flowcodec.entropy.prior import ExactPrior, Layout
 from flowcodec.errors import UsageError, WeightsError
 from flowcodec.media.files import atomic_write
@@ -74,14 +73,11 @@ class Weights(Generic[C]):
         return self
 
 
-def built_prior(
-    weights: Weights[Any], layout: Layout, part: str = "", own: OwnContext | None = None
-) -> ExactPrior:
-    """The integer prior whose arrays' names begin with `part`, and a context of a system's own;
-    WeightsError if they do not fit."""
+def built_prior(weights: Weights[Any], layout: Layout, part: str = "") -> ExactPrior:
+    """The integer prior whose arrays' names begin with `part`; WeightsError if they do not fit."""
     arrays = {n.removeprefix(part): a for n, a in weights.prior.items() if n.startswith(part)}
     try:
-        return ExactPrior(arrays, layout, own)
+        return ExactPrior(arrays, layout)
     except (KeyError, ValueError, IndexError) as error:
         raise WeightsError(f"{weights.path}: the prior's arrays do not fit: {error!r}") from error
 

@@ -1,15 +1,13 @@
-"""What a step of y sees of what is known: of its own slice, of the slices before, or in a way of a
-system's own.
+"""What a step of y sees of what is known: of its own slice, and of the slices before.
 
 The steps of a slice see those before by a convolution; a whole slice tells the next one by a
-convolution too, which on the checkerboard and in four steps is the same one.
+convolution too, which on the checkerboard and in four steps is the same one. In the second half of
+CGAM steps see by similarity as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,42 +24,17 @@ from flowcodec.entropy.fixed_point import (
     times_exp2,
 )
 from flowcodec.entropy.order import RANKINGS, Order, Step, back_of, steps_of
+from flowcodec.entropy.similarity import Finder, told
 
 Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is known when a step is coded.
-
-    features (h * w, C): what the slice began with. maps: context inputs (h, w, 2 channels) of the
-    slices so far, the last of them the one that is coded, zero where it is not known yet; done
-    (h * w): where it is.
-    """
-
-    features: Map
-    maps: Sequence[Map]
-    done: NDArray[np.bool_]
-
-
-class OwnContext(Protocol):
-    """A context of a system's own: whatever integers it makes of what is known, exactly.
-
-    The hash of a prior covers its name, and the arrays that it is made of.
-    """
-
-    name: str
-
-    def at(self, known: Known, positions: Ints) -> Map:
-        """What is added to the features at some positions: (n, C) activations."""
-        ...
 
 
 class SliceContext:
     """The convolutions of one slice.
 
     within: by which its steps see those before, with a bias (C,) for each of the ranks that have
-    one; whole: by which the next slice sees this one.
+    one; whole: by which the next slice sees this one; similar: by which a step sees what positions
+    like its own have.
     """
 
     def __init__(
@@ -71,14 +44,17 @@ class SliceContext:
         within: Conv | None,
         biases: NDArray[np.integer],
         whole: Conv | None,
+        similar: Conv | None,
     ):
-        self.order, self.channels = order, channels
+        self.order, self.channels, self.similar = order, channels, similar
         self.within, self.whole, self._biases = within, whole, biases.astype(np.float64)
         for conv in (within, whole):
             if conv is not None and conv.inputs != 2 * channels:
                 raise ValueError(f"a context of {channels} channels has {conv.inputs} inputs")
         if within is not None and within.kernel != RANKINGS[order].kernel:
             raise ValueError(f"the order {order} has no kernel of side {within.kernel}")
+        if similar is not None and similar.inputs != 2 * channels + 1:
+            raise ValueError(f"of {channels} channels {similar.inputs} are seen by similarity")
 
     def bias(self, rank: int) -> Map:
         """What is added for the positions of a rank, from 1."""
@@ -97,12 +73,15 @@ def contexts_of(
         raise ValueError(f"half_bias has {len(biases)} rows")
     for index, (channels, order) in enumerate(zip(slices, orders, strict=True)):
         ranking = RANKINGS[order]
-        within = whole = None
+        within = whole = similar = None
         if ranking.biases:
             within = conv_of(arrays, f"contexts.{index}")
         if index + 1 < len(slices):
             whole = within if ranking.around else conv_of(arrays, f"wholes.{index}")
-        found.append(SliceContext(order, channels, within, biases[: ranking.biases], whole))
+        if f"globals.{index}.weight" in arrays:
+            similar = conv_of(arrays, f"globals.{index}")
+        own = biases[: ranking.biases]
+        found.append(SliceContext(order, channels, within, own, whole, similar))
         biases = biases[ranking.biases :]
     return found
 
@@ -115,45 +94,39 @@ class SliceWalk:
         context: SliceContext,
         shape: tuple[int, int],
         features: Map,
-        before: list[Map],
-        own: OwnContext | None,
+        finder: Finder | None = None,
     ):
-        """features (h * w, C); before: maps of the slices before, which `own` sees. That of this
-        one is added."""
+        """features (h * w, C); finder: of similar positions, where the slice sees by them."""
         self.steps = steps_of(context.order, *shape)
         self.back = back_of(context.order, *shape)
-        self._context, self._own = context, own
+        self._context, self._features, self._finder = context, features, finder
         self._sums: dict[int, Map] = {}  # by rank, of the taps that the steps have seen
         kernel = RANKINGS[context.order].kernel or 1
         self._seen = Surroundings(*shape, 2 * context.channels, kernel)
-        if own is not None:
-            before.append(self._seen.whole)
-        self._known = Known(features, before, np.zeros(len(features), bool))
 
     def base(self, step: Step) -> Map:
         """What the head sees at the positions of a step: (n, C) activations."""
-        base: Map = self._known.features[step.positions]  # a copy
-        conv = self._context.within
+        base: Map = self._features[step.positions]  # a copy
+        conv, similar = self._context.within, self._context.similar
         if step.rank and conv is not None:
             sums = self._seen.sums(conv, step.positions, step.seen)
             if conv is self._context.whole:
                 self._sums[step.rank] = sums.copy()
             base += conv.rounded(sums)
             base += self._context.bias(step.rank)
-        if self._own is not None:
-            base += self._own.at(self._known, step.positions)
+        if step.rank and similar is not None and self._finder is not None:
+            whole = self._seen.whole.reshape(len(self._features), -1)
+            base += similar.at(told(self._finder.like(self._context.order, step), whole))
         return clamp(base)
 
     def put(self, step: Step, y: Ints, gain: Ints) -> None:
         """Take what was coded in a step, (channels, n)."""
-        if self._context.whole is None and self._context.within is None and self._own is None:
-            return
-        self._seen.put(step.positions, context_input(y, gain))
-        self._known.done[step.positions] = True
+        if self._context.whole is not None or self._context.within is not None:
+            self._seen.put(step.positions, context_input(y, gain))
 
     def left(self) -> Map:
         """The features that the next slice begins with."""
-        conv, features = self._context.whole, self._known.features
+        conv, features = self._context.whole, self._features
         if conv is None:
             return features
         if conv is self._context.within:
@@ -165,7 +138,7 @@ class SliceWalk:
 
     def _rest(self, conv: Conv) -> Map:
         """All sums of products, of which those that steps have seen are there already."""
-        total = np.empty(self._known.features.shape)
+        total = np.empty(self._features.shape)
         for step in self.steps:
             total[step.positions] = self._seen.sums(conv, step.positions, step.unseen)
             if step.rank in self._sums:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowcodec.entropy.coder import LARGEST_LATENT, Coder, Decoder, Encoder
-from flowcodec.entropy.context import OwnContext, SliceWalk, context_input, contexts_of
+from flowcodec.entropy.context import SliceWalk, context_input, contexts_of
 from flowcodec.entropy.fixed_point import (
     Conv,
     Map,
@@ -32,6 +32,7 @@ from flowcodec.entropy.fixed_point import (
 from flowcodec.entropy.hyper import HyperPrior
 from flowcodec.entropy.meter import Bits, Meter
 from flowcodec.entropy.order import Order, orders_of, shortest
+from flowcodec.entropy.similarity import Finder
 from flowcodec.entropy.symbols import (
     cheaper,
     code_mixtures,
@@ -48,13 +49,15 @@ Ints = NDArray[np.int64]
 @dataclass(frozen=True)
 class Layout:
     """What the arrays alone do not tell: channels of each slice of y, Gaussians, attention window;
-    the density of a latent (of y); the order of positions, one for all slices or one each."""
+    the density of a latent (of y); the order of positions, one for all slices or one each; how many
+    slices are the first half of CGAM, or 0."""
 
     slices: tuple[int, ...]
     components: int
     window: int
     density: Density = "gaussian"
     order: Order | tuple[Order, ...] = "checkerboard"
+    first_half: int = 0
 
     def __post_init__(self) -> None:
         if self.density == "laplace" and self.components > 1:
@@ -71,15 +74,9 @@ class Layout:
 class ExactPrior:
     """Built from integer arrays (`nn.prior.Prior.export`); immutable, shareable by threads."""
 
-    def __init__(
-        self,
-        arrays: Mapping[str, NDArray[np.integer]],
-        layout: Layout,
-        own: OwnContext | None = None,
-    ):
-        """own: a context that this prior has beside the convolutions of its slices."""
-        self.layout, self.own = layout, own
-        self.hash = prior_hash(arrays, layout, own)
+    def __init__(self, arrays: Mapping[str, NDArray[np.integer]], layout: Layout):
+        self.layout = layout
+        self.hash = prior_hash(arrays, layout)
         self.hyper = HyperPrior(arrays, layout.window)
         self.log_gain = arrays["log_gain"]
         self._gain = lru_cache(maxsize=16)(lambda q: interpolate(self.log_gain, q))
@@ -88,6 +85,9 @@ class ExactPrior:
             raise ValueError(f"slices {layout.slices} do not add up to {self.channels} channels")
         self.beside = conv_of(arrays, "beside") if "beside.weight" in arrays else None
         self.contexts = contexts_of(arrays, layout.slices, layout.orders)
+        second = [0 < layout.first_half <= index for index in range(len(layout.slices))]
+        if second != [context.similar is not None for context in self.contexts]:
+            raise ValueError(f"{layout.first_half} slices are not all before those that see likes")
         ends = np.cumsum((0, *layout.slices)).tolist()
         self.parts = [slice(*ends[index : index + 2]) for index in range(len(layout.slices))]
         self.heads = [
@@ -216,9 +216,12 @@ class ExactPrior:
         flat = None if real_y is None else real_y.reshape(len(real_y), -1)
         flat_price = None if price is None else price.reshape(len(gain), -1)
         y = np.empty((len(gain), height * width), np.int64)
-        maps: list[Map] = []
+        finder = None
         for part, context, head in zip(self.parts, self.contexts, self.heads, strict=True):
-            walk = SliceWalk(context, (height, width), features, maps, self.own)
+            if context.similar is not None and finder is None:
+                half = sum(self.layout.slices[: self.layout.first_half])
+                finder = Finder(y[:half], (height, width))
+            walk = SliceWalk(context, (height, width), features, finder)
             coded = []
             for step in walk.steps:
                 here = step.positions
@@ -261,16 +264,14 @@ def latent_hash(z: Ints, y: Ints) -> int:
     return crc32(y.astype("<i4").tobytes(), crc32(z.astype("<i4").tobytes()))
 
 
-def prior_hash(
-    arrays: Mapping[str, NDArray[np.integer]], layout: Layout, own: OwnContext | None = None
-) -> bytes:
+def prior_hash(arrays: Mapping[str, NDArray[np.integer]], layout: Layout) -> bytes:
     """SHA-256 of layout and arrays in order of name: two priors that differ have other hashes."""
     described: tuple[Any, ...] = (layout.slices, layout.components, layout.window)
     order = shortest(layout.orders)
-    if (layout.density, order) != ("gaussian", "checkerboard") or own is not None:
+    if (layout.density, order) != ("gaussian", "checkerboard") or layout.first_half:
         described += (layout.density, order)
-    if own is not None:
-        described += (own.name,)
+    if layout.first_half:
+        described += (layout.first_half,)
     digest = hashlib.sha256(repr(described).encode())
     for name in sorted(arrays):
         array = arrays[name]

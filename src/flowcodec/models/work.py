@@ -87,6 +87,10 @@ def unused(prior: Prior, stride: int) -> float:
             continue
         taps = RANKINGS[order].kernel ** 2
         steps = steps_of(order, HEIGHT // stride, WIDTH // stride)
+        if str(index) in prior.globals:
+            later = 1 - len(steps[0].positions) / sum(len(step.positions) for step in steps)
+            weights = prior.get_parameter(f"globals.{index}.weight").numel()
+            total += weights * (LATER[order] - later)
         known = sum(len(step.seen) * len(step.positions) for step in steps)
         tells = RANKINGS[order].around and index + 1 < len(config.orders)
         made = taps if tells else known / sum(len(step.positions) for step in steps)

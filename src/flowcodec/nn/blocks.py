@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 SLOPE = 0.1  # of LeakyReLU below zero
 GATED = 4.0  # largest product of a gate
 
+Conv = TypeVar("Conv", bound=nn.Conv2d)
 Trunk = Literal["dense", "gated"]
 """What a trunk is made of: `ResidualBlock` or `GatedBlock`."""
 
@@ -70,7 +71,7 @@ def quiet_start(layer: nn.Conv2d) -> nn.Conv2d:
     return layer
 
 
-def zero_start(layer: nn.Conv2d) -> nn.Conv2d:
+def zero_start(layer: Conv) -> Conv:
     """Zero the layer, so that the branch it ends is silent at step 0."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:

@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from flowcodec.nn.fixed_point import ACTIVATION_LIMIT, FixedConv2d, activation
 from flowcodec.nn.order import KERNELS, Order
-
-
-@dataclass(frozen=True)
-class Known:
-    """What a context of a system's own is given: a module that makes (B, C, h, w) activations of
-    it, which are added to the features, by layers of `nn.fixed_point`, which are exported.
-
-    features (B, C, h, w): what the slice began with. maps: context inputs (B, 2 channels, h, w) of
-    the slices so far, the last of them the one that is coded, zero where it is not known yet; done
-    (h, w): where it is. On a wavefront that map is whole: what comes later must not be looked at.
-    """
-
-    features: Tensor
-    maps: Sequence[Tensor]
-    done: Tensor
 
 
 def contexts_of(

@@ -23,6 +23,14 @@ def orders_of(order: Order | tuple[Order, ...], slices: int) -> tuple[Order, ...
     return (order,) * slices
 
 
+def steps_of(order: Order, height: int, width: int, device: torch.device) -> Tensor:
+    """(h, w) integers that rise with the step in which a position is coded."""
+    if order != "wavefront":
+        return ranks_of(order, height, width, device)
+    rows = torch.arange(height, device=device)[:, None]
+    return 3 * rows + torch.arange(width, device=device)
+
+
 def ranks_of(order: Order, height: int, width: int, device: torch.device) -> Tensor:
     """(h, w) integers: a position is coded in the step of its rank, and sees the lower ones.
 

@@ -23,7 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowcodec.nn.attention import FixedAdjacentAttention
-from flowcodec.nn.context import Known, context_input, contexts_of
+from flowcodec.nn.blocks import zero_start
+from flowcodec.nn.context import context_input, contexts_of
 from flowcodec.nn.fixed_point import (
     ACTIVATION_BITS,
     WEIGHT_BITS,
@@ -33,7 +34,8 @@ from flowcodec.nn.fixed_point import (
 )
 from flowcodec.nn.gains import PerQuality
 from flowcodec.nn.likelihood import bits, gaussian_mass
-from flowcodec.nn.order import LATER, Order, orders_of, ranks_of
+from flowcodec.nn.order import LATER, Order, orders_of, ranks_of, steps_of
+from flowcodec.nn.similarity import Similar, keys_of, most_similar, told
 from flowcodec.nn.straight_through import add_noise, round_through
 from flowcodec.nn.symbols import Density, Head, Mixture, quantise
 
@@ -51,7 +53,8 @@ class PriorConfig:
     attention: adjacent attention inside h_s; density: of a latent of y; order: of its positions,
     one for all slices or one each (`nn.order`). With one slice on the checkerboard there is no
     context: y is coded in one step, as in the thesis. beside: channels of latents at 1/16 that both
-    sides know already, such as those of the frame before.
+    sides know already, such as those of the frame before. first_half: slices of the first half of
+    CGAM; those after them see by similarity too (`nn.similarity`); 0: there is none.
     """
 
     latent: int
@@ -64,12 +67,15 @@ class PriorConfig:
     density: Density = "gaussian"
     order: Order | tuple[Order, ...] = "checkerboard"
     beside: int = 0
+    first_half: int = 0
 
     def __post_init__(self) -> None:
         if sum(self.slices) != self.latent:
             raise ValueError(f"slices {self.slices} do not add up to {self.latent} channels")
         if len(self.orders) != len(self.slices):
             raise ValueError(f"{len(self.slices)} slices have {len(self.orders)} orders")
+        if not 0 <= self.first_half < len(self.slices):
+            raise ValueError(f"{self.first_half} of {len(self.slices)} slices are no half")
 
     @property
     def orders(self) -> tuple[Order, ...]:
@@ -111,9 +117,7 @@ class HyperSynthesis(nn.Module):
 class Prior(nn.Module):
     """Codes z with a factorized mixture and y given z and the already coded part of y."""
 
-    def __init__(self, config: PriorConfig, own: nn.Module | None = None):
-        """own: a context that this prior has beside the convolutions of its slices, a module that
-        is called with `Known`."""
+    def __init__(self, config: PriorConfig):
         super().__init__()
         self.config = config
         self.log_gain = PerQuality(config.latent)  # log2 of the gain of y
@@ -128,10 +132,7 @@ class Prior(nn.Module):
         self.quality_bias = PerQuality(config.features)
         self.beside = None
         if config.beside:
-            self.beside = FixedConv2d(2 * config.beside, config.features, 3)
-            nn.init.zeros_(self.beside.weight)
-            if self.beside.bias is not None:
-                nn.init.zeros_(self.beside.bias)
+            self.beside = zero_start(FixedConv2d(2 * config.beside, config.features, 3))
         self.heads = nn.ModuleList(
             Head(config.features, config.hidden, channels, config.components)
             for channels in config.slices
@@ -139,7 +140,10 @@ class Prior(nn.Module):
         self.contexts, self.wholes = contexts_of(config.slices, config.orders, config.features)
         later = [LATER[order] for order in config.orders]
         self.half_bias = nn.Parameter(torch.zeros(sum(later), config.features, 1, 1))
-        self.own = own
+        self.globals = nn.ModuleDict()
+        for index in range(config.first_half or len(config.slices), len(config.slices)):
+            seen = 2 * config.slices[index] + 1
+            self.globals[str(index)] = zero_start(FixedConv2d(seen, config.features, 1))
 
     def hyper_bits(self, z: Tensor, log_gain: Tensor) -> Tensor:
         """Bits of every element of gained z (B, N, h, w) under the factorized mixture."""
@@ -181,18 +185,22 @@ class Prior(nn.Module):
         features = activation(features)
         y_bits = y.new_zeros(y.shape[0])
         quantised: list[Tensor] = []
-        maps: list[Tensor] = []
+        similar: dict[Order, Similar] = {}
         parts = zip(
             *(values.split(self.config.slices, 1) for values in (gained, log_gain)), strict=True
         )
         costs_of = [None] * len(self.heads) if price is None else price.split(self.config.slices)
         for index, ((real, gain), cost) in enumerate(zip(parts, costs_of, strict=True)):
-            base = self.base(index, features, real, gain, cost, maps)
+            order = self.config.orders[index]
+            if str(index) in self.globals and order not in similar:
+                keys = keys_of(torch.cat(quantised[: self.config.first_half], 1))
+                steps = steps_of(order, real.shape[2], real.shape[3], real.device)
+                similar[order] = most_similar(keys, steps)
+            base = self.base(index, features, real, gain, cost, similar.get(order))
             expected = self.expected(index, base, gain)
             rounded, costs = quantise(real, expected, cost)
             quantised.append(rounded)
-            maps.append(context_input(rounded, gain))
-            features = self.left(index, features, maps[-1])
+            features = self.left(index, features, context_input(rounded, gain))
             if noise:
                 costs = expected.bits(add_noise(real))
             y_bits = y_bits + costs.sum((1, 2, 3))
@@ -209,7 +217,7 @@ class Prior(nn.Module):
         real: Tensor,
         gain: Tensor,
         cost: Tensor | None,
-        before: list[Tensor],
+        similar: Similar | None,
     ) -> Tensor:
         """What the head of a slice sees at each position, in the step in which that is coded.
 
@@ -220,10 +228,6 @@ class Prior(nn.Module):
         order = self.config.orders[index]
         ranks = ranks_of(order, real.shape[2], real.shape[3], real.device)
         base = features
-        if self.own is not None:
-            nothing = torch.zeros_like(real).repeat(1, 2, 1, 1)
-            known = Known(features, [*before, nothing], ranks < 0)
-            base = activation(features + self.own(known))
         for rank in range(1, LATER[order] + 1):
             with torch.no_grad():
                 expected = None if cost is None else self.expected(index, base, gain)
@@ -232,8 +236,8 @@ class Prior(nn.Module):
             if order != "wavefront":
                 seen = seen * (ranks < rank)
             later = features + self.contexts[str(index)](seen) + self.bias(index, rank)
-            if self.own is not None:
-                later = later + self.own(Known(features, [*before, seen], ranks < rank))
+            if str(index) in self.globals and similar is not None:
+                later = later + self.globals[str(index)](told(similar, seen))
             base = torch.where(ranks >= rank, activation(later), base)
         return base
 

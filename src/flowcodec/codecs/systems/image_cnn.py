@@ -31,7 +31,14 @@ class ImageCnnModel:
         self.weights = weights
         self.channels, self.fixed = config.coded, int(config.masking)
         self.reach, self.grid = reach_of(config)
-        self.prior = built_prior(weights, Layout(config.coded_slices, config.components, WINDOW))
+        layout = Layout(
+            config.coded_slices,
+            config.components,
+            WINDOW,
+            order=config.order,
+            first_half=config.coded_half,
+        )
+        self.prior = built_prior(weights, layout)
         self._analysis = Network(weights, "analysis", device, threads, SMALL)
         self._hyper_analysis = Network(weights, "hyper_analysis", device, threads)
         self._synthesis = Network(weights, "synthesis", device, threads, SMALL)

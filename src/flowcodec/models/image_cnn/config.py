@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from flowcodec.entropy.order import Order
 from flowcodec.nn.patches import RGB, YUV420
 
 LATENT_STRIDE = 16
@@ -39,6 +40,7 @@ class ImageCnnConfig:
     relief: bool = False  # patch transform only: corrections see how means differ from those around
     masking: bool = False  # patch transform only: one channel more, the steps' octaves
     planes: Literal["rgb", "yuv420"] = "rgb"  # patch transform only: what is transformed
+    first_half: int = 0  # slices of CGAM's first half (`nn.prior`); 0: no slice sees by similarity
 
     def __post_init__(self) -> None:
         if self.relief and self.transform != "patch":
@@ -60,6 +62,17 @@ class ImageCnnConfig:
     def coded_slices(self) -> tuple[int, ...]:
         """Channels of each slice of y in coding order."""
         return ((1,) if self.masking else ()) + self.slices
+
+    @property
+    def coded_half(self) -> int:
+        """How many of those are CGAM's first half."""
+        return self.first_half + self.masking if self.first_half else 0
+
+    @property
+    def order(self) -> Order | tuple[Order, ...]:
+        """The checkerboard; with CGAM of the last slice too, which then has something to see."""
+        word: Order = "checkerboard"
+        return (word,) * len(self.coded_slices) if self.first_half else word
 
 
 PRESETS = {

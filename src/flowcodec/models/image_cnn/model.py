@@ -46,6 +46,8 @@ class ImageCnn(LatentCoder):
                 slices=config.coded_slices,
                 components=config.components,
                 attention=config.attention == "aab",
+                order=config.order,
+                first_half=config.coded_half,
             ),
             config.attention,
             decisions=config.masking,

@@ -14,7 +14,8 @@ from flowcodec.models.image_cnn.config import ImageCnnConfig
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.training.networks import restored
 
-GROWING = ("width", "blocks", "relief", "masking")  # where one may surpass its first weights
+# Where one may surpass its first weights.
+GROWING = ("width", "blocks", "relief", "masking", "first_half")
 HALVES = ".gate.halves."  # two outputs for each channel, those of one half before the other's
 OF_SLICES = re.compile(r"(prior\.(?:heads|contexts)\.)(\d+)(.*)")
 BY_LATENT = {  # the dimension in which masking adds a channel, or a slice, before the others
@@ -52,6 +53,7 @@ def grows(small: ImageCnnConfig, large: ImageCnnConfig) -> bool:
     same = {field: getattr(small, field) for field in GROWING}
     up = small.width <= large.width
     up &= small.relief <= large.relief and small.masking <= large.masking
+    up &= small.first_half in (0, large.first_half)
     deeper = all(a <= b for a, b in zip(small.blocks, large.blocks, strict=True))
     return up and deeper and dataclasses.replace(large, **same) == small
 
