@@ -22,7 +22,8 @@ class Correction(nn.Module):
     is measured in those errors too. So all its inputs and outputs are of the order of one; without
     that it gained a quarter as much in the same time. Zero at the start.
     x, planes of 8h x 8w pixels around zero -> the same, and features (B, N, h, w); octaves: by how
-    much the error is larger than that of the quality, (B, 1, h/2, w/2).
+    much the error is larger than that of the quality, (B, 1, h/2, w/2); hint (B, N, h, w): what
+    others add to the features at first.
     """
 
     basis: Tensor
@@ -62,6 +63,7 @@ class Correction(nn.Module):
         quality: Tensor,
         octaves: Tensor | None = None,
         beside: Tensor | None = None,
+        hint: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         with without_autocast(x.device):
             log_error = self.log_error(quality)
@@ -69,6 +71,8 @@ class Correction(nn.Module):
                 log_error = log_error + F.interpolate(octaves, scale_factor=PATCH / BLOCK)
             error = torch.exp2(log_error)
         stem = self.stem(self._seen(x, error, beside))
+        if hint is not None:
+            stem = stem + hint
         features = self.blocks(self.modulation(stem, quality))
         added = self.out(features)
         with without_autocast(x.device):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class ImageCnnModel:
         config = weights.config
         self.weights = weights
         self.channels, self.fixed = config.coded, int(config.masking)
-        self.reach, self.grid = reach_of(config)
+        self.reach, self.grid = self.reach_of(config)
         layout = Layout(
             config.coded_slices,
             config.components,
@@ -43,6 +44,11 @@ class ImageCnnModel:
         self._hyper_analysis = Network(weights, "hyper_analysis", device, threads)
         self._synthesis = Network(weights, "synthesis", device, threads, SMALL)
         self._places = device, threads, SMALL
+
+    @staticmethod
+    def reach_of(config: Any) -> tuple[int, int]:
+        """Pixels beyond a tile that change it, and at multiples of how many windows may begin."""
+        return reach_of(config)
 
     @unwarned
     def analyse(

@@ -36,7 +36,10 @@ class Output:
 class ImageCnn(LatentCoder):
     """The whole network. Pictures are (B, 3, H, W) in [0, 1]; quality is (B,) in [1, 8]."""
 
-    def __init__(self, config: ImageCnnConfig):
+    def __init__(
+        self, config: ImageCnnConfig, transforms: tuple[nn.Module, nn.Module] | None = None
+    ):
+        """transforms: g_a and g_s, if they are not those of the configuration."""
         super().__init__(
             PriorConfig(
                 latent=config.coded,
@@ -53,15 +56,8 @@ class ImageCnn(LatentCoder):
             decisions=config.masking,
         )
         self.config = config
+        self.g_a, self.g_s = transforms_of(config) if transforms is None else transforms
         patch = config.transform == "patch"
-        self.g_a: PatchAnalysis | StridedAnalysis
-        self.g_s: PatchSynthesis | StridedSynthesis
-        if patch:
-            self.g_a = PatchAnalysis(config)
-            self.g_s = PatchSynthesis(config, self.g_a)
-        else:
-            self.g_a = StridedAnalysis(config)
-            self.g_s = StridedSynthesis(config)
         self.refinement = Refinement(config, patch) if config.refinement else None
         if config.masking:
             for table in self.gain_tables:
@@ -92,6 +88,14 @@ class ImageCnn(LatentCoder):
             x = x + self.refinement(x, features, quality)
         picture: Tensor = x + 0.5
         return picture
+
+
+def transforms_of(config: ImageCnnConfig) -> tuple[nn.Module, nn.Module]:
+    """g_a and g_s."""
+    if config.transform == "patch":
+        analysis = PatchAnalysis(config)
+        return analysis, PatchSynthesis(config, analysis)
+    return StridedAnalysis(config), StridedSynthesis(config)
 
 
 def fix_mask_gain(table: nn.Parameter) -> None:

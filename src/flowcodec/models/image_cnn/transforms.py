@@ -74,8 +74,10 @@ class PatchAnalysis(nn.Module):
 
     spread: Tensor
 
-    def __init__(self, config: ImageCnnConfig):
+    def __init__(self, config: ImageCnnConfig, coarse: nn.Module | None = None):
+        """coarse: what the correction's features (B, N, 2h, 2w) add to y."""
         super().__init__()
+        self.coarse = coarse
         self.planes = planes = PLANES[config.planes]
         self.correction = correction_of(config, config.blocks[0])
         self.klt = nn.Conv2d(planes.channels, config.latent, planes.patch, stride=planes.patch)
@@ -86,9 +88,10 @@ class PatchAnalysis(nn.Module):
         with without_autocast(x.device):
             x = to_planes(x.float(), self.planes)
             octaves = None if self.masking is None else in_steps(self.masking(x))
-        x, _ = self.correction(x, quality, octaves)
+        x, features = self.correction(x, quality, octaves)
+        added = 0.0 if self.coarse is None else self.coarse(features).float()
         with without_autocast(x.device):  # flat areas need more than bfloat16
-            y = analyse(x, self.klt.weight, self.klt.bias) / self.spread
+            y = analyse(x, self.klt.weight, self.klt.bias) / self.spread + added
             if octaves is not None:
                 y = torch.cat([octaves, y * torch.exp2(-octaves)], 1)
         return y
@@ -121,8 +124,12 @@ class PatchSynthesis(nn.Module):
 
     spread: Tensor
 
-    def __init__(self, config: ImageCnnConfig, analysis: PatchAnalysis):
+    def __init__(
+        self, config: ImageCnnConfig, analysis: PatchAnalysis, coarse: nn.Module | None = None
+    ):
+        """coarse: what y tells the correction's features, (B, N, 2h, 2w)."""
         super().__init__()
+        self.coarse = coarse
         self.planes = planes = PLANES[config.planes]
         self.klt = nn.ConvTranspose2d(
             config.latent, planes.channels, planes.patch, stride=planes.patch
@@ -140,6 +147,7 @@ class PatchSynthesis(nn.Module):
                 octaves = y[:, :1].clamp(-LARGEST_MASK, LARGEST_MASK)
                 y = y[:, 1:] * torch.exp2(octaves)
             linear = synthesise(y * self.spread, self.klt.weight, self.klt.bias)
-        x, features = self.correction(linear, quality, octaves)
+        hint = None if self.coarse is None else self.coarse(y)
+        x, features = self.correction(linear, quality, octaves, hint=hint)
         with without_autocast(y.device):
             return to_rgb(x, self.planes), features

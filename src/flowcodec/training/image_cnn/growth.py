@@ -32,7 +32,9 @@ def continue_from(network: ImageCnn, name: str) -> Weights[ImageCnnConfig]:
     Where they are of a narrower or shallower network, or of one without masking, this one
     computes the same at first. UsageError for weights of any other network.
     """
-    weights = weights_called(name).of("image-cnn")
+    weights = weights_called(name)
+    if not isinstance(network.config, type(weights.config)):
+        raise UsageError(f"init = {name!r}: these are weights of {weights.model}")
     if not grows(weights.config, network.config):
         raise UsageError(f"init = {name!r}: these weights are of another preset or switches")
     small = restored(weights).state_dict()
@@ -50,12 +52,13 @@ def continue_from(network: ImageCnn, name: str) -> Weights[ImageCnnConfig]:
 
 def grows(small: ImageCnnConfig, large: ImageCnnConfig) -> bool:
     """Whether the two differ at most in `GROWING`, and there not downwards."""
-    same = {field: getattr(small, field) for field in GROWING}
+    fields = {field.name for field in dataclasses.fields(small)} - set(GROWING)
+    same = all(getattr(small, field) == getattr(large, field) for field in fields)
     up = small.width <= large.width
     up &= small.relief <= large.relief and small.masking <= large.masking
     up &= small.first_half in (0, large.first_half)
     deeper = all(a <= b for a, b in zip(small.blocks, large.blocks, strict=True))
-    return up and deeper and dataclasses.replace(large, **same) == small
+    return up and deeper and same
 
 
 def with_slice_before(key: str) -> str:

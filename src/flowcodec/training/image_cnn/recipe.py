@@ -54,6 +54,11 @@ class ImageRecipe(Recipe, forbid_unknown_fields=True, frozen=True, kw_only=True,
             require(crop >= 192, "crop", crop, "at least 192 for MS-SSIM, which has five scales")
 
     @property
+    def system(self) -> str:
+        """What is trained."""
+        return str(self.__struct_config__.tag)
+
+    @property
     def all_stages(self) -> Sequence[Stage]:
         """The schedule."""
         return self.stages

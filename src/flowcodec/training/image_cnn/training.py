@@ -1,4 +1,4 @@
-"""Training of image-cnn: rate and distortion of crops, at random qualities."""
+"""Training of image-cnn, and of what is one: rate and distortion of crops, at random qualities."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flowcodec.codecs.systems import SYSTEMS, imported
 from flowcodec.codecs.weights import Weights, weights_called
 from flowcodec.errors import UsageError
-from flowcodec.models.image_cnn.config import PRESETS, ImageCnnConfig
+from flowcodec.models.image_cnn.config import ImageCnnConfig
 from flowcodec.models.image_cnn.klt import start_from_klt, start_gains
 from flowcodec.models.image_cnn.model import ImageCnn
 from flowcodec.models.image_cnn.transforms import PatchAnalysis
@@ -52,7 +53,8 @@ GAINS = ("log_gain.table", "log_inverse_gain.table", "log_error.table")
 
 def build(recipe: ImageRecipe) -> ImageCnn:
     """The untrained network of a recipe; UsageError names the key that does not fit."""
-    config = configured(recipe, PRESETS)
+    system = SYSTEMS[recipe.system]
+    config: ImageCnnConfig = configured(recipe, imported(system.presets))
     if recipe.start == "klt" and recipe.init is None and config.transform != "patch":
         raise UsageError(f'start = "klt" is for the patch transform, not {config.transform}')
     if (recipe.metric == "yuv") != (config.planes == "yuv420"):
@@ -62,7 +64,8 @@ def build(recipe: ImageRecipe) -> ImageCnn:
         )
     torch.manual_seed(recipe.seed)
     try:
-        return ImageCnn(config)
+        network: ImageCnn = imported(system.network)(config)
+        return network
     except ValueError as error:
         raise UsageError(f"switches: {error}") from error
 
@@ -272,4 +275,4 @@ class ImageTraining(Training[ImageRecipe, ImageStage, ImageCnn, Crops, list[np.n
 
     def export(self, path: Path) -> bytes:
         """Write the weights of the averaged network; returns their hash."""
-        return export("image-cnn", self.average, self.recipe.metric, path)
+        return export(self.recipe.system, self.average, self.recipe.metric, path)

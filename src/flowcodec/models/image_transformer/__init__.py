@@ -1,0 +1,1 @@
+"""The thesis's transformer-based picture codec, TICM (chapter 3.4)."""

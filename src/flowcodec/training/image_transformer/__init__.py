@@ -1,0 +1,1 @@
+"""Training of image-transformer: that of image-cnn, with recipes of its own."""
