@@ -12,6 +12,7 @@ from flowcodec.evaluation.bd_rate import (
     compare,
 )
 from flowcodec.evaluation.peers import is_kodak, published_curves
+from flowcodec.evaluation.tables import table_of_rates
 
 RATE = [0.1, 0.2, 0.35, 0.6, 1.0, 1.7]
 QUALITY = [28.0, 30.1, 32.3, 34.2, 36.4, 38.9]
@@ -50,9 +51,9 @@ def test_agrees_with_another_implementation_where_the_ranges_are_equal():
 
 
 def test_a_curve_that_does_not_span_the_range_is_refused():
-    with pytest.raises(UsageError, match=r"the curve spans 28.00 to 34.20 dB.* 30.5 to 36.5"):
+    with pytest.raises(UsageError, match=r"the curve spans 28.00 to 34.20,.* 30.5 to 36.5"):
         bd_rate(RATE[:4], QUALITY[:4], RATE, QUALITY, *PSNR_RANGE)
-    with pytest.raises(UsageError, match=r"the peer's curve spans 32.30 to 38.90 dB"):
+    with pytest.raises(UsageError, match=r"the peer's curve spans 32.30 to 38.90,"):
         bd_rate(RATE, QUALITY, RATE[2:], QUALITY[2:], *PSNR_RANGE)
 
 
@@ -91,8 +92,19 @@ def test_planes_are_compared_where_ours_have_them():
     theirs = {**ours, "bpp": [2 * rate for rate in RATE]}
     assert compare(ours, theirs)["psnr-yuv"]["mean"] == pytest.approx(-50)
     without = published_curves()["BPG 4:4:4"].results
-    assert "two or more points" in compare(ours, without)["psnr-yuv"]["reason"]
-    assert "psnr-yuv" not in compare(without, ours)
+    assert "psnr-yuv" not in compare(ours, without) | compare(without, ours)
+
+
+def test_ssimulacra2_is_compared_where_both_have_it():
+    ours = {"bpp": RATE, "psnr-rgb": QUALITY, "ssimulacra2": [20, 40, 55, 65, 75, 85]}
+    theirs = {**ours, "bpp": [2 * rate for rate in RATE]}
+    without = published_curves()["BPG 4:4:4"].results
+    rates = {"peer": compare(ours, theirs), "BPG": compare(ours, without)}
+    assert rates["peer"]["ssimulacra2"]["mean"] == pytest.approx(-50)
+    table = table_of_rates(rates)
+    assert table.headings[-1] == "SSIMULACRA2 30-80"
+    assert [row[-1] for row in table.rows] == ["-50.0 %", "-"]
+    assert table.notes == []
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,7 @@ def test_bench_writes_curves_bd_rates_and_a_plot(tmp_path, pictures, loaded, cap
     out, plot, second = (tmp_path / f"bench.{suffix}" for suffix in ("json", "png", "svg"))
     status = main(
         ["bench", "--data", str(pictures), "--against", "jpeg,webp", "--qualities", "1-8"]
+        + ["--no-ssimulacra2"]
         + ["--json", str(out), "--plot", str(plot), "--plot", str(second)]
     )
     printed = capsys.readouterr()

@@ -5,17 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from flowcodec.codecs.systems import SYSTEMS, imported
 from flowcodec.errors import UsageError
-from flowcodec.models.flow_deeppynet.config import PRESETS as FLOW_PRESETS
-from flowcodec.models.image_cnn.config import PRESETS as IMAGE_PRESETS
-from flowcodec.models.video_mofnet.config import PRESETS as VIDEO_PRESETS
 from flowcodec.training.engine import stage_at
-from flowcodec.training.flow_deeppynet.recipe import FlowRecipe
 from flowcodec.training.image_cnn.recipe import ImageRecipe
 from flowcodec.training.image_cnn.training import build
 from flowcodec.training.recipe import RECIPES, find_recipe, load_recipe
 from flowcodec.training.systems import open_training
-from flowcodec.training.video_mofnet.recipe import VideoRecipe
 
 GOOD = """
 model = "image-cnn"
@@ -118,11 +114,7 @@ switches.motion_slices = [4, 8]"""
 def test_recipes_of_the_package_load_and_build(name: str, tmp_path: Path) -> None:
     recipe = load_recipe(find_recipe(name))
     model = open_training(recipe, tmp_path).model
-    presets = {
-        ImageRecipe: IMAGE_PRESETS,
-        FlowRecipe: FLOW_PRESETS,
-        VideoRecipe: VIDEO_PRESETS,
-    }[type(recipe)]
+    presets = imported(SYSTEMS[type(recipe).__struct_config__.tag].presets)
     assert dataclasses.replace(model.config, **recipe.switches) == dataclasses.replace(
         presets[recipe.preset], **recipe.switches
     )

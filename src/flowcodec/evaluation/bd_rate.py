@@ -17,7 +17,7 @@ from flowcodec.errors import UsageError
 PSNR_RANGE = (30.5, 36.5)  # dB
 PSNR_YUV_RANGE = (33.0, 39.0)  # dB of planes in 4:2:0, 6:1:1
 MS_SSIM_RANGE = (12.0, 19.5)  # dB of the linear mean
-
+SSIMULACRA2_RANGE = (30.0, 80.0)  # from low to very high, as its authors call them
 
 Results = Mapping[str, Sequence[float | None]]
 
@@ -27,18 +27,20 @@ Rates = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Measure:
-    """A quality that rate is compared at: its key in the results, and the range in dB."""
+    """A quality that rate is compared at: its key in the results, and the range in its unit."""
 
     key: str
     title: str
     low: float
     high: float
+    unit: str = " dB"
 
 
 MEASURES = {
     "psnr": Measure("psnr-rgb", "PSNR", *PSNR_RANGE),
     "ms-ssim": Measure("ms-ssim-db-rgb", "MS-SSIM", *MS_SSIM_RANGE),
     "psnr-yuv": Measure("psnr-yuv", "PSNR 4:2:0", *PSNR_YUV_RANGE),
+    "ssimulacra2": Measure("ssimulacra2", "SSIMULACRA2", *SSIMULACRA2_RANGE, unit=""),
 }
 
 
@@ -52,7 +54,7 @@ def bd_rate(
 ) -> float:
     """Mean difference of rate at equal quality, in percent of the peer's; negative is better.
 
-    Log rate over quality (dB) is interpolated by Akima's method through the points of each curve,
+    Log rate over quality is interpolated by Akima's method through the points of each curve,
     in any order, and integrated from `low` to `high`. Rates are in any one unit, above 0.
 
     Raises UsageError when a curve does not span the range, or cannot be interpolated.
@@ -78,9 +80,10 @@ def measures_of(results: Results) -> dict[str, Measure]:
 
 
 def compare(results: Results, peer: Results) -> Rates:
-    """BD-rates of a curve against a peer's by its measures, as they are written into JSON."""
+    """BD-rates of a curve against a peer's, by the measures of both, as JSON has them."""
     rates: Rates = {}
-    for measure in measures_of(results):
+    shared = measures_of(peer)
+    for measure in (name for name in measures_of(results) if name in shared):
         try:
             rates[measure] = {"mean": round(bd_rate_between(results, peer, measure), 2)}
         except UsageError as error:
@@ -103,7 +106,7 @@ def _mean_log_rate(
     except ModuleNotFoundError:
         raise UsageError("a BD-rate needs scipy: pip install 'flowcodec[bench]'") from None
     if not low < high:
-        raise UsageError(f"the range of a BD-rate must rise, got {low:g} to {high:g} dB")
+        raise UsageError(f"the range of a BD-rate must rise, got {low:g} to {high:g}")
     if len(rate) != len(quality) or len(rate) < 2:
         raise UsageError(
             f"{whose} needs two or more points of rate and quality, "
@@ -117,8 +120,8 @@ def _mean_log_rate(
     x, y = x[order], y[order]
     if x[0] > low or x[-1] < high:
         raise UsageError(
-            f"{whose} spans {x[0]:.2f} to {x[-1]:.2f} dB, the BD-rate needs "
-            f"{low:g} to {high:g} dB: code at lower and higher qualities"
+            f"{whose} spans {x[0]:.2f} to {x[-1]:.2f}, the BD-rate needs "
+            f"{low:g} to {high:g}: code at lower and higher qualities"
         )
     if (np.diff(x) <= 0).any():
         raise UsageError(f"{whose} has two points of equal quality: leave one out")

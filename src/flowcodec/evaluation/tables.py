@@ -65,15 +65,15 @@ def table_of_rates(rates: Mapping[str, Rates]) -> Table:
     measures = {
         name: what
         for name, what in MEASURES.items()
-        if all(name in rate for rate in rates.values())
+        if any(name in rate for rate in rates.values())
     }
     for peer, rate in rates.items():
-        means = {measure: rate[measure]["mean"] for measure in measures}
-        rows.append([peer, *("-" if mean is None else f"{mean:+.1f} %" for mean in means.values())])
-        for measure, mean in means.items():
-            if mean is None:
+        means = [rate.get(measure, {}).get("mean") for measure in measures]
+        rows.append([peer, *("-" if mean is None else f"{mean:+.1f} %" for mean in means)])
+        for measure, mean in zip(measures, means, strict=True):
+            if mean is None and measure in rate:
                 missing[f"{measure}: {rate[measure]['reason']}."].append(peer)
-    headings = [f"{what.title} {what.low:g}-{what.high:g} dB" for what in measures.values()]
+    headings = [f"{what.title} {what.low:g}-{what.high:g}{what.unit}" for what in measures.values()]
     notes = [f"{', '.join(peers)}, {reason}" for reason, peers in missing.items()]
     for peer, rate in rates.items():
         for measure in rate:
