@@ -77,5 +77,7 @@ def test_the_paper_preset_has_the_chapters_stages() -> None:
 def test_configurations_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="five stages"):
         dataclasses.replace(TINY, stages=(4, 8, 12))
+    with pytest.raises(ValueError, match="image-cnn's alone"):
+        dataclasses.replace(PATCH, refinement=True)
     with pytest.raises(ValueError, match="12 channels of the third stage"):
         dataclasses.replace(TINY, latent=20, slices=(10, 10))

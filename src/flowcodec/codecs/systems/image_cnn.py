@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,9 +45,23 @@ class ImageCnnModel:
         self._places = device, threads, SMALL
 
     @staticmethod
-    def reach_of(config: Any) -> tuple[int, int]:
-        """Pixels beyond a tile that change it, and at multiples of how many windows may begin."""
-        return reach_of(config)
+    def reach_of(config: ImageCnnConfig) -> tuple[int, int]:
+        """Pixels beyond a tile that change it, and at multiples of how many windows may begin.
+
+        Trunks of the patch transform look a convolution of 3x3 at 1/8 further with each block, two
+        of them where they are dense, whose last convolution is such a one too; relief is of
+        neighbours. Colour of 4:2:0 is enlarged by the next sample. Attention and refinement look
+        into windows of their own, which begin at multiples of 128 pixels, and a little further.
+        """
+        if config.transform != "patch" or config.attention != "none" or config.refinement:
+            return ATTENTION_REACH, ATTENTION_REACH
+        dense = config.trunk == "dense"
+        enlarging = 0 if config.planes == "rgb" else PLANES[config.planes].scale
+        reach = max(
+            BLOCK * (blocks * (2 if dense else 1) + dense + config.relief) + further
+            for blocks, further in zip(config.blocks, (0, enlarging), strict=True)
+        )
+        return reach, LATENT_STRIDE
 
     @unwarned
     def analyse(
@@ -80,22 +93,3 @@ class ImageCnnModel:
         bare = copy.copy(self)
         bare._synthesis = Network(self.weights, "synthesis_unrefined", *self._places)
         return bare
-
-
-def reach_of(config: ImageCnnConfig) -> tuple[int, int]:
-    """Pixels beyond a tile that change it, and at multiples of how many windows may begin.
-
-    Trunks of the patch transform look a convolution of 3x3 at 1/8 further with each block, two of
-    them where they are dense, whose last convolution is such a one too; relief is of neighbours.
-    Colour of 4:2:0 is enlarged by the next sample. Attention and refinement look into windows of
-    their own, which begin at multiples of 128 pixels, and a little further.
-    """
-    if config.transform != "patch" or config.attention != "none" or config.refinement:
-        return ATTENTION_REACH, ATTENTION_REACH
-    dense = config.trunk == "dense"
-    enlarging = 0 if config.planes == "rgb" else PLANES[config.planes].scale
-    reach = max(
-        BLOCK * (blocks * (2 if dense else 1) + dense + config.relief) + further
-        for blocks, further in zip(config.blocks, (0, enlarging), strict=True)
-    )
-    return reach, LATENT_STRIDE

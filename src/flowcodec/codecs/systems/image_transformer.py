@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flowcodec.codecs.systems.image_cnn import ImageCnnModel, reach_of
-from flowcodec.models.image_transformer.config import MAIN, ImageTransformerConfig
+from flowcodec.codecs.systems.image_cnn import ImageCnnModel
+from flowcodec.models.image_cnn.config import ImageCnnConfig
+from flowcodec.models.image_transformer.config import MAIN
 from flowcodec.nn.patches import PATCH
 
 WINDOW = 128  # pixels, of attention, aligned
@@ -13,10 +14,10 @@ class ImageTransformerModel(ImageCnnModel):
     """A `PictureModel`."""
 
     @staticmethod
-    def reach_of(config: ImageTransformerConfig) -> tuple[int, int]:
-        """Windows of attention are seen whole. A merging or expanding of patches looks a position
-        further: with "strided" into another window at each stage."""
+    def reach_of(config: ImageCnnConfig) -> tuple[int, int]:
+        """As image-cnn's, but windows of attention are seen whole. A merging or expanding of
+        patches looks a position further: with "strided" into another window at each stage."""
         if config.transform == "strided":
             return MAIN * WINDOW, WINDOW
-        reach, _ = reach_of(config)
+        reach, _ = ImageCnnModel.reach_of(config)
         return reach + 2 * PATCH, WINDOW

@@ -35,6 +35,8 @@ class ImageTransformerConfig(ImageCnnConfig):
         super().__post_init__()
         if len(self.stages) != 5 or len(self.heads) != 5:
             raise ValueError("there are five stages, each with its channels and its heads")
+        if self.attention != "none" or self.refinement or self.planes != "rgb":
+            raise ValueError("attention, refinement and planes of 4:2:0 are image-cnn's alone")
         if self.transform == "strided" and self.latent != self.stages[MAIN - 1]:
             raise ValueError(f"y has the {self.stages[MAIN - 1]} channels of the third stage")
 
