@@ -26,7 +26,8 @@ KEY_BITS = 4  # fraction of a key's logarithms
 ALIKE_BITS = 8
 LEAST_ENERGY = 1024  # of keys, added: where there is little to compare, nothing is alike
 PLACES = 1 << 20  # more than positions of a tile
-COMPARED = 1 << 20  # pairs at a time
+COMPARED = 1 << 18  # pairs at a time: what a cache holds
+SINGLE = (1 << 24) // (12 << KEY_BITS) ** 2  # channels whose products float32 sums up exactly
 
 
 @dataclass(frozen=True)
@@ -67,18 +68,23 @@ def most_similar(keys: Map, positions: Ints, among: Ints) -> Similar:
     """What is most like some positions among others; there are k = 4, or as many as `among`."""
     k = min(NEIGHBOURS, len(among))
     energy = (keys * keys).sum(1)
-    known, known_energy = keys[among].T, energy[among] + LEAST_ENERGY
-    found = np.empty((len(positions), k), np.int64)
+    factors = keys.astype(np.float32 if keys.shape[1] <= SINGLE else np.float64)
+    known, known_energy = np.ascontiguousarray(factors[among].T), energy[among] + LEAST_ENERGY
+    found = np.empty((len(positions), k))
     band = max(1, COMPARED // len(among))
     for start in range(0, len(positions), band):
         part = positions[start : start + band]
-        products = keys[part] @ known * 2.0 ** (ALIKE_BITS + 1)
-        alike = np.floor(products / (energy[part, None] + known_energy)).astype(np.int64)
-        rank = alike * PLACES - among
+        rank = (factors[part] @ known).astype(np.float64)
+        rank *= 2.0 ** (ALIKE_BITS + 1)
+        rank /= energy[part, None] + known_energy
+        np.floor(rank, out=rank)  # how much they are alike; the rest orders those that are as much
+        rank *= PLACES
+        rank -= among
         best = np.partition(rank, len(among) - k, 1)[:, len(among) - k :]
         found[start : start + band] = -np.sort(-best, 1)
-    places = -found % PLACES
-    return Similar(places, np.maximum((found + places) // PLACES, 0))
+    ranks = found.astype(np.int64)
+    places = -ranks % PLACES
+    return Similar(places, np.maximum((ranks + places) // PLACES, 0))
 
 
 def told(similar: Similar, seen: Map) -> Map:
