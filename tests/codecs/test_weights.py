@@ -3,7 +3,6 @@
 import json
 import os
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,10 +24,9 @@ from tests.golden import make
 
 CARDS = sorted(BUNDLED.glob("*.json"))
 CODERS = [card for card in CARDS if card.stem.startswith("image-")]
-CHECKPOINTS = sorted((Path(__file__).parents[2] / "checkpoints").glob("*.json"))
 
 
-@pytest.mark.parametrize("card", CARDS + CHECKPOINTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("card", CARDS, ids=lambda path: path.stem)
 def test_a_card_says_what_its_weights_are(card):
     told = json.loads(card.read_text("utf-8"))
     weights = load_weights(card.parent / told["file"])
@@ -132,16 +130,6 @@ def test_what_was_passed_over_is_told_where_nothing_fits(tmp_path):
     assert "\n" not in text
     with pytest.raises(WeightsError, match="No such file"):
         find_weights(bytes(4), tmp_path / "nowhere")
-
-
-@pytest.mark.parametrize("card", CHECKPOINTS, ids=lambda path: path.stem)
-def test_a_checkpoint_codes_what_it_decodes(card):
-    path = card.with_suffix(".safetensors")
-    coded = load(weights=path, threads=1).encode(stress.photo_like(), 4)
-    decoded = load_for(parse_picture(coded.data), weights=path, threads=1).decode(coded.data)
-    assert np.array_equal(decoded.pixels, coded.reconstruction)
-    readme = (path.parent / "README.md").read_text("utf-8")
-    assert f"{path.name}" in readme and load_weights(path).hash[:4].hex() in readme
 
 
 @pytest.mark.parametrize("name", ["image-cnn-mse", "video-mofnet-mse", "flow-deeppynet-epe"])
