@@ -131,7 +131,8 @@ def main(
         with shown_progress(len(missing), recipe("none", 1, crops).total_steps) as progress:
             for name, seed in missing:
                 progress.begin(f"{name}, seed {seed}")
-                run = train(name, seed, crops, training, squares, progress.step)
+                plan = recipe(name, seed, crops)
+                run = train(name, plan, training, squares, progress.step)
                 figures["runs"].append(run)
                 write_json(json_path, figures)
                 progress.end(run)
@@ -253,15 +254,14 @@ def shown_progress(runs: int, steps: int) -> Iterator[Shown]:
 
 def train(
     name: str,
-    seed: int,
-    crops: int,
+    plan: ImageRecipe,
     pictures: list[np.ndarray],
     held_out: list[np.ndarray],
     on_step: Callable[[], None] = lambda: None,
+    judge: Callable[[ImageTraining, list[np.ndarray]], Curve] = curve_of,
 ) -> Run:
     """One training from its first step to its curve on the held-out pictures."""
-    plan = recipe(name, seed, crops)
-    cut = Crops(pictures, seed, plan.halve)
+    cut = Crops(pictures, plan.seed, plan.halve)
     seconds = []
     with tempfile.TemporaryDirectory() as folder, flushed_denormals():
         training = ImageTraining(plan, Path(folder))
@@ -271,10 +271,10 @@ def train(
             training.train_step(cut)
             seconds.append(time.perf_counter() - begin)
             on_step()
-        curve = curve_of(training, held_out)
+        curve = judge(training, held_out)
     return {
         "blocks": name,
-        "seed": seed,
+        "seed": plan.seed,
         "seconds_a_step": round(statistics.median(seconds), 4),
         "curve": curve,
     }
@@ -309,7 +309,7 @@ def tables(runs: Sequence[Run], seeds: int) -> dict[str, Any]:
         "mean_spread_db": round(mean_spread(pairs), 3),
         "pairs": judged(pairs),
         "blocks": judged([block_gain(block, gains, seeds) for block in BLOCKS]),
-        "configurations": [facts(name, runs) for name in configurations()],
+        "configurations": [facts(name, recipe(name, 1, 100), runs) for name in configurations()],
     }
 
 
@@ -357,10 +357,10 @@ def mean_spread(comparisons: list[Comparison]) -> float:
     return statistics.mean(one["spread_db"] for one in comparisons)
 
 
-def facts(name: str, runs: Sequence[Run]) -> dict[str, Any]:
+def facts(name: str, plan: ImageRecipe, runs: Sequence[Run]) -> dict[str, Any]:
     """What a configuration costs, and where it stands at one quality, on the mean of its runs."""
     mine = [run for run in runs if run["blocks"] == name]
-    work = work_of("image-cnn", build(recipe(name, 1, 100)).config).as_json()
+    work = work_of(plan.system, build(plan).config).as_json()
     curve = {key: np.mean([run["curve"][key] for run in mine], 0) for key in ("bpp", "psnr")}
     return {
         "of": name,

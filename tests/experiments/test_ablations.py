@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from experiments import ablations
 from experiments.ablations import Run, begun, configurations, recipe, tables, train
 from flowcodec.errors import UsageError
+from flowcodec.training.image_cnn.recipe import ImageRecipe
 from tests.training.pictures import draw
 
 BPP = [0.1 * 1.3**index for index in range(8)]
@@ -48,10 +49,11 @@ def test_the_ten_configurations_differ_in_their_blocks_alone() -> None:
 
 def test_a_run_can_be_repeated() -> None:
     pictures = [draw(seed) for seed in range(3)]
-    runs = [train("aab+gmb+dirb", 1, 100, pictures, pictures[:1]) for _ in range(2)]
+    first, second = (recipe("aab+gmb+dirb", seed, 100) for seed in (1, 2))
+    runs = [train("aab+gmb+dirb", first, pictures, pictures[:1]) for _ in range(2)]
     assert runs[0]["curve"] == runs[1]["curve"]
     assert runs[0]["curve"]["step"] == recipe("none", 1, 100).total_steps
-    assert train("aab+gmb+dirb", 2, 100, pictures, pictures[:1])["curve"] != runs[0]["curve"]
+    assert train("aab+gmb+dirb", second, pictures, pictures[:1])["curve"] != runs[0]["curve"]
 
 
 def test_gains_verdicts_and_effects() -> None:
@@ -95,7 +97,8 @@ def test_the_command_goes_on_and_then_needs_no_pictures(
     done = made_up({"aab": (0.5, 0.6)})
     asked: list[tuple[str, int]] = []
 
-    def trained(name: str, seed: int, *rest: Any) -> Run:
+    def trained(name: str, plan: ImageRecipe, *rest: Any) -> Run:
+        seed = plan.seed
         asked.append((name, seed))
         if len(asked) == 8:
             raise RuntimeError("killed")
