@@ -108,8 +108,10 @@ def mean(curves: Sequence[Curve]) -> Curve:
 
 
 def decibels(curve: Curve, metric: str) -> list[float]:
-    """The qualities that weights for a metric are judged by."""
-    return curve["psnr"] if metric == "mse" else [ms_ssim_db(value) for value in curve["ms-ssim"]]
+    """The qualities that weights for a metric are judged by; those for 4:2:0 by PSNR of RGB too."""
+    if metric == "ms-ssim":
+        return [ms_ssim_db(value) for value in curve["ms-ssim"]]
+    return curve["psnr"]
 
 
 def rate_ratio(found: Curve, stored: Curve, metric: str) -> float:

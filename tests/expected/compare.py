@@ -36,7 +36,7 @@ def _changes_of_curve(found: Curve, stored: Curve, metric: str) -> Iterator[str]
     curve there."""
     kinds = {"PSNR": "mse", "MS-SSIM": "ms-ssim"}
     more = {kind: np.subtract(decibels(found, m), decibels(stored, m)) for kind, m in kinds.items()}
-    judge = "PSNR" if metric == "mse" else "MS-SSIM"
+    judge = "MS-SSIM" if metric == "ms-ssim" else "PSNR"
     rates = np.log(stored["bytes"])
     slope = np.gradient(rates, decibels(stored, metric))
     grown = np.log(found["bytes"]) - rates
