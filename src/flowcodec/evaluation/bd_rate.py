@@ -44,6 +44,10 @@ MEASURES = {
 }
 
 
+ASKED_FOR = ("psnr-yuv", "ssimulacra2")
+"""Measures that only some runs have."""
+
+
 def bd_rate(
     rate: Sequence[float],
     quality: Sequence[float],
@@ -80,10 +84,11 @@ def measures_of(results: Results) -> dict[str, Measure]:
 
 
 def compare(results: Results, peer: Results) -> Rates:
-    """BD-rates of a curve against a peer's, by the measures of both, as JSON has them."""
+    """BD-rates of a curve against a peer's by its measures, as they are written into JSON."""
     rates: Rates = {}
-    shared = measures_of(peer)
-    for measure in (name for name in measures_of(results) if name in shared):
+    for measure, what in measures_of(results).items():
+        if measure in ASKED_FOR and what.key not in peer:
+            continue
         try:
             rates[measure] = {"mean": round(bd_rate_between(results, peer, measure), 2)}
         except UsageError as error:
