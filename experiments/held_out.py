@@ -22,6 +22,7 @@ from rich.table import Table
 from flowcodec import yuv
 from flowcodec.codecs.fidelity import error_by
 from flowcodec.codecs.picture import PictureCodec
+from flowcodec.codecs.systems import names_of
 from flowcodec.codecs.weights import BUNDLED, load_weights
 from flowcodec.errors import FlowcodecError, UsageError
 from flowcodec.evaluation.bd_rate import bd_rate
@@ -91,7 +92,9 @@ def main(data: Path, weights: Path, against: Path, threads: int | None, json_pat
 
 def codec_of(path: Path, threads: int | None) -> PictureCodec:
     """UsageError for weights whose objective is not the squared error."""
-    weights = load_weights(path).of("image-cnn")
+    weights = load_weights(path)
+    if weights.model not in names_of("picture"):
+        raise UsageError(f"{path}: weights of {weights.model}, which codes no pictures")
     if weights.metric not in RANGES:
         raise UsageError(f"{path}: weights for {weights.metric}; give those for mse or yuv")
     return PictureCodec(weights, threads=threads)
