@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import product
@@ -120,25 +120,40 @@ def main(
     if threads is not None:
         torch.set_num_threads(threads)
     figures = begun(json_path, crops)
-    done = ((run["blocks"], run["seed"]) for run in figures["runs"])
-    missing = still_missing(done, configurations(), range(1, seeds + 1))
-    if missing:
-        if data is None:
-            raise UsageError(f"{len(missing)} runs are missing: give --data to train them")
-        training, held_out = hold_out(load_pictures(data, SIDE), HELD_OUT)
-        note_pictures(figures, counted(training, held_out))
-        squares = [middle(picture) for picture in held_out]
-        with shown_progress(len(missing), recipe("none", 1, crops).total_steps) as progress:
-            for name, seed in missing:
-                progress.begin(f"{name}, seed {seed}")
-                plan = recipe(name, seed, crops)
-                run = train(name, plan, training, squares, progress.step)
-                figures["runs"].append(run)
-                write_json(json_path, figures)
-                progress.end(run)
+    names = configurations()
+    train_missing(figures, json_path, data, names, seeds, lambda *one: recipe(*one, crops))
     figures["tables"] = tables(figures["runs"], seeds)
     write_json(json_path, figures)
     publish(as_markdown(figures), markdown)
+
+
+def train_missing(
+    figures: dict[str, Any],
+    path: Path,
+    data: Path | None,
+    names: Collection[str],
+    seeds: int,
+    plan_of: Callable[[str, int], ImageRecipe],
+    judge: Callable[[ImageTraining, list[np.ndarray]], Curve] = curve_of,
+) -> None:
+    """Train what the figures lack of all names and seeds; they are written to the path after each
+    run. UsageError where something is missing and there are no pictures."""
+    done = ((run["blocks"], run["seed"]) for run in figures["runs"])
+    missing = still_missing(done, names, range(1, seeds + 1))
+    if not missing:
+        return
+    if data is None:
+        raise UsageError(f"{len(missing)} runs are missing: give --data to train them")
+    training, held_out = hold_out(load_pictures(data, SIDE), HELD_OUT)
+    note_pictures(figures, counted(training, held_out))
+    squares = [middle(picture) for picture in held_out]
+    with shown_progress(len(missing), plan_of(*missing[0]).total_steps) as progress:
+        for name, seed in missing:
+            progress.begin(f"{name}, seed {seed}")
+            run = train(name, plan_of(name, seed), training, squares, progress.step, judge)
+            figures["runs"].append(run)
+            write_json(path, figures)
+            progress.end(run)
 
 
 def configurations() -> list[str]:

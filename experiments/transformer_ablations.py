@@ -28,24 +28,22 @@ import flowcodec
 from benchmarks.machine import cpu_name
 from experiments import trials
 from experiments.ablations import (
+    HELD_OUT,
     Comparison,
     Run,
     compared,
-    counted,
     facts,
     gain_cells,
     judged,
     mean_spread,
-    shown_progress,
-    train,
+    train_missing,
 )
-from experiments.curves import SIDE, Curve, common, curve_of, middle, psnr_gain
-from experiments.trials import note_pictures, publish, still_missing, table
-from flowcodec.errors import FlowcodecError, UsageError
+from experiments.curves import Curve, common, curve_of, psnr_gain
+from experiments.trials import publish, table
+from flowcodec.errors import FlowcodecError
 from flowcodec.evaluation.results import write_json
 from flowcodec.nn.distortion import distortion
 from flowcodec.quality import ANCHORS
-from flowcodec.training.data.pictures import hold_out, load_pictures
 from flowcodec.training.image_cnn.recipe import ImageStage
 from flowcodec.training.image_cnn.training import ImageTraining
 from flowcodec.training.image_transformer.recipe import ImageTransformerRecipe
@@ -58,10 +56,11 @@ SIZES = {
     "features": 48,
     "hidden": [64, 64],
 }
-HELD_OUT = 24  # pictures
 CROP, BATCH = 128, 8  # a window of attention
 FACTORS = {"CGAM": "masked", "MHSRSA": "MHSA", "6": "5"}
 """What is judged, and what it is judged against."""
+
+PLAIN = "masked, MHSA, 5"
 
 PRINTED = {  # FLOPs (10^9), parameters (10^6), PSNR and MS-SSIM (dB) on Kodak; no rate is printed
     "CGAM, MHSRSA, 5": (16.7, 27.3, 40.72, 27.41),
@@ -100,23 +99,7 @@ def main(
     if threads is not None:
         torch.set_num_threads(threads)
     figures = begun(json_path, crops)
-    done = ((run["blocks"], run["seed"]) for run in figures["runs"])
-    missing = still_missing(done, PRINTED, range(1, seeds + 1))
-    if missing:
-        if data is None:
-            raise UsageError(f"{len(missing)} runs are missing: give --data to train them")
-        training, held_out = hold_out(load_pictures(data, SIDE), HELD_OUT)
-        note_pictures(figures, counted(training, held_out))
-        squares = [middle(picture) for picture in held_out]
-        steps = recipe("CGAM, MHSRSA, 5", 1, crops).total_steps
-        with shown_progress(len(missing), steps) as progress:
-            for name, seed in missing:
-                progress.begin(f"{name}, seed {seed}")
-                plan = recipe(name, seed, crops)
-                run = train(name, plan, training, squares, progress.step, judge)
-                figures["runs"].append(run)
-                write_json(json_path, figures)
-                progress.end(run)
+    train_missing(figures, json_path, data, PRINTED, seeds, lambda *one: recipe(*one, crops), judge)
     figures["tables"] = tables(figures["runs"], seeds)
     write_json(json_path, figures)
     publish(as_markdown(figures), markdown)
@@ -174,8 +157,8 @@ def begun(path: Path, crops: int) -> dict[str, Any]:
 
 
 def tables(runs: Sequence[Run], seeds: int) -> dict[str, Any]:
-    """Every configuration against that of the same attention and blocks without CGAM, and what each
-    factor is worth on the mean of its four pairs; all over the rates that every run reaches."""
+    """Every configuration against the plain one, and what each factor is worth on the mean of its
+    four pairs; all over the rates that every run reaches."""
     runs = [run for run in runs if run["seed"] <= seeds]
     found: dict[str, Any] = {"seeds": seeds}
     for measure, key in (("psnr", "psnr"), ("ms_ssim", "ms_ssim_db")):
@@ -184,9 +167,9 @@ def tables(runs: Sequence[Run], seeds: int) -> dict[str, Any]:
             for run in runs
         }
         rates = common(list(curves.values()), "bpp")
-        comparisons = [against_others(factor, curves, rates, seeds) for factor in FACTORS] + [
-            alone(name, curves, rates, seeds) for name in PRINTED if name != "masked, MHSA, 5"
-        ]
+        pairs = [(factor, FACTORS[factor], pairs_of(factor)) for factor in FACTORS]
+        pairs += [(name, PLAIN, [(name, PLAIN)]) for name in PRINTED if name != PLAIN]
+        comparisons = [comparison(*pair, curves, rates, seeds) for pair in pairs]
         found[measure] = judged(comparisons)
         found[f"{measure}_spread_db"] = round(mean_spread(comparisons), 3)
         found["bpp_range"] = rates
@@ -194,37 +177,29 @@ def tables(runs: Sequence[Run], seeds: int) -> dict[str, Any]:
     return found
 
 
-def alone(
-    name: str,
+def comparison(
+    of: str,
+    against: str,
+    pairs: Sequence[tuple[str, str]],
     curves: Mapping[tuple[str, int], Curve],
     rates: tuple[float, float],
     seeds: int,
 ) -> Comparison:
-    """A configuration against the one without anything."""
-    plain = "masked, MHSA, 5"
-    gains = [
-        psnr_gain(curves[name, seed], curves[plain, seed], *rates) for seed in range(1, seeds + 1)
-    ]
-    return compared(name, plain, gains, None)
-
-
-def against_others(
-    factor: str,
-    curves: Mapping[tuple[str, int], Curve],
-    rates: tuple[float, float],
-    seeds: int,
-) -> Comparison:
-    """What a factor adds, on the mean of the four combinations of the two others."""
-    pairs = [
-        (", ".join(parts), ", ".join(FACTORS[p] if p == factor else p for p in parts))
-        for parts in product(*FACTORS.items())
-        if factor in parts
-    ]
+    """The mean gain of pairs of configurations, by seed."""
     means = [
         statistics.mean(psnr_gain(curves[a, seed], curves[b, seed], *rates) for a, b in pairs)
         for seed in range(1, seeds + 1)
     ]
-    return compared(factor, FACTORS[factor], [round(mean, 3) for mean in means], None)
+    return compared(of, against, [round(mean, 3) for mean in means], None)
+
+
+def pairs_of(factor: str) -> list[tuple[str, str]]:
+    """The four combinations of the two others, with a factor and without."""
+    return [
+        (", ".join(parts), ", ".join(FACTORS[p] if p == factor else p for p in parts))
+        for parts in product(*FACTORS.items())
+        if factor in parts
+    ]
 
 
 def as_markdown(figures: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from experiments import transformer_ablations
+from experiments import ablations
 from experiments.ablations import Run, train
 from experiments.transformer_ablations import PRINTED, judge, main, recipe, tables
 from flowcodec.training.image_transformer.recipe import ImageTransformerRecipe
@@ -66,8 +66,8 @@ def test_the_command_prints_the_table(tmp_path: Path, monkeypatch: pytest.Monkey
     def trained(name: str, plan: ImageTransformerRecipe, *rest: Any) -> Run:
         return next(run for run in done if (run["blocks"], run["seed"]) == (name, plan.seed))
 
-    monkeypatch.setattr(transformer_ablations, "train", trained)
-    monkeypatch.setattr(transformer_ablations, "load_pictures", lambda *_: [draw(0, 260, 270)] * 5)
+    monkeypatch.setattr(ablations, "train", trained)
+    monkeypatch.setattr(ablations, "load_pictures", lambda *_: [draw(0, 260, 270)] * 5)
     target = tmp_path / "out.json"
     words = ["--data", "pictures", "--json", str(target)]
     result = CliRunner().invoke(main, words, catch_exceptions=False)
